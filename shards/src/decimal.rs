@@ -181,6 +181,15 @@ impl Decimal {
         (product.scale <= SCALE_MAX).then_some(product)
     }
 
+    /// The number cut to `scale` digits after the point.
+    #[must_use]
+    pub const fn truncated(self, scale: u8) -> Decimal {
+        if self.scale <= scale {
+            return self;
+        }
+        Decimal { mantissa: self.mantissa / POWERS[(self.scale - scale) as usize], scale }.reduced()
+    }
+
     /// `self / other` to [`RATIO_DIGITS`] significant digits, rounded half away from zero; `None` when
     /// `other` is zero or the result does not fit.
     pub fn ratio(self, other: Decimal) -> Option<Decimal> {

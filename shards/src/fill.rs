@@ -143,6 +143,24 @@ impl Fill {
         is_perp(self.coin.as_str())
     }
 
+    /// Whether the numbers are ones that a market can make: a size above zero, at most 10 digits after the point in
+    /// price and size (the venue has 8), a notional below 10^12, other amounts below 10^14 with at most 18 digits.
+    /// Inside these bounds a million fills add up exactly in 128 bits; what is outside is refused, not rounded.
+    pub fn is_sound(&self) -> bool {
+        const AMOUNT_MAX: Decimal = Decimal::new(100_000_000_000_000, 0);
+        const NOTIONAL_MAX: Decimal = Decimal::new(1_000_000_000_000, 0);
+        let small = |number: Decimal| number.abs() < AMOUNT_MAX && number.scale() <= 18;
+        !self.sz.is_zero()
+            && !self.sz.is_negative()
+            && !self.px.is_negative()
+            && self.px.scale() <= 10
+            && self.sz.scale() <= 10
+            && [self.px, self.sz, self.start_position, self.closed_pnl, self.fee]
+                .into_iter()
+                .all(small)
+            && self.px.checked_mul(self.sz).is_some_and(|notional| notional < NOTIONAL_MAX)
+    }
+
     /// The position after the fill, or `None` when the numbers do not fit.
     pub fn end_position(&self) -> Option<Decimal> {
         self.start_position.checked_add(self.side.signed(self.sz))
@@ -200,6 +218,24 @@ mod tests {
             assert_eq!(dir.as_str(), name);
         }
         assert_eq!(Dir::new("Merge Question").as_str(), "Merge Question");
+    }
+
+    #[test]
+    fn only_sound_numbers_are_taken() {
+        let good = crate::fixture::fill("BTC", "B", "1.5", "50000.1", "0");
+        assert!(good.is_sound());
+        let number = |text: &str| text.parse::<Decimal>().expect("a decimal");
+        for bad in [
+            Fill { sz: Decimal::ZERO, ..good },
+            Fill { sz: number("-1"), ..good },
+            Fill { px: number("-1"), ..good },
+            Fill { px: number("0.00000000001"), ..good },
+            Fill { sz: number("100000000"), ..good },
+            Fill { start_position: number("100000000000000"), ..good },
+            Fill { fee: number("0.0000000000000000001"), ..good },
+        ] {
+            assert!(!bad.is_sound(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,15 +5,22 @@
 //! benches.
 
 pub mod address;
+pub mod codec;
+mod core;
 pub mod decimal;
 pub mod event;
 pub mod fill;
+#[cfg(test)]
+mod fixture;
+pub mod input;
 pub mod partition;
 pub mod text;
 
+pub use self::core::{Admission, Admitted, Core, Counts, Effects};
 pub use address::Address;
 pub use decimal::Decimal;
 pub use event::{Event, EventId, Gap, Seq, Signal};
 pub use fill::{Dir, Fill, OrderStatus, Side};
+pub use input::{Input, Origin, Policy, Request, StartFrom, SymbolEntry};
 pub use partition::{Partition, ShardId, shard_of};
 pub use text::{Coin, Label, Symbol, Text, Token};

@@ -1,0 +1,248 @@
+//! A fill's way in: known or new, in order or held back, and into its legs.
+
+use super::account::{AccountKey, HELD_FILLS_MAX, HOLD_MAX_NS, Hold};
+use super::leg::{self, Leg, LegKey, Part};
+use super::order::{Order, OrderKey, Terminal};
+use super::{Core, Effects, chain};
+use crate::address::Address;
+use crate::decimal::Decimal;
+use crate::event::{Event, Gap};
+use crate::fill::Fill;
+use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
+
+impl Core {
+    pub(super) fn fills(
+        &mut self,
+        address: &Address,
+        origin: Origin,
+        fills: &[Fill],
+        effects: &mut impl Effects,
+    ) {
+        assert!(fills.len() <= FILLS_PER_INPUT_MAX, "longer frames are split by the caller");
+        let Some(&key) = self.by_address.get(address) else { return };
+        let account = &mut self.accounts[key];
+        if !account.watched {
+            return;
+        }
+        // Fills that wait are checked again when they are taken; here only what is surely old is left out.
+        for fill in fills.iter().filter(|fill| fill.is_sound()) {
+            if !account.knows(fill) {
+                account.held.push(*fill);
+            }
+        }
+        if !account.baselined {
+            // What does not fit now is older than the snapshot that is still to come, and so no news.
+            account.held.truncate(HELD_FILLS_MAX);
+            return;
+        }
+        match origin {
+            Origin::Snapshot { last: false, .. } | Origin::Backfill { last: false } => return,
+            Origin::Live => self.live(key, effects),
+            Origin::Snapshot { last: true, reaches } => self.snapshot_end(key, reaches, effects),
+            Origin::Backfill { last: true } => {
+                self.accounts[key].hold = None;
+                self.drain(key, true, effects);
+            }
+        }
+        self.settle_touched(effects);
+    }
+
+    fn live(&mut self, key: AccountKey, effects: &mut impl Effects) {
+        let account = &self.accounts[key];
+        match account.hold {
+            None if !account.joined => {
+                if account.held.len() > HELD_FILLS_MAX {
+                    self.ask(key, self.now_ns, effects);
+                }
+            }
+            None | Some(Hold::Break { .. }) => self.drain(key, false, effects),
+            Some(Hold::Asked { .. }) if account.held.len() > HELD_FILLS_MAX => {
+                self.accounts[key].hold = None;
+                self.drain(key, true, effects);
+            }
+            Some(Hold::Asked { .. }) => {}
+        }
+    }
+
+    fn snapshot_end(&mut self, key: AccountKey, reaches: bool, effects: &mut impl Effects) {
+        let now_ns = self.now_ns;
+        let account = &mut self.accounts[key];
+        let first = !std::mem::replace(&mut account.synced, true);
+        account.joined = true;
+        if reaches || first {
+            account.hold = None;
+            self.drain(key, false, effects);
+        } else {
+            let since_ns = account.hold.map_or(now_ns, Hold::since_ns);
+            self.ask(key, since_ns, effects);
+        }
+    }
+
+    /// Asks for the account's fills since its newest.
+    fn ask(&mut self, key: AccountKey, since_ns: u64, effects: &mut impl Effects) {
+        let account = &mut self.accounts[key];
+        account.hold = Some(Hold::Asked { since_ns, asked_ns: self.now_ns });
+        self.counts.backfills += 1;
+        effects.request(Request::Backfill { address: account.address, from_ms: account.last_ms });
+        self.arm_account(key);
+    }
+
+    pub(super) fn give_up(&mut self, address: &Address, effects: &mut impl Effects) {
+        let Some(&key) = self.by_address.get(address) else { return };
+        if self.accounts[key].hold.take().is_some() {
+            self.drain(key, true, effects);
+            self.settle_touched(effects);
+        }
+    }
+
+    pub(super) fn account_due(&mut self, key: AccountKey, effects: &mut impl Effects) {
+        let Some(hold) = self.accounts[key].hold else { return };
+        if hold.deadline_ns() > self.now_ns {
+            self.arm_account(key);
+        } else if self.now_ns >= hold.since_ns() + HOLD_MAX_NS {
+            self.accounts[key].hold = None;
+            self.drain(key, true, effects);
+            self.settle_touched(effects);
+        } else {
+            self.ask(key, hold.since_ns(), effects);
+        }
+    }
+
+    /// Takes what is held, in order. At a break of the chain it stops and holds the rest, unless it must go on
+    /// (`force`): then it tells the gap.
+    pub(super) fn drain(&mut self, key: AccountKey, force: bool, effects: &mut impl Effects) {
+        let mut held = std::mem::take(&mut self.drained);
+        let account = &mut self.accounts[key];
+        std::mem::swap(&mut held, &mut account.held);
+        chain::order(&mut held, &account.chain, &mut self.ends);
+        let mut taken = 0;
+        for fill in &held {
+            let account = &self.accounts[key];
+            if !account.knows(fill) {
+                if !account.chain.accepts(fill) {
+                    if !force {
+                        break;
+                    }
+                    self.tell_gap(key, fill, effects);
+                }
+                self.take(key, fill);
+            }
+            taken += 1;
+        }
+        held.drain(..taken);
+        let account = &mut self.accounts[key];
+        let rest = !held.is_empty();
+        std::mem::swap(&mut held, &mut account.held);
+        held.clear();
+        self.drained = held;
+        if !rest {
+            account.hold = None;
+        } else if account.hold.is_none() {
+            account.hold = Some(Hold::Break { since_ns: self.now_ns });
+            self.arm_account(key);
+        }
+    }
+
+    fn tell_gap(&mut self, key: AccountKey, fill: &Fill, effects: &mut impl Effects) {
+        let account = &self.accounts[key];
+        let expected = account.chain.get(&fill.coin).unwrap_or(Decimal::ZERO);
+        self.counts.gaps += 1;
+        effects.event(&Event::Gap(Gap {
+            address: account.address,
+            coin: fill.coin,
+            from_ms: account.last_ms,
+            to_ms: fill.time_ms,
+            expected,
+            found: fill.start_position,
+        }));
+    }
+
+    /// Takes one new fill: its key, its chain, its legs.
+    fn take(&mut self, key: AccountKey, fill: &Fill) {
+        self.counts.fills += 1;
+        let account = &mut self.accounts[key];
+        account.remember(fill, self.policy.dedup_window_ms);
+        if fill.is_perp() {
+            let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
+            account.chain.set(fill.coin, end);
+        }
+        let reason = leg::reason(fill, &account.address);
+        let order_key = self.order_of(key, fill);
+        let (first, second) = leg::parts(fill);
+        for part in std::iter::once(first).chain(second) {
+            let leg_key = self.leg_of(order_key, &part, fill);
+            self.legs[leg_key].add(fill, &part, reason);
+        }
+        let order = &mut self.orders[order_key];
+        order.filled =
+            order.filled.checked_add(fill.sz).expect("Fill::is_sound bounds the sum of sizes");
+        order.touched_ns = self.now_ns;
+        order.grace_from_ns = self.now_ns;
+        if order.unsignalled_ns == 0 {
+            order.unsignalled_ns = self.now_ns;
+        }
+        if order.cloid.is_none() {
+            order.cloid = fill.cloid;
+        }
+        // Fills of an order come together: looking at the newest entries first finds it at once.
+        if !self.touched.iter().rev().any(|touched| *touched == order_key) {
+            self.touched.push(order_key);
+        }
+    }
+
+    fn order_of(&mut self, account_key: AccountKey, fill: &Fill) -> OrderKey {
+        let first = self.by_oid.get(&fill.oid).copied();
+        let mut next = first;
+        while let Some(key) = next {
+            let order = &self.orders[key];
+            if order.account == account_key {
+                return key;
+            }
+            next = order.same_oid;
+        }
+        let baseline = self.accounts[account_key].baseline_filled(fill.oid);
+        let terminal: Option<Terminal> = self.waiting.get(&fill.oid).map(|w| w.terminal);
+        self.generation += 1;
+        let key = self.orders.insert(Order {
+            account: account_key,
+            oid: fill.oid,
+            generation: self.generation,
+            coin: fill.coin,
+            cloid: fill.cloid,
+            same_oid: first,
+            first_leg: None,
+            filled: baseline.unwrap_or(Decimal::ZERO),
+            partial_history: baseline.is_some(),
+            terminal,
+            unsignalled_ns: 0,
+            grace_from_ns: self.now_ns,
+            touched_ns: self.now_ns,
+            armed_ns: 0,
+        });
+        self.by_oid.insert(fill.oid, key);
+        key
+    }
+
+    fn leg_of(&mut self, order_key: OrderKey, part: &Part, fill: &Fill) -> LegKey {
+        let mut last = None;
+        let mut next = self.orders[order_key].first_leg;
+        while let Some(key) = next {
+            if self.legs[key].kind == part.kind {
+                return key;
+            }
+            last = next;
+            next = self.legs[key].next;
+        }
+        // The opening part of a flip begins where the closing part ended: at zero.
+        let start = match part.kind.direction {
+            crate::event::Direction::Open if part.size != fill.sz => Decimal::ZERO,
+            _ => fill.start_position,
+        };
+        let key = self.legs.insert(Leg::new(part.kind, start));
+        match last {
+            Some(last) => self.legs[last].next = Some(key),
+            None => self.orders[order_key].first_leg = Some(key),
+        }
+        key
+    }
+}

@@ -1,0 +1,376 @@
+//! The state machine of one shard: accounts, orders, legs.
+//!
+//! [`Core::step`] applies one input and gives its events. [`Core::admit`] tells, without changing anything, what of a
+//! frame is worth an input: what was taken before is dropped there and never reaches the journal.
+//!
+//! Invariants: a fill is taken once; what is signalled of a leg adds up to what was taken of it, exactly; a revision
+//! is never used twice; of a flip the closing leg goes first.
+
+mod account;
+mod admit;
+mod chain;
+mod emit;
+mod fills;
+mod leg;
+mod order;
+mod state_hash;
+mod timers;
+
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt};
+use slab::Slab;
+
+use crate::address::Address;
+use crate::event::{AssetType, Event};
+use crate::fill::OrderStatus;
+use crate::input::{Baseline, Input, Policy, Request, StartFrom, SymbolEntry};
+use crate::text::Coin;
+use account::{Account, AccountKey, Hold};
+use leg::Leg;
+use order::{Order, OrderKey, Terminal};
+use timers::{Owner, Timers};
+
+pub use admit::{Admission, Admitted};
+
+/// Most statuses that wait for their fills. The oldest goes first.
+const WAITING_STATUSES_MAX: usize = 100_000;
+
+/// Takes what a step gives.
+pub trait Effects {
+    /// An event. Its index is its place among the events of the step.
+    fn event(&mut self, event: &Event);
+    /// Something the outside should do. Ignored in replay.
+    fn request(&mut self, request: Request);
+}
+
+/// Effects that nobody takes: for replay.
+impl Effects for () {
+    fn event(&mut self, _: &Event) {}
+    fn request(&mut self, _: Request) {}
+}
+
+/// What the core has done since it began. Derived from the inputs alone, so a replay agrees.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Fills taken.
+    pub fills: u64,
+    /// Signals emitted.
+    pub signals: u64,
+    /// Gaps told.
+    pub gaps: u64,
+    /// Back-fills asked for.
+    pub backfills: u64,
+}
+
+struct Waiting {
+    terminal: Terminal,
+    heard_ns: u64,
+}
+
+/// One shard's state.
+pub struct Core {
+    policy: Policy,
+    accounts: Slab<Account>,
+    by_address: HashMap<Address, AccountKey>,
+    orders: Slab<Order>,
+    by_oid: HashMap<u64, OrderKey>,
+    legs: Slab<Leg>,
+    symbols: HashMap<Coin, SymbolEntry>,
+    /// Terminal statuses whose fills have not come, by oid, and their order of arrival.
+    waiting: HashMap<u64, Waiting>,
+    waiting_order: VecDeque<(u64, u64)>,
+    timers: Timers,
+    generation: u64,
+    now_ns: u64,
+    counts: Counts,
+    /// Orders touched by the input at hand, in order; and the ends of its chains. Scratch.
+    touched: Vec<OrderKey>,
+    ends: Vec<(Coin, crate::decimal::Decimal)>,
+    drained: Vec<crate::fill::Fill>,
+}
+
+impl Default for Core {
+    fn default() -> Core {
+        Core::new()
+    }
+}
+
+impl Core {
+    /// A shard that knows nothing.
+    pub fn new() -> Core {
+        Core {
+            policy: Policy::default(),
+            accounts: Slab::new(),
+            by_address: HashMap::new(),
+            orders: Slab::new(),
+            by_oid: HashMap::new(),
+            legs: Slab::new(),
+            symbols: HashMap::new(),
+            waiting: HashMap::new(),
+            waiting_order: VecDeque::new(),
+            timers: Timers::default(),
+            generation: 0,
+            now_ns: 0,
+            counts: Counts::default(),
+            touched: Vec::new(),
+            ends: Vec::new(),
+            drained: Vec::new(),
+        }
+    }
+
+    /// The settings in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Number of orders that are remembered.
+    pub fn orders(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The accounts that are watched, in no particular order.
+    pub fn watched(&self) -> impl Iterator<Item = Address> + '_ {
+        self.accounts.iter().filter(|(_, a)| a.watched).map(|(_, a)| a.address)
+    }
+
+    /// The symbol known for a coin.
+    pub fn symbol(&self, coin: &Coin) -> Option<&SymbolEntry> {
+        self.symbols.get(coin)
+    }
+
+    /// Calls `f` with (address, oid) of each order with unsignalled fills and no known end, in order of oid: after a
+    /// reconnect their statuses may have been missed.
+    pub fn orders_without_end(&self, mut f: impl FnMut(Address, u64)) {
+        let mut open: Vec<(u64, Address)> = self
+            .orders
+            .iter()
+            .filter(|(_, order)| order.terminal.is_none() && order.unsignalled_ns != 0)
+            .map(|(_, order)| (order.oid, self.accounts[order.account].address))
+            .collect();
+        open.sort_unstable();
+        open.into_iter().for_each(|(oid, address)| f(address, oid));
+    }
+
+    /// When a [`Input::Tick`] is due, nanoseconds; `None` while nothing waits.
+    pub fn next_deadline_ns(&mut self) -> Option<u64> {
+        while let Some((deadline_ns, owner)) = self.timers.first() {
+            if self.armed_ns(owner) == Some(deadline_ns) {
+                return Some(deadline_ns);
+            }
+            self.timers.pop();
+        }
+        None
+    }
+
+    /// Applies one input heard at `now_ns` (Unix nanoseconds; never less than the time of an earlier input).
+    pub fn step(&mut self, now_ns: u64, input: &Input<'_>, effects: &mut impl Effects) {
+        assert!(now_ns >= self.now_ns, "time never goes back: the caller holds it");
+        self.now_ns = now_ns;
+        self.forget_waiting();
+        match *input {
+            Input::Policy(policy) => self.policy = policy,
+            Input::Watch { address, start } => self.watch(address, start),
+            Input::Unwatch { address } => self.unwatch(&address),
+            Input::Disconnected { address } => {
+                if let Some(&key) = self.by_address.get(&address) {
+                    self.accounts[key].joined = false;
+                }
+            }
+            Input::Started => {
+                self.accounts.iter_mut().for_each(|(_, account)| account.joined = false);
+            }
+            Input::Baseline { address, baseline } => self.baseline(&address, &baseline, effects),
+            Input::Fills { address, origin, fills } => {
+                self.fills(&address, origin, fills, effects);
+            }
+            Input::BackfillFailed { address } => self.give_up(&address, effects),
+            Input::Statuses(statuses) => {
+                statuses.iter().for_each(|status| self.status(status, effects));
+            }
+            Input::Worth { address, account_value, spot_total } => {
+                if let Some(&key) = self.by_address.get(&address) {
+                    let account = &mut self.accounts[key];
+                    account.account_value = account_value.or(account.account_value);
+                    account.spot_total = spot_total.or(account.spot_total);
+                }
+            }
+            Input::Symbols(entries) => {
+                entries.iter().for_each(|entry| {
+                    self.symbols.insert(entry.coin, *entry);
+                });
+            }
+            Input::Tick => {}
+        }
+        // Every input is also news that time went on: a late tick cannot change the order of outputs.
+        self.run_timers(effects);
+    }
+
+    fn watch(&mut self, address: Address, start: StartFrom) {
+        match self.by_address.get(&address) {
+            Some(&key) => {
+                let account = &mut self.accounts[key];
+                account.watched = true;
+                if !account.baselined {
+                    account.start = start;
+                    account.baselined = start == StartFrom::Snapshot;
+                }
+            }
+            None => {
+                let key = self.accounts.insert(Account::new(address, start));
+                self.by_address.insert(address, key);
+            }
+        }
+    }
+
+    /// Its open legs are emitted by their time-outs; if it is watched again, that is a new beginning.
+    fn unwatch(&mut self, address: &Address) {
+        if let Some(&key) = self.by_address.get(address) {
+            let account = &mut self.accounts[key];
+            account.watched = false;
+            account.baselined = false;
+            account.synced = false;
+            account.joined = false;
+            account.hold = None;
+            account.held.clear();
+            account.chain.clear();
+        }
+    }
+
+    fn baseline(&mut self, address: &Address, baseline: &Baseline<'_>, effects: &mut impl Effects) {
+        let Some(&key) = self.by_address.get(address) else { return };
+        let account = &mut self.accounts[key];
+        if !account.watched || account.baselined {
+            return;
+        }
+        account.baselined = true;
+        account.synced = true;
+        account.joined = true;
+        account.floor_ms = account.floor_ms.max(baseline.newest_ms);
+        account.last_ms = account.last_ms.max(baseline.newest_ms);
+        for fill in baseline.newest {
+            account.remember(fill, self.policy.dedup_window_ms);
+        }
+        for (coin, end) in baseline.chain {
+            account.chain.set(*coin, *end);
+        }
+        account.baseline_orders.clear();
+        account.baseline_orders.extend_from_slice(baseline.orders);
+        account.baseline_orders.sort_unstable_by_key(|(oid, _)| *oid);
+        self.drain(key, false, effects);
+        self.settle_touched(effects);
+    }
+
+    fn status(&mut self, status: &OrderStatus, effects: &mut impl Effects) {
+        if !status.is_terminal() {
+            return;
+        }
+        let terminal = Terminal::of(status);
+        let mut next = self.by_oid.get(&status.oid).copied();
+        if next.is_none() {
+            self.keep_waiting(status.oid, terminal);
+        }
+        while let Some(key) = next {
+            let order = &mut self.orders[key];
+            next = order.same_oid;
+            // The first word on an order's end counts; the same one comes again from REST.
+            if order.terminal.is_none() {
+                order.terminal = Some(terminal);
+                order.grace_from_ns = self.now_ns;
+                order.touched_ns = self.now_ns;
+                self.settle(key, effects);
+            }
+        }
+    }
+
+    fn keep_waiting(&mut self, oid: u64, terminal: Terminal) {
+        let waiting = Waiting { terminal, heard_ns: self.now_ns };
+        if self.waiting.insert(oid, waiting).is_none() {
+            self.waiting_order.push_back((self.now_ns, oid));
+        }
+        if self.waiting.len() > WAITING_STATUSES_MAX {
+            self.forget_oldest_waiting();
+        }
+    }
+
+    fn forget_oldest_waiting(&mut self) {
+        if let Some((heard_ns, oid)) = self.waiting_order.pop_front() {
+            // A status heard again since then stays.
+            if self.waiting.get(&oid).is_some_and(|waiting| waiting.heard_ns == heard_ns) {
+                self.waiting.remove(&oid);
+            } else if self.waiting.contains_key(&oid) {
+                self.waiting_order.push_back((self.waiting[&oid].heard_ns, oid));
+            }
+        }
+    }
+
+    fn forget_waiting(&mut self) {
+        let ttl_ns = self.policy.status_ttl_ns;
+        while let Some((heard_ns, _)) = self.waiting_order.front() {
+            if heard_ns.saturating_add(ttl_ns) > self.now_ns {
+                break;
+            }
+            self.forget_oldest_waiting();
+        }
+    }
+
+    /// The deadline that counts for an owner; `None` when it is gone or waits for nothing.
+    fn armed_ns(&self, owner: Owner) -> Option<u64> {
+        let armed_ns = match owner {
+            Owner::Account(key) => self.accounts.get(key)?.armed_ns,
+            Owner::Order(key, generation) => {
+                self.orders.get(key).filter(|order| order.generation == generation)?.armed_ns
+            }
+        };
+        (armed_ns != 0).then_some(armed_ns)
+    }
+
+    fn run_timers(&mut self, effects: &mut impl Effects) {
+        while let Some((deadline_ns, owner)) = self.timers.first() {
+            if deadline_ns > self.now_ns {
+                break;
+            }
+            self.timers.pop();
+            if self.armed_ns(owner) != Some(deadline_ns) {
+                continue;
+            }
+            match owner {
+                Owner::Account(key) => {
+                    self.accounts[key].armed_ns = 0;
+                    self.account_due(key, effects);
+                }
+                Owner::Order(key, _) => {
+                    self.orders[key].armed_ns = 0;
+                    self.order_due(key, effects);
+                }
+            }
+        }
+    }
+
+    fn arm_account(&mut self, key: AccountKey) {
+        let account = &mut self.accounts[key];
+        let Some(deadline_ns) = account.hold.map(Hold::deadline_ns) else { return };
+        if account.armed_ns == 0 || deadline_ns < account.armed_ns {
+            account.armed_ns = deadline_ns;
+            self.timers.set(deadline_ns, Owner::Account(key));
+        }
+    }
+
+    /// What a coin is called; by itself while the symbol table does not have it.
+    fn symbol_of(&self, coin: &Coin, asset_type: AssetType) -> SymbolEntry {
+        self.symbols.get(coin).copied().unwrap_or(SymbolEntry {
+            coin: *coin,
+            symbol: coin.as_str().into(),
+            asset_type,
+            coin_type: b'D',
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

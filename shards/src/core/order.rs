@@ -1,0 +1,73 @@
+//! What is known of one order of one account.
+
+use super::account::AccountKey;
+use super::leg::{Leg, LegKey};
+use crate::decimal::Decimal;
+use crate::fill::{Cloid, OrderStatus};
+use crate::text::{Coin, Label};
+
+/// Slab key of an order.
+pub(super) type OrderKey = usize;
+
+/// How long an order stays after it ended: a late fill must count on as a revision.
+pub(super) const ENDED_KEEP_NS: u64 = 3_600_000_000_000;
+/// How long an order stays without an end and with nothing to signal.
+pub(super) const OPEN_KEEP_NS: u64 = 24 * 3_600_000_000_000;
+
+/// The end of an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Terminal {
+    pub(super) status: Label,
+    /// Size that must have been filled; `None` when the status does not say.
+    pub(super) filled: Option<Decimal>,
+}
+
+impl Terminal {
+    pub(super) fn of(status: &OrderStatus) -> Terminal {
+        Terminal { status: status.status, filled: status.filled() }
+    }
+}
+
+/// One order.
+pub(super) struct Order {
+    pub(super) account: AccountKey,
+    pub(super) oid: u64,
+    /// Tells this order from an earlier one with the same slab key.
+    pub(super) generation: u64,
+    pub(super) coin: Coin,
+    pub(super) cloid: Option<Cloid>,
+    /// The next order with this oid, of another account.
+    pub(super) same_oid: Option<OrderKey>,
+    pub(super) first_leg: Option<LegKey>,
+    /// Sum of the fills, with what was filled at the baseline.
+    pub(super) filled: Decimal,
+    /// Whether it had fills before the account was watched.
+    pub(super) partial_history: bool,
+    pub(super) terminal: Option<Terminal>,
+    /// When the oldest unsignalled fill came; 0 if everything is signalled.
+    pub(super) unsignalled_ns: u64,
+    /// From when the grace of a terminal status counts.
+    pub(super) grace_from_ns: u64,
+    /// When something last happened.
+    pub(super) touched_ns: u64,
+    /// Deadline of the timer that is set; 0 if none.
+    pub(super) armed_ns: u64,
+}
+
+impl Order {
+    /// Whether the end is known and every fill before it has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.terminal
+            .is_some_and(|terminal| terminal.filled.is_some_and(|filled| self.filled >= filled))
+    }
+
+    /// Calls `f` with each leg's key and leg.
+    pub(super) fn each_leg(&self, legs: &slab::Slab<Leg>, mut f: impl FnMut(LegKey, &Leg)) {
+        let mut next = self.first_leg;
+        while let Some(key) = next {
+            let leg = &legs[key];
+            f(key, leg);
+            next = leg.next;
+        }
+    }
+}

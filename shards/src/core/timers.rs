@@ -1,0 +1,39 @@
+//! Deadlines of orders and accounts, earliest first.
+//!
+//! A timer is never cancelled: its owner remembers the one deadline that counts, and an entry that no longer agrees
+//! with it is dropped when it comes up. Each owner has one entry that counts, so the heap stays small, and it keeps
+//! its room, so setting a timer does not allocate after warm-up.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Whose deadline it is. The order of variants and keys breaks ties, so that a replay agrees.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Owner {
+    /// An account, by slab key.
+    Account(usize),
+    /// An order, by slab key and generation: a key is used again when its order is gone.
+    Order(usize, u64),
+}
+
+/// Deadlines in nanoseconds.
+#[derive(Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(u64, Owner)>>,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, deadline_ns: u64, owner: Owner) {
+        self.heap.push(Reverse((deadline_ns, owner)));
+    }
+
+    /// The earliest entry.
+    pub(super) fn first(&self) -> Option<(u64, Owner)> {
+        self.heap.peek().map(|Reverse(entry)| *entry)
+    }
+
+    /// Removes the earliest entry.
+    pub(super) fn pop(&mut self) {
+        self.heap.pop();
+    }
+}
