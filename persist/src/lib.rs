@@ -1,1 +1,3 @@
 //! persist
+pub mod position;
+pub use position::Position;
