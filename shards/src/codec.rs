@@ -360,7 +360,9 @@ fn put_signal(s: &Signal, out: &mut Vec<u8>) {
     ] {
         put_decimal(number, out);
     }
-    for number in [s.timestamp_ms, s.oid, u64::from(s.revision), u64::from(s.fills)] {
+    for number in
+        [s.timestamp_ms, s.last_fill_ms, s.oid, u64::from(s.revision), u64::from(s.fills)]
+    {
         put_varint(number, out);
     }
     if let Some(cloid) = &s.cloid {
@@ -589,7 +591,7 @@ impl<'b> Reader<'b> {
         let (price, order_size, order_notional) =
             (self.decimal()?, self.decimal()?, self.decimal()?);
         let (closed_pnl, fee) = (self.decimal()?, self.decimal()?);
-        let (timestamp_ms, oid) = (self.varint()?, self.varint()?);
+        let (timestamp_ms, last_fill_ms, oid) = (self.varint()?, self.varint()?, self.varint()?);
         let (revision, fills) = (self.varint32()?, self.varint32()?);
         let cloid = if flags & 4 != 0 { Some(self.array()?) } else { None };
         let status = if flags & 8 != 0 { Some(self.text()?) } else { None };
@@ -609,6 +611,7 @@ impl<'b> Reader<'b> {
             notional,
             price,
             timestamp_ms,
+            last_fill_ms,
             oid,
             cloid,
             revision,

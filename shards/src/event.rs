@@ -159,6 +159,8 @@ pub struct Signal {
     pub price: Decimal,
     /// Block time of this revision's first fill, Unix milliseconds.
     pub timestamp_ms: u64,
+    /// Block time of the leg's newest fill, Unix milliseconds.
+    pub last_fill_ms: u64,
     /// Order id.
     pub oid: u64,
     /// Client order id.

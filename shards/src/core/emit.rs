@@ -165,6 +165,7 @@ impl Core {
             price: open.notional.ratio(open.size).unwrap_or(Decimal::ZERO),
             // An empty final has no fill of its own; it speaks of the moment it was emitted.
             timestamp_ms: if open.fills > 0 { open.first_ms } else { self.now_ns / 1_000_000 },
+            last_fill_ms: leg.last_ms,
             oid: order.oid,
             cloid: order.cloid,
             revision: leg.revision,

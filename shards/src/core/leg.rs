@@ -39,6 +39,8 @@ pub(super) struct Leg {
     /// Totals, signalled or not.
     pub(super) size: Decimal,
     pub(super) notional: Decimal,
+    /// Block time of the newest fill.
+    pub(super) last_ms: u64,
     /// Revisions emitted.
     pub(super) revision: u32,
     /// Whether the last revision was final.
@@ -70,6 +72,7 @@ impl Leg {
             first_start,
             size: Decimal::ZERO,
             notional: Decimal::ZERO,
+            last_ms: 0,
             revision: 0,
             is_final: false,
             open: Open::default(),
@@ -93,6 +96,7 @@ impl Leg {
         open.reason = open.reason.or(reason);
         self.size = self.size.checked_add(part.size).expect(SUM);
         self.notional = self.notional.checked_add(part.notional).expect(SUM);
+        self.last_ms = self.last_ms.max(fill.time_ms);
         self.is_final = false;
     }
 

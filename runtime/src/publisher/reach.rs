@@ -1,0 +1,108 @@
+//! How far one sink has come with one shard.
+
+use std::path::Path;
+
+use persist::Position;
+use persist::cursor::{Cursor, path_of};
+use persist::tail::Tail;
+use shards::ShardId;
+use shards::codec::decode_event;
+
+use super::id;
+use super::sink::Sink;
+
+/// Records read from a journal before the next sink's turn.
+const RECORDS_PER_TURN: usize = 512;
+
+/// Position of a sink in a shard's events.
+pub(super) struct Reach {
+    taken: Position,
+    acked: Position,
+    written: Position,
+    cursor: Cursor,
+    /// Open while the sink is behind.
+    tail: Option<Tail>,
+}
+
+impl Reach {
+    /// Where the sink's cursor says.
+    pub(super) fn open(dir: &Path, sink: &str) -> Result<Reach, String> {
+        let cursor = Cursor::open(&path_of(dir, sink)).map_err(|error| error.to_string())?;
+        let at = cursor.get();
+        Ok(Reach { taken: at, acked: at, written: at, cursor, tail: None })
+    }
+
+    /// Newest event that the sink took.
+    pub(super) fn taken(&self) -> Position {
+        self.taken
+    }
+
+    /// Newest event that the sink has acknowledged.
+    pub(super) fn acked(&self) -> Position {
+        self.acked
+    }
+
+    /// The sink took this event from the ring.
+    pub(super) fn took(&mut self, position: Position) {
+        self.taken = position;
+        self.tail = None;
+    }
+
+    /// The sink acknowledged up to here.
+    pub(super) fn acknowledge(&mut self, position: Position) {
+        assert!(position <= self.taken, "a sink acknowledges only what it took");
+        self.acked = self.acked.max(position);
+    }
+
+    /// Offers events from the journal, up to `seen`. Whether the sink took one, or all were passed.
+    pub(super) fn catch_up(
+        &mut self,
+        dir: &Path,
+        shard: ShardId,
+        seen: Position,
+        sink: &mut dyn Sink,
+    ) -> Result<bool, String> {
+        let mut tail = match self.tail.take() {
+            Some(tail) => tail,
+            None => Tail::open(dir, self.taken).map_err(|error| error.to_string())?,
+        };
+        let before = self.taken;
+        let mut full = false;
+        let mut unreadable = None;
+        let read = tail.read(seen.seq, RECORDS_PER_TURN, &mut |record| {
+            let position = Position { seq: record.seq, index: record.index };
+            if record.is_input || full || position <= self.taken || position > seen {
+                return;
+            }
+            match decode_event(record.kind, record.body) {
+                Ok(event) if sink.offer(id(shard, position), &event) => self.taken = position,
+                Ok(_) => full = true,
+                Err(error) => unreadable = Some((position, error)),
+            }
+        });
+        let read = read.map_err(|error| error.to_string())?;
+        if let Some((position, error)) = unreadable {
+            return Err(format!("event {}.{} of shard {}: {error}", position.seq, position.index, shard.0));
+        }
+        if full {
+            // What was read in vain is read again when there is room.
+            tail.seek(self.taken).map_err(|error| error.to_string())?;
+        }
+        self.tail = (self.taken < seen).then_some(tail);
+        Ok(self.taken > before || (read > 0 && !full))
+    }
+
+    /// Writes the cursor, if it moved.
+    pub(super) fn write_cursor(&mut self) -> Result<(), String> {
+        if self.written < self.acked {
+            self.cursor.set(self.acked).map_err(|error| error.to_string())?;
+            self.written = self.acked;
+        }
+        Ok(())
+    }
+
+    /// Makes the cursor durable.
+    pub(super) fn sync_cursor(&self) -> Result<(), String> {
+        self.cursor.sync().map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,468 @@
+//! One connection on the core's ring: connect, receive, send, and the way back after a loss.
+//!
+//! Memory that the ring uses (the receive buffer, the bytes being sent, the peer's address) is owned by the link and
+//! stays where it is until the operation has completed: a link that is lost waits for its operations before it is
+//! used again.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use io_uring::{opcode, types};
+use net::backoff::Backoff;
+use net::hyperliquid::frame::{self, Frame};
+use net::hyperliquid::session::{Action, PING_TEXT, Policy, Session};
+use net::hyperliquid::subscription::Subscription;
+use net::ws::{Limits, Message, Socket};
+use shards::{Address, Input};
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use super::message::{LinkNews, Reply, Source};
+use super::station::{Station, failed};
+use crate::lane::ring::{Op, Ring, Token};
+
+const RECV_BYTES: usize = 16 << 10;
+/// How long a connection may take to open, handshakes included.
+const OPEN_MS_MAX: u64 = 10_000;
+
+/// Where a link stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// To be connected at this time.
+    Waiting { retry_at_ms: u64 },
+    /// TCP, TLS or WebSocket is being set up.
+    Opening { since_ms: u64 },
+    /// Messages flow.
+    Open,
+    /// Lost; operations are still in flight.
+    Ending { retry_at_ms: u64 },
+}
+
+/// One connection and the accounts on it.
+pub struct Link {
+    number: usize,
+    pub(super) source: usize,
+    pub(super) users: Vec<Address>,
+    session: Session,
+    backoff: Backoff,
+    stage: Stage,
+    tcp: Option<socket2::Socket>,
+    ws: Option<Socket>,
+    peer: Box<SockAddr>,
+    received: Box<[u8]>,
+    sending: Vec<u8>,
+    sent: usize,
+    queued: Vec<u8>,
+    connecting: bool,
+    receiving: bool,
+    is_sending: bool,
+    /// A message waits inside the socket for room in the journal.
+    pub(super) stalled: bool,
+    received_ns: u64,
+    lost_at_ms: u64,
+    attempt: usize,
+    followed: usize,
+    /// Statuses may have been missed since the link was last whole.
+    missed_statuses: bool,
+}
+
+impl Link {
+    /// A link that connects at once.
+    pub fn new(number: usize, source_index: usize, source: &Source, seed: u64) -> Link {
+        let policy = Policy { messages_per_minute: source.messages_per_minute, seed, ..Policy::default() };
+        Link {
+            number,
+            source: source_index,
+            users: Vec::new(),
+            session: Session::new(policy),
+            backoff: Backoff::new(seed),
+            stage: Stage::Waiting { retry_at_ms: 0 },
+            tcp: None,
+            ws: None,
+            peer: Box::new(SockAddr::from(std::net::SocketAddr::from(([0, 0, 0, 0], 0)))),
+            received: vec![0; RECV_BYTES].into_boxed_slice(),
+            sending: Vec::new(),
+            sent: 0,
+            queued: Vec::new(),
+            connecting: false,
+            receiving: false,
+            is_sending: false,
+            stalled: false,
+            received_ns: 0,
+            lost_at_ms: 0,
+            attempt: 0,
+            followed: 0,
+            missed_statuses: true,
+        }
+    }
+
+    /// Follows an account.
+    pub fn add(&mut self, user: Address) {
+        self.users.push(user);
+        user_subscriptions(user).into_iter().for_each(|s| self.session.want(s));
+    }
+
+    /// Follows an account no longer.
+    pub fn remove(&mut self, user: &Address) {
+        self.users.retain(|known| known != user);
+        user_subscriptions(*user).into_iter().for_each(|s| self.session.unwant(s));
+    }
+
+    /// Follows a subscription that belongs to no account.
+    pub fn want(&mut self, subscription: Subscription) {
+        self.session.want(subscription);
+    }
+
+    /// Whether messages flow.
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// Whether no operation is in flight.
+    pub fn is_quiet(&self) -> bool {
+        !(self.connecting || self.receiving || self.is_sending)
+    }
+
+    /// Milliseconds until [`Link::turn`] has something to do; `None` when only a completion can give it that.
+    pub fn due_in_ms(&self, now_ms: u64) -> Option<u64> {
+        let at_ms = match self.stage {
+            Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
+            Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
+            Stage::Open => self.session.next_deadline(),
+            Stage::Ending { .. } => None,
+        };
+        at_ms.map(|at_ms| at_ms.saturating_sub(now_ms))
+    }
+
+    /// Does what is due: connect, subscribe, ping, give up.
+    pub fn turn(&mut self, ring: &mut Ring, source: &Source, station: &mut Station, now_ms: u64) -> io::Result<()> {
+        match self.stage {
+            Stage::Waiting { retry_at_ms } if retry_at_ms <= now_ms => {
+                if let Err(why) = self.connect(ring, source, now_ms) {
+                    self.lose(station, now_ms, &why, None);
+                }
+            }
+            Stage::Opening { since_ms } if now_ms >= since_ms + OPEN_MS_MAX => {
+                self.lose(station, now_ms, "not open after 10 s", None);
+            }
+            Stage::Open => self.converse(station, now_ms),
+            Stage::Ending { retry_at_ms } if self.is_quiet() => {
+                self.tcp = None;
+                self.ws = None;
+                self.stage = Stage::Waiting { retry_at_ms };
+            }
+            _ => {}
+        }
+        if self.connecting && matches!(self.stage, Stage::Ending { .. }) {
+            ring.cancel(self.token(Op::Connect))?;
+        }
+        self.send(ring)
+    }
+
+    fn token(&self, op: Op) -> Token {
+        Token::new(op, self.number as u64)
+    }
+
+    fn fd(&self) -> RawFd {
+        self.tcp.as_ref().expect("an operation needs a socket").as_raw_fd()
+    }
+
+    fn connect(&mut self, ring: &mut Ring, source: &Source, now_ms: u64) -> Result<(), String> {
+        assert!(self.is_quiet(), "the last connection's operations have completed");
+        let many = source.resolved.len();
+        if many == 0 {
+            return Err(format!("no address is known for {}", source.target.host));
+        }
+        let peer = source.resolved[self.attempt % many];
+        self.attempt += 1;
+        let open = || -> io::Result<socket2::Socket> {
+            let tcp = socket2::Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
+            tcp.set_tcp_nodelay(true)?;
+            if let Some(local) = source.local_addr {
+                tcp.bind(&std::net::SocketAddr::new(local, 0).into())?;
+            }
+            Ok(tcp)
+        };
+        let tcp = open().map_err(|error| failed(&format!("connecting to {peer}"), &error))?;
+        *self.peer = peer.into();
+        let fd = tcp.as_raw_fd();
+        self.tcp = Some(tcp);
+        (self.sending.clear(), self.queued.clear());
+        self.sent = 0;
+        let entry = opcode::Connect::new(types::Fd(fd), self.peer.as_ptr().cast(), self.peer.len())
+            .build()
+            .user_data(self.token(Op::Connect).bits());
+        // SAFETY: `peer` is boxed and `tcp` is kept until the link is quiet again.
+        unsafe { ring.push(&entry) }.map_err(|error| failed("io_uring", &error))?;
+        self.connecting = true;
+        self.stage = Stage::Opening { since_ms: now_ms };
+        Ok(())
+    }
+
+    /// Something of this link completed.
+    pub fn completed(
+        &mut self,
+        op: Op,
+        result: io::Result<u32>,
+        ring: &mut Ring,
+        source: &Source,
+        station: &mut Station,
+        now_ms: u64,
+    ) -> io::Result<()> {
+        match op {
+            Op::Connect => self.connecting = false,
+            Op::Recv => self.receiving = false,
+            Op::Send => self.is_sending = false,
+            _ => return Ok(()),
+        }
+        if matches!(self.stage, Stage::Ending { .. }) {
+            return self.turn(ring, source, station, now_ms);
+        }
+        match (op, result) {
+            (Op::Connect, Ok(_)) => match Socket::connect(&source.target, &Limits::default()) {
+                Ok(ws) => self.ws = Some(ws),
+                Err(error) => self.lose(station, now_ms, &error.to_string(), None),
+            },
+            (Op::Recv, Ok(0)) => self.lose(station, now_ms, "closed by the server", None),
+            (Op::Recv, Ok(bytes)) => {
+                self.received_ns = station.clock.mono_ns();
+                station.report.received_bytes += u64::from(bytes);
+                self.feed(bytes as usize, station, now_ms);
+            }
+            (Op::Send, Ok(bytes)) => self.sent += bytes as usize,
+            (_, Err(error)) => {
+                let what = match op {
+                    Op::Connect => format!("connecting to {}", source.target.host),
+                    Op::Recv => "receiving".to_owned(),
+                    _ => "sending".to_owned(),
+                };
+                self.lose(station, now_ms, &failed(&what, &error), None);
+            }
+            _ => {}
+        }
+        self.receive(ring)?;
+        self.turn(ring, source, station, now_ms)
+    }
+
+    fn feed(&mut self, bytes: usize, station: &mut Station, now_ms: u64) {
+        let ws = self.ws.as_mut().expect("bytes come after the handshake began");
+        if let Err(error) = ws.feed(&self.received[..bytes]) {
+            self.lose(station, now_ms, &error.to_string(), None);
+            return;
+        }
+        self.read(station, now_ms);
+    }
+
+    /// Takes the messages that are complete, until the journal has no room for more.
+    pub fn read(&mut self, station: &mut Station, now_ms: u64) {
+        self.stalled = false;
+        while let Some(ws) = self.ws.as_mut().filter(|_| !matches!(self.stage, Stage::Ending { .. })) {
+            if station.journal.wants_room() {
+                self.stalled = true;
+                return;
+            }
+            match ws.next() {
+                Ok(None) => return,
+                Ok(Some(Message::Opened)) => self.opened(station, now_ms),
+                Ok(Some(Message::Text(text))) => self.text(text.as_str(), station, now_ms),
+                Ok(Some(Message::Binary(_))) => self.session.on_traffic(now_ms),
+                Ok(Some(Message::Closed { code, reason })) => {
+                    let why = format!("the server closed: {code} {reason}");
+                    self.lose(station, now_ms, why.trim_end(), Some((code, &reason)));
+                }
+                Err(error) => self.lose(station, now_ms, &error.to_string(), None),
+            }
+        }
+    }
+
+    fn opened(&mut self, station: &mut Station, now_ms: u64) {
+        self.stage = Stage::Open;
+        self.followed = 0;
+        self.session.on_open(now_ms);
+        station.report.links_open += 1;
+        let away_ms = if self.lost_at_ms == 0 { 0 } else { now_ms - self.lost_at_ms };
+        station.news(LinkNews::Up { link: self.number, users: self.users.len(), away_ms });
+    }
+
+    fn text(&mut self, text: &str, station: &mut Station, now_ms: u64) {
+        station.report.frames += 1;
+        let frame = match frame::decode(text, &mut station.scratch) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.session.on_traffic(now_ms);
+                station.report.unreadable += 1;
+                station.news(LinkNews::Unreadable { why: error.to_string() });
+                return;
+            }
+        };
+        match &frame {
+            Frame::UserFills { user, snapshot } => {
+                station.frame_fills(*user, *snapshot, self.received_ns);
+            }
+            Frame::OrderUpdates => station.frame_statuses(self.received_ns),
+            Frame::Account(state) => station.account(state),
+            Frame::Spot { user } => station.spot(user),
+            Frame::Mids { .. } => station.positions.prices(&station.scratch.mids),
+            _ => {}
+        }
+        self.session.on_frame(&frame, now_ms);
+    }
+
+    /// Says what the session has to say.
+    fn converse(&mut self, station: &mut Station, now_ms: u64) {
+        loop {
+            let Some(action) = self.session.poll(now_ms) else { return };
+            let ws = self.ws.as_mut().expect("an open link has a socket");
+            let sent = match action {
+                Action::Send(text) => ws.send_text(text),
+                Action::Ping => ws.send_text(PING_TEXT),
+                Action::Dead { why } => {
+                    self.lose(station, now_ms, &why.to_string(), None);
+                    return;
+                }
+                Action::Followed(user) => {
+                    self.now_follows(user, station);
+                    Ok(())
+                }
+                Action::Refused { subscription, said, retry_at_ms } => {
+                    let retry_ms = retry_at_ms.map(|at_ms| at_ms.saturating_sub(now_ms));
+                    station.news(LinkNews::Refused { subscription, said, retry_ms });
+                    Ok(())
+                }
+                Action::TimedOut { subscription, .. } => {
+                    station.news(LinkNews::TimedOut { subscription });
+                    Ok(())
+                }
+                Action::Subscribed(_) | Action::Unsubscribed(_) => Ok(()),
+            };
+            if let Err(error) = sent {
+                self.lose(station, now_ms, &error.to_string(), None);
+                return;
+            }
+        }
+    }
+
+    fn now_follows(&mut self, user: Address, station: &mut Station) {
+        self.followed += 1;
+        station.report.followed += 1;
+        station.reply(Reply::Followed(user));
+        if self.followed < self.users.len() {
+            return;
+        }
+        // The link is whole: it has proven itself, and what ended while it was away must be asked for.
+        self.backoff.reset();
+        if std::mem::take(&mut self.missed_statuses) {
+            let mut open = Vec::new();
+            station.core.orders_without_end(|address, oid| open.push((address, oid)));
+            for (address, oid) in open {
+                if self.users.contains(&address) {
+                    station.reply(Reply::StatusWanted { address, oid });
+                }
+            }
+        }
+    }
+
+    /// Gives the connection up. Its operations end by themselves; then it is tried again.
+    fn lose(&mut self, station: &mut Station, now_ms: u64, why: &str, close: Option<(u16, &str)>) {
+        let was_open = self.is_open();
+        if was_open {
+            self.lost_at_ms = now_ms;
+            station.report.links_open -= 1;
+            station.report.links_lost += 1;
+            station.report.followed -= self.followed as u64;
+            self.followed = 0;
+            self.missed_statuses = true;
+            for index in 0..self.users.len() {
+                station.apply(&Input::Disconnected { address: self.users[index] }, 0);
+            }
+        }
+        self.session.on_closed(now_ms);
+        self.stalled = false;
+        let retry_ms = match close {
+            Some((code, reason)) => self.backoff.after_close_ms(code, reason),
+            None => self.backoff.next_ms(),
+        };
+        self.end(now_ms + retry_ms);
+        let why = why.to_owned();
+        station.news(LinkNews::Down { link: self.number, users: self.users.len(), why, retry_ms });
+    }
+
+    /// Ends the connection, to be tried again at `retry_at_ms`.
+    pub fn end(&mut self, retry_at_ms: u64) {
+        self.stage = Stage::Ending { retry_at_ms };
+        if let Some(tcp) = &self.tcp {
+            // It completes what is in flight. On a socket that is not connected it fails, and there is nothing.
+            let _ = tcp.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    /// Arms the next receive, unless messages still wait for the journal.
+    pub fn receive(&mut self, ring: &mut Ring) -> io::Result<()> {
+        let flows = self.ws.is_some() && matches!(self.stage, Stage::Opening { .. } | Stage::Open);
+        if self.receiving || self.stalled || !flows {
+            return Ok(());
+        }
+        let entry =
+            opcode::Recv::new(types::Fd(self.fd()), self.received.as_mut_ptr(), RECV_BYTES as u32)
+                .build()
+                .user_data(self.token(Op::Recv).bits());
+        // SAFETY: the buffer is boxed, and it and the socket are kept until the link is quiet again.
+        unsafe { ring.push(&entry)? };
+        self.receiving = true;
+        Ok(())
+    }
+
+    /// Sends what waits, one operation at a time.
+    fn send(&mut self, ring: &mut Ring) -> io::Result<()> {
+        let flows = matches!(self.stage, Stage::Opening { .. } | Stage::Open);
+        if self.is_sending || !flows {
+            return Ok(());
+        }
+        if self.sent == self.sending.len() {
+            self.sent = 0;
+            self.sending.clear();
+            match &mut self.ws {
+                Some(ws) if ws.wants_write() => ws.take_outgoing(&mut self.sending),
+                _ => return Ok(()),
+            }
+        }
+        let rest = &self.sending[self.sent..];
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let entry = opcode::Send::new(types::Fd(self.fd()), rest.as_ptr(), rest.len() as u32)
+            .flags(libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(self.token(Op::Send).bits());
+        // SAFETY: `sending` is not touched while `is_sending`, and it and the socket are kept until then.
+        unsafe { ring.push(&entry)? };
+        self.is_sending = true;
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Memory of an operation in flight must outlive it. The loop waits before it drops links; if it panicked, a leak
+        // is the safe end: the process is about to go.
+        if !self.is_quiet() {
+            std::mem::forget(std::mem::take(&mut self.received));
+            std::mem::forget(std::mem::take(&mut self.sending));
+            let any = SockAddr::from(std::net::SocketAddr::from(([0, 0, 0, 0], 0)));
+            std::mem::forget(std::mem::replace(&mut self.peer, Box::new(any)));
+        }
+    }
+}
+
+/// What is followed of an account, all on one connection.
+fn user_subscriptions(user: Address) -> [Subscription; 4] {
+    [
+        Subscription::UserFills { user },
+        Subscription::OrderUpdates { user },
+        Subscription::AllDexsClearinghouseState { user },
+        Subscription::SpotState { user },
+    ]
+}
+
+/// How long the loop waits for the operations of ended links.
+pub const QUIET_WITHIN: Duration = Duration::from_secs(5);

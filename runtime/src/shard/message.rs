@@ -1,0 +1,209 @@
+//! What a shard and the control thread say to each other.
+
+use std::net::{IpAddr, SocketAddr};
+
+use net::Target;
+use net::hyperliquid::session::Said;
+use net::hyperliquid::subscription::Subscription;
+use persist::segment::{Segment, SegmentOrder};
+use shards::{Address, Coin, Counts, Fill, OrderStatus, Request, StartFrom, SymbolEntry};
+
+/// A server to connect to, from one source address.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where.
+    pub target: Target,
+    /// Its addresses, as control resolved them: name resolution blocks, and a core must not.
+    pub resolved: Vec<SocketAddr>,
+    /// The address of this host to connect from.
+    pub local_addr: Option<IpAddr>,
+    /// Connections that this shard may hold from that address.
+    pub connections_max: usize,
+    /// Messages that this shard may send per minute on one connection.
+    pub messages_per_minute: u32,
+}
+
+/// To a shard.
+#[derive(Debug)]
+pub enum Command {
+    /// Follow an account over a source.
+    Watch {
+        /// The account.
+        address: Address,
+        /// Index of the source.
+        source: usize,
+        /// Where its signals begin, if it is new.
+        start: StartFrom,
+    },
+    /// Follow an account no longer.
+    Unwatch {
+        /// The account.
+        address: Address,
+    },
+    /// The symbol table, and which coin prices which spot token.
+    Symbols {
+        /// All entries.
+        entries: Vec<SymbolEntry>,
+        /// Token index and the pair that prices it.
+        spot_prices: Vec<(u32, Coin)>,
+    },
+    /// The answer to [`Request::Backfill`], or a page of it.
+    Backfill {
+        /// The account.
+        address: Address,
+        /// The fills.
+        fills: Vec<Fill>,
+        /// Whether no more pages come.
+        last: bool,
+    },
+    /// The back-fill was given up.
+    BackfillFailed {
+        /// The account.
+        address: Address,
+    },
+    /// The answer to [`Reply::StatusWanted`].
+    Status(OrderStatus),
+    /// A segment was prepared.
+    Segment(Segment),
+    /// Stop taking input, make everything durable, seal, and end.
+    Stop,
+}
+
+/// From a shard.
+#[derive(Debug)]
+pub enum Reply {
+    /// The journal was replayed; the shard works.
+    Opened(Opened),
+    /// The journal could not be opened. The shard ends.
+    NotOpened(Box<persist::open::OpenError>),
+    /// A core's request.
+    Request(Request),
+    /// The end of an order may have been missed.
+    StatusWanted {
+        /// The account.
+        address: Address,
+        /// The order.
+        oid: u64,
+    },
+    /// A segment is wanted.
+    SegmentWanted(SegmentOrder),
+    /// A connection changed.
+    Link(LinkNews),
+    /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
+    Followed(Address),
+    /// Counters, about once a second.
+    Report(Box<Report>),
+    /// The shard has ended in order.
+    Stopped(Box<Stopped>),
+    /// The shard cannot go on; the process must end.
+    Fault(String),
+}
+
+/// What opening the journal found.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Newest seq in the journal.
+    pub last_seq: u64,
+    /// Records replayed.
+    pub records: u64,
+    /// Newest event in the journal.
+    pub last_event: persist::Position,
+    /// What was cut off at the end, in words.
+    pub torn: Option<String>,
+    /// Which ring features the kernel has.
+    pub ring: crate::lane::ring::Flavour,
+    /// Whether the journal is written past the page cache.
+    pub direct: bool,
+}
+
+/// A change of a connection, for the log.
+#[derive(Clone, Debug)]
+pub enum LinkNews {
+    /// It is open.
+    Up {
+        /// Its number on this shard.
+        link: usize,
+        /// Accounts on it.
+        users: usize,
+        /// Milliseconds since it was lost; 0 the first time.
+        away_ms: u64,
+    },
+    /// It is lost.
+    Down {
+        /// Its number on this shard.
+        link: usize,
+        /// Accounts on it.
+        users: usize,
+        /// Why.
+        why: String,
+        /// When it is tried again, milliseconds from now.
+        retry_ms: u64,
+    },
+    /// The venue refused a subscription.
+    Refused {
+        /// Which, if it is known.
+        subscription: Option<Subscription>,
+        /// The venue's words.
+        said: Said,
+        /// Milliseconds until it is asked again.
+        retry_ms: Option<u64>,
+    },
+    /// A subscription was not acknowledged in time.
+    TimedOut {
+        /// Which.
+        subscription: Subscription,
+    },
+    /// A frame could not be read.
+    Unreadable {
+        /// Where and why, with a sample.
+        why: String,
+    },
+}
+
+/// Counters of a shard. Totals since the start, unless said otherwise.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Report {
+    /// Of the core, since the journal began.
+    pub counts: Counts,
+    /// Frames received.
+    pub frames: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Fills that were known already.
+    pub duplicates: u64,
+    /// Fills with impossible numbers.
+    pub unsound: u64,
+    /// Frames that could not be read.
+    pub unreadable: u64,
+    /// Orders remembered now.
+    pub orders: u64,
+    /// Connections open now.
+    pub links_open: u64,
+    /// Connections lost.
+    pub links_lost: u64,
+    /// Accounts followed now.
+    pub followed: u64,
+    /// Journal batches that are durable.
+    pub flushes: u64,
+    /// Bytes of them.
+    pub journal_bytes: u64,
+    /// Newest durable seq.
+    pub durable_seq: u64,
+    /// Event copies that the ring had no room for; the publisher reads them from the journal.
+    pub ring_full: u64,
+    /// Loop turns.
+    pub turns: u64,
+    /// Times the loop slept.
+    pub parks: u64,
+}
+
+/// How a shard ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// Last counters.
+    pub report: Report,
+    /// Hash of the state.
+    pub state_hash: u64,
+    /// Newest seq, durable.
+    pub last_seq: u64,
+}

@@ -1,0 +1,543 @@
+//! One shard: a pinned thread with its connections, its core and its journal, and the loop that moves data between
+//! them.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `message` | what the shard and control say to each other |
+//! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
+//! | `station` | inputs: admitted, journaled, applied; events on their way out |
+//! | `outbox` | events wait for their batch to be durable |
+//! | `flush` | the journal's batches on the ring |
+//! | `positions` | the position cache |
+//!
+//! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
+
+pub mod message;
+
+mod flush;
+mod link;
+mod outbox;
+mod positions;
+mod station;
+
+use std::cell::Cell;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use net::hyperliquid::subscription::Subscription;
+use persist::Position;
+use persist::open::OpenError;
+use shards::codec::{Scratch, decode_input};
+use shards::{Address, Coin, Core, Input, Policy, ShardId};
+
+use crate::lane::bell::Bell;
+use crate::lane::channel::{Receiver, Sender};
+use crate::lane::clock::Clock;
+use crate::lane::events::EventProducer;
+use crate::lane::executor::Cold;
+use crate::lane::ring::{Completion, Op, Ring};
+use flush::Flusher;
+use link::{Link, QUIET_WITHIN};
+use message::{Command, Opened, Reply, Report, Source, Stopped};
+use outbox::Outbox;
+use station::{Station, failed};
+
+pub use positions::PositionRow;
+
+/// Commands taken in one turn.
+const COMMANDS_PER_TURN: usize = 64;
+/// Completions taken in one turn.
+const COMPLETIONS_PER_TURN: usize = 128;
+/// Cold tasks run at least every so many turns.
+const TURNS_PER_COLD: u64 = 64;
+/// The longest sleep: a bound on everything that could be missed.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// How soon the ring to the publisher is tried again when it was full.
+const BEHIND_RETRY: Duration = Duration::from_millis(1);
+
+/// How the loop waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Never sleep: for a core of its own.
+    Spin,
+    /// Sleep after this time without work.
+    Park {
+        /// Time of looking before sleeping.
+        spin_for: Duration,
+    },
+}
+
+/// What a shard is made of.
+pub struct ShardOptions {
+    /// Its number.
+    pub id: ShardId,
+    /// Where its journal is.
+    pub journal: persist::Options,
+    /// How journal batches are made durable.
+    pub flush: persist::ring::Flush,
+    /// The settings that decide outputs.
+    pub policy: Policy,
+    /// How the loop waits.
+    pub wait: Wait,
+    /// Servers, by index.
+    pub sources: Vec<Source>,
+    /// Accounts on one connection before another one is opened.
+    pub users_per_link: usize,
+    /// Wakes this shard.
+    pub bell: Arc<Bell>,
+    /// From control.
+    pub commands: Receiver<Command>,
+    /// To control.
+    pub replies: Sender<Reply>,
+    /// To the publisher.
+    pub events: EventProducer,
+    /// Wakes the publisher.
+    pub publisher_bell: Arc<Bell>,
+    /// From the publisher: positions that every sink has acknowledged.
+    pub acks: Receiver<Position>,
+}
+
+struct Shard {
+    ring: Ring,
+    flusher: Flusher,
+    links: Vec<Link>,
+    station: Station,
+    sources: Vec<Source>,
+    users_per_link: usize,
+    wait: Wait,
+    bell: Arc<Bell>,
+    bell_watched: bool,
+    publisher_bell: Arc<Bell>,
+    commands: Receiver<Command>,
+    acks: Receiver<Position>,
+    completions: Vec<Completion>,
+    stopping: bool,
+    /// Newest position that every sink has acknowledged.
+    acked: Position,
+}
+
+/// Runs a shard to its end. What goes wrong is said to control as a [`Reply`]; then the thread ends.
+pub async fn run(options: ShardOptions, cold: impl Cold) {
+    let mut options = options;
+    lengthen_slice();
+    let (core, opened) = match replay(&options) {
+        Ok(replayed) => replayed,
+        Err(error) => {
+            let reply = Reply::NotOpened(Box::new(error));
+            // The ring is new and empty.
+            let _ = options.replies.send(reply);
+            return;
+        }
+    };
+    let bell = Arc::clone(&options.bell);
+    let mut shard = match Shard::new(options, core, opened) {
+        Ok(shard) => shard,
+        Err((mut replies, why)) => {
+            let _ = replies.send(Reply::Fault(why));
+            return;
+        }
+    };
+    let report_due = Rc::new(Cell::new(false));
+    let cold = Rc::new(cold);
+    spawn_reporter(&cold, &report_due);
+    if let Err(why) = shard.work(&*cold, &report_due).await {
+        // Nothing more is released: what was not durable was never seen.
+        shard.station.reply(Reply::Fault(why));
+        shard.station.send_replies();
+    }
+    bell.after_sleep();
+}
+
+/// A cold task that asks for a report each second.
+fn spawn_reporter<C: Cold>(cold: &Rc<C>, due: &Rc<Cell<bool>>) {
+    let (task, due) = (Rc::clone(cold), Rc::clone(due));
+    cold.spawn(async move {
+        loop {
+            task.sleep(Duration::from_secs(1)).await;
+            due.set(true);
+        }
+    });
+}
+
+struct Replayed {
+    journal: persist::Journal,
+    opened: Opened,
+    newest_ns: u64,
+}
+
+fn replay(options: &ShardOptions) -> Result<(Core, Replayed), OpenError> {
+    let mut replayer = Replayer::default();
+    let opened = persist::open::open(&options.journal, &mut |record| replayer.take(&record))?;
+    let news = Opened {
+        last_seq: opened.last_seq,
+        records: opened.records,
+        last_event: replayer.last_event,
+        torn: opened.torn.map(|torn| torn.to_string()),
+        ring: crate::lane::ring::Flavour::Plain,
+        direct: opened.journal.is_direct(),
+    };
+    let newest_ns = replayer.newest_ns;
+    Ok((replayer.core, Replayed { journal: opened.journal, opened: news, newest_ns }))
+}
+
+/// Brings a core to where its journal ends.
+#[derive(Default)]
+pub struct Replayer {
+    /// The core.
+    pub core: Core,
+    scratch: Scratch,
+    /// Newest event.
+    pub last_event: Position,
+    /// Newest time.
+    pub newest_ns: u64,
+}
+
+impl Replayer {
+    /// Applies a record. Events are left alone: the core makes them again.
+    pub fn take(&mut self, record: &persist::Record<'_>) -> Result<(), String> {
+        self.newest_ns = self.newest_ns.max(record.event_time);
+        if !record.is_input {
+            self.last_event = Position { seq: record.seq, index: record.index };
+            return Ok(());
+        }
+        let input = decode_input(record.kind, record.body, &mut self.scratch)
+            .map_err(|error| format!("seq {}: {error}", record.seq))?;
+        self.core.step(record.event_time, &input, &mut ());
+        Ok(())
+    }
+}
+
+impl Shard {
+    fn new(options: ShardOptions, core: Core, replayed: Replayed) -> Result<Shard, (Sender<Reply>, String)> {
+        let ring = match Ring::new() {
+            Ok(ring) => ring,
+            Err(error) => return Err((options.replies, failed("setting up the core's io_uring", &error))),
+        };
+        let outbox = Outbox::new(options.events, replayed.opened.last_event);
+        let clock = Clock::new(replayed.newest_ns);
+        let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
+        station.reply(Reply::Opened(Opened { ring: ring.flavour(), ..replayed.opened }));
+        // From here on nothing is connected, and these settings hold.
+        if station.core.watched().next().is_some() {
+            station.apply(&Input::Started, 0);
+        }
+        if *station.core.policy() != options.policy {
+            station.apply(&Input::Policy(options.policy), 0);
+        }
+        Ok(Shard {
+            ring,
+            flusher: Flusher::new(options.flush),
+            links: Vec::new(),
+            station,
+            sources: options.sources,
+            users_per_link: options.users_per_link,
+            wait: options.wait,
+            bell: options.bell,
+            bell_watched: false,
+            publisher_bell: options.publisher_bell,
+            commands: options.commands,
+            acks: options.acks,
+            completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
+            stopping: false,
+            acked: Position::START,
+        })
+    }
+
+    async fn work(&mut self, cold: &impl Cold, report_due: &Cell<bool>) -> Result<(), String> {
+        let mut last_work = Instant::now();
+        loop {
+            self.station.report.turns += 1;
+            let worked = self.turn()?;
+            if report_due.take() {
+                let report = Box::new(self.station.report());
+                self.station.reply(Reply::Report(report));
+            }
+            self.station.send_replies();
+            if self.stopping && self.is_finished() {
+                return self.finish();
+            }
+            if worked {
+                last_work = Instant::now();
+            }
+            let due_cold = cold.next_deadline().is_some_and(|deadline| deadline <= Instant::now());
+            if due_cold || self.station.report.turns.is_multiple_of(TURNS_PER_COLD) {
+                cold.run().await;
+            }
+            if !worked {
+                self.idle(last_work, cold.next_deadline())?;
+            }
+        }
+    }
+
+    /// One turn. Whether there was anything to do.
+    fn turn(&mut self) -> Result<bool, String> {
+        let mut worked = self.take_commands();
+        while let Some(position) = self.acks.receive() {
+            self.acked = self.acked.max(position);
+        }
+        worked |= self.take_completions()?;
+        let now_ms = self.station.clock.wall_ns() / 1_000_000;
+        for link in &mut self.links {
+            let source = &self.sources[link.source];
+            if link.stalled && !self.station.journal.wants_room() {
+                link.read(&mut self.station, now_ms);
+                link.receive(&mut self.ring).map_err(|error| failed("io_uring", &error))?;
+                worked = true;
+            }
+            if link.due_in_ms(now_ms) == Some(0) || link.is_quiet() {
+                link.turn(&mut self.ring, source, &mut self.station, now_ms)
+                    .map_err(|error| failed("io_uring", &error))?;
+            }
+        }
+        self.station.tick();
+        self.flusher.submit(&mut self.station.journal, &mut self.ring)?;
+        if self.station.outbox.release(self.station.journal.durable_seq()) {
+            self.publisher_bell.ring();
+            worked = true;
+        }
+        if self.ring.has_unsubmitted() {
+            self.ring.submit().map_err(|error| failed("io_uring", &error))?;
+        }
+        Ok(worked)
+    }
+
+    fn take_completions(&mut self) -> Result<bool, String> {
+        let mut list = std::mem::take(&mut self.completions);
+        self.ring.completions(&mut list);
+        let worked = !list.is_empty();
+        for completion in &list {
+            let result = completion.result();
+            match completion.token.op() {
+                Op::Bell => self.bell_watched = false,
+                Op::Write | Op::Sync => {
+                    let flushed = self.flusher.completed(
+                        completion.token.op(),
+                        result,
+                        &mut self.station.journal,
+                    )?;
+                    if let Some(bytes) = flushed {
+                        self.station.report.flushes += 1;
+                        self.station.report.journal_bytes += bytes;
+                    }
+                }
+                Op::Cancel => {}
+                op => {
+                    let now_ms = self.station.clock.wall_ns() / 1_000_000;
+                    let link = &mut self.links[completion.token.value() as usize];
+                    let source = &self.sources[link.source];
+                    link.completed(op, result, &mut self.ring, source, &mut self.station, now_ms)
+                        .map_err(|error| failed("io_uring", &error))?;
+                }
+            }
+        }
+        self.completions = list;
+        Ok(worked)
+    }
+
+    fn take_commands(&mut self) -> bool {
+        let mut worked = false;
+        for _ in 0..COMMANDS_PER_TURN {
+            // Commands wait, too, while the journal has no room.
+            if self.station.journal.wants_room() {
+                break;
+            }
+            let Some(command) = self.commands.receive() else { break };
+            worked = true;
+            self.command(command);
+        }
+        worked
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Watch { address, source, start } => {
+                if !self.station.core.watched().any(|known| known == address) {
+                    self.station.apply(&Input::Watch { address, start }, 0);
+                }
+                self.place(address, source);
+            }
+            Command::Unwatch { address } => {
+                self.station.apply(&Input::Unwatch { address }, 0);
+                self.station.positions.forget(&address);
+                self.links.iter_mut().for_each(|link| link.remove(&address));
+            }
+            Command::Symbols { entries, spot_prices } => {
+                self.station.symbols(&entries);
+                self.station.positions.spot_pairs(&spot_prices);
+            }
+            Command::Backfill { address, fills, last } => {
+                self.station.backfill(address, &fills, last);
+            }
+            Command::BackfillFailed { address } => {
+                self.station.apply(&Input::BackfillFailed { address }, 0);
+            }
+            Command::Status(status) => self.station.statuses(&[status], 0),
+            Command::Segment(segment) => self.station.journal.segment_ready(segment),
+            Command::Stop => {
+                self.stopping = true;
+                self.links.iter_mut().for_each(|link| link.end(u64::MAX));
+            }
+        }
+    }
+
+    /// Puts an account on the connection of its source that has the fewest, or on a new one when none has room.
+    fn place(&mut self, address: Address, source: usize) {
+        if self.links.iter().any(|link| link.users.contains(&address)) {
+            return;
+        }
+        let of_source = || self.links.iter().enumerate().filter(|(_, link)| link.source == source);
+        let fewest = of_source().min_by_key(|(_, link)| link.users.len());
+        let may_open = of_source().count() < self.sources[source].connections_max;
+        let at = match fewest {
+            Some((at, link)) if link.users.len() < self.users_per_link || !may_open => at,
+            _ => {
+                let number = self.links.len();
+                let seed = crate::lane::clock::wall_now_ns() ^ (number as u64) << 48;
+                self.links.push(Link::new(number, source, &self.sources[source], seed));
+                if number == 0 {
+                    self.links[0].want(Subscription::AllMids { dex: Coin::EMPTY });
+                }
+                number
+            }
+        };
+        self.links[at].add(address);
+    }
+
+    fn is_finished(&mut self) -> bool {
+        self.station.seal();
+        self.links.iter().all(Link::is_quiet)
+            && self.station.journal.is_idle()
+            && self.station.outbox.is_empty()
+            && !self.station.has_replies()
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        let stopped = Stopped {
+            report: self.station.report(),
+            state_hash: self.station.core.state_hash(),
+            last_seq: self.station.journal.next_seq() - 1,
+        };
+        self.station.reply(Reply::Stopped(Box::new(stopped)));
+        self.station.send_replies();
+        Ok(())
+    }
+
+    /// Nothing to do: look a little longer, then sleep until something comes or is due.
+    fn idle(&mut self, last_work: Instant, cold_deadline: Option<Instant>) -> Result<(), String> {
+        let fault = |error: io::Error| failed("io_uring", &error);
+        match self.wait {
+            Wait::Spin => return self.ring.submit().map_err(fault),
+            // While a flush is in flight looking would keep the kernel's worker from this CPU.
+            Wait::Park { spin_for }
+                if last_work.elapsed() < spin_for && !self.flusher.is_flushing() =>
+            {
+                return self.ring.submit().map_err(fault);
+            }
+            Wait::Park { .. } => {}
+        }
+        if !self.bell_watched {
+            self.ring.watch_bell(self.bell.fd()).map_err(fault)?;
+            self.bell_watched = true;
+        }
+        let timeout = self.sleep_time(cold_deadline);
+        self.bell.before_sleep();
+        let nothing = self.commands.is_empty() || self.station.journal.wants_room();
+        if nothing && self.acks.is_empty() && !timeout.is_zero() {
+            self.station.report.parks += 1;
+            self.ring.wait(timeout).map_err(fault)?;
+        }
+        self.bell.after_sleep();
+        Ok(())
+    }
+
+    fn sleep_time(&mut self, cold_deadline: Option<Instant>) -> Duration {
+        let now_ms = self.station.clock.wall_ns() / 1_000_000;
+        let links = self.links.iter().filter_map(|link| link.due_in_ms(now_ms));
+        let mut time = links.min().map_or(SLEEP_MAX, Duration::from_millis).min(SLEEP_MAX);
+        if let Some(ns) = self.station.due_in_ns() {
+            time = time.min(Duration::from_nanos(ns));
+        }
+        if let Some(deadline) = cold_deadline {
+            time = time.min(deadline.saturating_duration_since(Instant::now()));
+        }
+        if self.station.outbox.is_behind() || self.station.has_replies() {
+            time = time.min(BEHIND_RETRY);
+        }
+        time
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        // The ring must not use memory that goes away with the links and the journal.
+        let deadline = Instant::now() + QUIET_WITHIN;
+        self.links.iter_mut().for_each(|link| link.end(u64::MAX));
+        while Instant::now() < deadline {
+            let quiet = self.links.iter().all(Link::is_quiet) && !self.flusher.is_flushing();
+            if quiet || self.ring.wait(Duration::from_millis(10)).is_err() {
+                break;
+            }
+            if self.take_completions().is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// Asks the scheduler for long slices (`sched_setattr`, no privilege needed): a loop that waits for its journal on a CPU
+/// that others use too is otherwise kept waiting for a tick by the kernel's worker. Best effort.
+fn lengthen_slice() {
+    const SLICE_NS: u64 = 100_000_000;
+    #[repr(C)]
+    struct SchedAttr {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    const { assert!(size_of::<SchedAttr>() == 48) };
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: libc::SCHED_OTHER as u32,
+        flags: 0,
+        nice: 0,
+        priority: 0,
+        runtime: SLICE_NS,
+        deadline: 0,
+        period: 0,
+    };
+    // SAFETY: the kernel reads `size` bytes of the structure, which outlives the call; 0 is the calling thread.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
+}
+
+/// The last counters of shards that are no more are all there is of them.
+impl Report {
+    /// Adds another shard's counters.
+    pub fn add(&mut self, other: &Report) {
+        self.counts.fills += other.counts.fills;
+        self.counts.signals += other.counts.signals;
+        self.counts.gaps += other.counts.gaps;
+        self.counts.backfills += other.counts.backfills;
+        self.frames += other.frames;
+        self.received_bytes += other.received_bytes;
+        self.duplicates += other.duplicates;
+        self.unsound += other.unsound;
+        self.unreadable += other.unreadable;
+        self.orders += other.orders;
+        self.links_open += other.links_open;
+        self.links_lost += other.links_lost;
+        self.followed += other.followed;
+        self.flushes += other.flushes;
+        self.journal_bytes += other.journal_bytes;
+        self.ring_full += other.ring_full;
+        self.turns += other.turns;
+        self.parks += other.parks;
+    }
+}

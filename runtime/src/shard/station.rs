@@ -1,0 +1,306 @@
+//! What a shard owns besides its connections: core, journal, outbox, caches. Every input goes through
+//! [`Station::apply`], and nowhere else.
+
+use std::collections::VecDeque;
+use std::io;
+
+use net::hyperliquid::account::AccountState;
+use net::hyperliquid::frame::Scratch;
+use persist::Position;
+use persist::journal::Journal;
+use shards::codec::{encode_event, encode_input, event_kind, input_kind};
+use shards::input::FILLS_PER_INPUT_MAX;
+use shards::{
+    Address, Admission, Admitted, Core, Effects, Event, Fill, Input, OrderStatus, Origin, Request,
+    SymbolEntry,
+};
+
+use super::message::{LinkNews, Reply, Report};
+use super::outbox::Outbox;
+use super::positions::{PositionRow, Positions};
+use crate::lane::channel::Sender;
+use crate::lane::clock::Clock;
+
+/// Most replies that wait for room in the ring to control. News beyond it is dropped; requests come again.
+const REPLIES_MAX: usize = 4096;
+
+/// After this long without input the journal is sealed.
+pub const SEAL_AFTER_NS: u64 = 10_000_000;
+
+/// One shard's state and its way out.
+pub struct Station {
+    pub(super) core: Core,
+    pub(super) journal: Journal,
+    pub(super) outbox: Outbox,
+    pub(super) clock: Clock,
+    pub(super) scratch: Scratch,
+    pub(super) report: Report,
+    pub(super) positions: Positions,
+    admitted: Admitted,
+    replies: Sender<Reply>,
+    waiting: VecDeque<Reply>,
+    event_body: Vec<u8>,
+    row_body: Vec<u8>,
+    /// When the last input came; 0 when the journal is sealed behind it.
+    unsealed_since_ns: u64,
+}
+
+/// The effects of one input, on their way into batch and outbox.
+struct Out<'a> {
+    journal: &'a mut Journal,
+    outbox: &'a mut Outbox,
+    waiting: &'a mut VecDeque<Reply>,
+    body: &'a mut Vec<u8>,
+    seq: u64,
+    now_ns: u64,
+    received_ns: u64,
+}
+
+impl Effects for Out<'_> {
+    fn event(&mut self, event: &Event) {
+        self.body.clear();
+        encode_event(event, self.body);
+        let kind = event_kind(event);
+        let body = &*self.body;
+        let index =
+            self.journal.push_event(kind, self.now_ns, |batch| batch.extend_from_slice(body));
+        self.outbox.hold(kind, Position { seq: self.seq, index }, self.received_ns, body);
+    }
+
+    fn request(&mut self, request: Request) {
+        self.waiting.push_back(Reply::Request(request));
+    }
+}
+
+impl Station {
+    /// A shard behind its replayed journal.
+    pub fn new(core: Core, journal: Journal, outbox: Outbox, clock: Clock, replies: Sender<Reply>) -> Station {
+        Station {
+            core,
+            journal,
+            outbox,
+            clock,
+            scratch: Scratch::default(),
+            report: Report::default(),
+            positions: Positions::default(),
+            admitted: Admitted::default(),
+            replies,
+            waiting: VecDeque::new(),
+            event_body: Vec::new(),
+            row_body: Vec::new(),
+            unsealed_since_ns: 0,
+        }
+    }
+
+    /// Journals one input and applies it.
+    pub fn apply(&mut self, input: &Input<'_>, received_ns: u64) {
+        let now_ns = self.clock.wall_ns();
+        self.unsealed_since_ns = now_ns;
+        let seq =
+            self.journal.push_input(input_kind(input), now_ns, |body| encode_input(input, body));
+        let mut out = Out {
+            journal: &mut self.journal,
+            outbox: &mut self.outbox,
+            waiting: &mut self.waiting,
+            body: &mut self.event_body,
+            seq,
+            now_ns,
+            received_ns,
+        };
+        self.core.step(now_ns, input, &mut out);
+    }
+
+    /// The fills of a frame, from [`Station::scratch`].
+    pub fn frame_fills(&mut self, user: Address, snapshot: bool, received_ns: u64) {
+        let fills = std::mem::take(&mut self.scratch.fills);
+        self.fills(user, snapshot, &fills, received_ns);
+        self.scratch.fills = fills;
+    }
+
+    fn fills(&mut self, address: Address, snapshot: bool, fills: &[Fill], received_ns: u64) {
+        let mut admitted = std::mem::take(&mut self.admitted);
+        let admission = self.core.admit(&address, snapshot, fills, &mut admitted);
+        self.report.duplicates += admitted.known;
+        self.report.unsound += admitted.unsound;
+        match admission {
+            Admission::NotWatched | Admission::Nothing => {}
+            Admission::Baseline => {
+                let baseline = admitted.baseline();
+                self.apply(&Input::Baseline { address, baseline }, received_ns);
+            }
+            Admission::Fills { reaches } => {
+                let origin = |last| match snapshot {
+                    true => Origin::Snapshot { last, reaches },
+                    false => Origin::Live,
+                };
+                self.split(address, &admitted.fills, origin, received_ns);
+            }
+        }
+        self.admitted = admitted;
+    }
+
+    /// Applies fills in inputs of bounded size; only the last one is marked as the last.
+    fn split(
+        &mut self,
+        address: Address,
+        fills: &[Fill],
+        origin: impl Fn(bool) -> Origin,
+        received_ns: u64,
+    ) {
+        let mut rest = fills;
+        loop {
+            let (fills, after) = rest.split_at(rest.len().min(FILLS_PER_INPUT_MAX));
+            let origin = origin(after.is_empty());
+            self.apply(&Input::Fills { address, origin, fills }, received_ns);
+            if after.is_empty() {
+                return;
+            }
+            rest = after;
+        }
+    }
+
+    /// A page of a back-fill.
+    pub fn backfill(&mut self, address: Address, fills: &[Fill], last: bool) {
+        let mut admitted = std::mem::take(&mut self.admitted);
+        self.core.admit(&address, false, fills, &mut admitted);
+        self.report.duplicates += admitted.known;
+        self.report.unsound += admitted.unsound;
+        // The end of a back-fill matters even when it brought nothing.
+        let origin = |end| Origin::Backfill { last: last && end };
+        self.split(address, &admitted.fills, origin, 0);
+        self.admitted = admitted;
+    }
+
+    /// The statuses of a frame, from [`Station::scratch`].
+    pub fn frame_statuses(&mut self, received_ns: u64) {
+        let statuses = std::mem::take(&mut self.scratch.statuses);
+        self.statuses(&statuses, received_ns);
+        self.scratch.statuses = statuses;
+    }
+
+    /// Order statuses, from a frame or from REST.
+    pub fn statuses(&mut self, statuses: &[OrderStatus], received_ns: u64) {
+        let mut admitted = std::mem::take(&mut self.admitted);
+        if self.core.admit_statuses(statuses, &mut admitted) {
+            self.apply(&Input::Statuses(&admitted.statuses), received_ns);
+        }
+        self.admitted = admitted;
+    }
+
+    /// The perpetual state of an account; its positions are in [`Station::scratch`].
+    pub fn account(&mut self, state: &AccountState) {
+        let address = state.user;
+        let account_value = Some(state.account_value);
+        if self.core.admits_worth(&address, account_value, None) {
+            self.apply(&Input::Worth { address, account_value, spot_total: None }, 0);
+        }
+        if let Some(row) = self.positions.account(state, &self.scratch.text) {
+            send_row(row, &mut self.row_body, &mut self.outbox);
+        }
+    }
+
+    /// The spot state of an account; its balances are in [`Station::scratch`].
+    pub fn spot(&mut self, address: &Address) {
+        let scratch = &self.scratch;
+        let Some(row) = self.positions.spot(address, &scratch.balances, &scratch.text) else {
+            return;
+        };
+        let spot_total = Some(row.spot_total);
+        send_row(row, &mut self.row_body, &mut self.outbox);
+        if self.core.admits_worth(address, None, spot_total) {
+            let address = *address;
+            self.apply(&Input::Worth { address, account_value: None, spot_total }, 0);
+        }
+    }
+
+    /// The symbol table: what differs from what is known becomes an input.
+    pub fn symbols(&mut self, entries: &[SymbolEntry]) {
+        /// Entries in one input: some 100 bytes each.
+        const ENTRIES_PER_INPUT_MAX: usize = 1000;
+        let news: Vec<SymbolEntry> = entries
+            .iter()
+            .filter(|entry| self.core.symbol(&entry.coin) != Some(entry))
+            .copied()
+            .collect();
+        news.chunks(ENTRIES_PER_INPUT_MAX).for_each(|part| self.apply(&Input::Symbols(part), 0));
+    }
+
+    /// Lets time pass: time-outs that are due, and the seal of a journal that has come to rest.
+    pub fn tick(&mut self) {
+        let now_ns = self.clock.wall_ns();
+        if self.core.next_deadline_ns().is_some_and(|deadline_ns| deadline_ns <= now_ns) {
+            self.apply(&Input::Tick, 0);
+        }
+        if self.unsealed_since_ns != 0 && now_ns >= self.unsealed_since_ns + SEAL_AFTER_NS {
+            self.seal();
+        }
+    }
+
+    /// Asks for the seal.
+    pub fn seal(&mut self) {
+        self.unsealed_since_ns = 0;
+        self.journal.seal();
+    }
+
+    /// Nanoseconds until [`Station::tick`] has something to do.
+    pub fn due_in_ns(&mut self) -> Option<u64> {
+        let now_ns = self.clock.wall_ns();
+        let seal_ns =
+            (self.unsealed_since_ns != 0).then_some(self.unsealed_since_ns + SEAL_AFTER_NS);
+        let deadline_ns = self.core.next_deadline_ns();
+        let first_ns = [seal_ns, deadline_ns].into_iter().flatten().min()?;
+        Some(first_ns.saturating_sub(now_ns))
+    }
+
+    /// Says something to control.
+    pub fn reply(&mut self, reply: Reply) {
+        if self.waiting.len() < REPLIES_MAX || !matches!(reply, Reply::Link(_)) {
+            self.waiting.push_back(reply);
+        }
+    }
+
+    /// Says what happened to a connection.
+    pub fn news(&mut self, news: LinkNews) {
+        self.reply(Reply::Link(news));
+    }
+
+    /// Sends the replies that wait.
+    pub fn send_replies(&mut self) {
+        while let Some(order) = self.journal.segment_wanted() {
+            self.waiting.push_back(Reply::SegmentWanted(order));
+        }
+        while self.replies.room() > 0 {
+            let Some(reply) = self.waiting.pop_front() else { return };
+            if let Err(reply) = self.replies.send(reply) {
+                self.waiting.push_front(reply);
+                return;
+            }
+        }
+    }
+
+    /// Whether replies wait for room.
+    pub fn has_replies(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The counters now.
+    pub fn report(&mut self) -> Report {
+        self.report.counts = self.core.counts();
+        self.report.orders = self.core.orders() as u64;
+        self.report.durable_seq = self.journal.durable_seq();
+        self.report.ring_full = self.outbox.ring_full();
+        self.report
+    }
+}
+
+fn send_row(row: &PositionRow, body: &mut Vec<u8>, outbox: &mut Outbox) {
+    body.clear();
+    row.encode(body);
+    // No room: the next state of this account brings another row.
+    let _ = outbox.row(body);
+}
+
+/// A system call's failure, in words that name what was tried.
+pub(super) fn failed(what: &str, error: &io::Error) -> String {
+    format!("{what}: {error}")
+}
