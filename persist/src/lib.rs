@@ -1,4 +1,4 @@
-//! What survives a power cut: journal, cursors, superblock, directory lock.
+//! What survives a power cut: journal, cursors, superblock, directory lock, and the SQL store.
 //!
 //! Principles: bytes only, no domain type. A record is a kind, a flag that says whether it is an input, a time
 //! and a body; what they mean is the caller's. Nothing is believed that a checksum over content *and place* does
@@ -26,6 +26,7 @@
 //! | `tail` | reading a journal while it is written |
 //! | `cursor` | how far a sink has acknowledged |
 //! | `lock` | one process a directory |
+//! | `store` | SQLite: schema, rows, retention |
 
 #![deny(unsafe_code)]
 
@@ -41,6 +42,7 @@ pub mod open;
 pub mod position;
 pub mod ring;
 pub mod segment;
+pub mod store;
 pub mod superblock;
 pub mod tail;
 
