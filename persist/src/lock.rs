@@ -1,0 +1,92 @@
+//! One process a data directory.
+//!
+//! The lock is the kernel's (`flock`), so it goes with the process, however that ends. The file's content says
+//! who holds it and since when; it is for the reader of an error, not for the lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::disk::{DiskError, Op, failed};
+
+/// The file's name in the data directory.
+pub const NAME: &str = "lock";
+
+/// Why a directory could not be locked.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("{} is in use{}", .data_dir.display(), by(.pid))]
+    Held {
+        /// The directory.
+        data_dir: PathBuf,
+        /// The process, if the file tells.
+        pid: Option<u32>,
+        /// When it took the lock, Unix seconds, if the file tells.
+        since_unix_s: Option<u64>,
+    },
+    /// The disk said no. The directory or the file could not be created, if [`Op::creates`].
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+fn by(pid: &Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+/// A lock on a data directory, held until it is dropped.
+#[derive(Debug)]
+pub struct DirLock {
+    /// Open, and thereby locked.
+    _file: File,
+}
+
+impl DirLock {
+    /// Locks `data_dir`, creating it if need be.
+    pub fn acquire(data_dir: &Path) -> Result<DirLock, LockError> {
+        fs::create_dir_all(data_dir).map_err(failed(Op::CreateDir, data_dir))?;
+        let path = data_dir.join(NAME);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(failed(Op::Create, &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let (pid, since_unix_s) = holder(&mut file);
+                let data_dir = data_dir.to_owned();
+                return Err(LockError::Held { data_dir, pid, since_unix_s });
+            }
+            Err(error) => return Err(failed(Op::Open, &path)(error.into()).into()),
+        }
+        sign(&mut file).map_err(failed(Op::Write, &path))?;
+        Ok(DirLock { _file: file })
+    }
+}
+
+/// Writes who holds the lock since when.
+fn sign(file: &mut File) -> io::Result<()> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{} {}", process::id(), since.as_secs())
+}
+
+/// Who holds the lock since when, as far as the file tells: it may just be being written.
+fn holder(file: &mut File) -> (Option<u32>, Option<u64>) {
+    let mut text = String::new();
+    if file.take(64).read_to_string(&mut text).is_err() {
+        return (None, None);
+    }
+    let mut words = text.split_whitespace();
+    let pid = words.next().and_then(|word| word.parse().ok());
+    (pid, words.next().and_then(|word| word.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests;

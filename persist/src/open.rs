@@ -1,0 +1,328 @@
+//! Opening a journal for writing, and replaying one without writing.
+//!
+//! The order of an opening: names and content that an earlier process wrote are made durable before they are
+//! read, so that nothing is built on what a power cut could still take back; the superblock is read and
+//! compared with the options; sizes are checked; the scan replays and finds the end. Up to here nothing has
+//! been changed, and every refusal happens here. Then leftovers are removed, the epoch is raised durably, and
+//! the segment to be written is opened.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::batch::{BATCH_BYTES_MAX, Place, Record, VERSION};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed};
+use crate::journal::{Journal, Options, Start};
+use crate::recover::{self, OnRecord, TornTail};
+use crate::segment::{self, Segment, SegmentError, SegmentOrder};
+use crate::superblock::{self, Loaded, Superblock, SuperblockError};
+
+/// A journal, open.
+#[derive(Debug)]
+pub struct Opened<F = OsFile> {
+    /// The writer.
+    pub journal: Journal<F>,
+    /// The unfinished write at its end, if there was one. It was cut off.
+    pub torn: Option<TornTail>,
+    /// The last input.
+    pub last_seq: u64,
+    /// Records replayed.
+    pub records: u64,
+    /// Whether it was created just now.
+    pub new: bool,
+    /// Bytes of a segment. Fixed when the journal was created; the option is for new ones.
+    pub segment_bytes: u64,
+}
+
+/// A journal, replayed.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Whose journal it is, and of how many shards.
+    pub superblock: Superblock,
+    /// An unfinished write at its end. Also seen when the writer is at work just now.
+    pub torn: Option<TornTail>,
+    /// The last input, if replay went to the end.
+    pub last_seq: u64,
+    /// Records handed over.
+    pub records: u64,
+    /// Batches in it, seals included.
+    pub batches: u64,
+    /// Whether the closure stopped it before the end.
+    pub stopped: bool,
+}
+
+/// Why a journal was not opened. Nothing has been changed, unless it is `Disk`, `NoSpace` or `Segment`.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The options make no sense.
+    #[error("{why}")]
+    Options {
+        /// Which, and why.
+        why: &'static str,
+    },
+    /// Something that was acknowledged is damaged: later batches, of which these many are intact, prove it.
+    #[error(
+        "{}: the batch at byte {offset}, seq {seq}, is damaged, and {batches} intact batches with {records} \
+         records follow it",
+        .segment.display()
+    )]
+    CorruptBeforeEnd {
+        /// The file.
+        segment: PathBuf,
+        /// The byte where the damaged batch begins.
+        offset: u64,
+        /// The first input that is missing.
+        seq: u64,
+        /// Intact batches after it, seals included.
+        batches: u64,
+        /// Records in those.
+        records: u64,
+    },
+    /// The directory was written with another number of shards.
+    #[error("{} is of {found} shards, asked for are {asked}", .path.display())]
+    ShardCount {
+        /// The superblock.
+        path: PathBuf,
+        /// What it says.
+        found: u16,
+        /// What the options say.
+        asked: u16,
+    },
+    /// The directory is another shard's.
+    #[error("{} is of shard {found}, asked for is {asked}", .path.display())]
+    WrongShard {
+        /// The superblock.
+        path: PathBuf,
+        /// What it says.
+        found: u16,
+        /// What the options say.
+        asked: u16,
+    },
+    /// Written by a later version.
+    #[error("{} has format {found}, known is {known}", .path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u16,
+        /// The newest that this program reads.
+        known: u16,
+    },
+    /// A segment was cut or extended by someone.
+    #[error("{} has {found} bytes, it was made with {expected}", .path.display())]
+    SegmentSize {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: u64,
+        /// The size of every segment of this journal.
+        expected: u64,
+    },
+    /// Both slots of the superblock are damaged.
+    #[error("{} is damaged", .path.display())]
+    SuperblockDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no superblock, though there are segments; or, when replaying, though one was asked for.
+    #[error("{} is missing", .path.display())]
+    SuperblockMissing {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// The closure said stop at this record.
+    #[error("replay was stopped at seq {seq}, index {index}")]
+    Stopped {
+        /// The record's input.
+        seq: u64,
+        /// The record's index.
+        index: u32,
+    },
+    /// No room for the first segment.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The disk said no. Whether it is full, and whether something was to be created, is in there.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl From<SuperblockError> for OpenError {
+    fn from(error: SuperblockError) -> OpenError {
+        match error {
+            SuperblockError::Damaged { path } => OpenError::SuperblockDamaged { path },
+            SuperblockError::Newer { path, found } => {
+                OpenError::NewerFormat { path, found, known: VERSION }
+            }
+            SuperblockError::Disk(error) => OpenError::Disk(error),
+        }
+    }
+}
+
+/// Opens the journal in `options.dir`, creating it if there is none, and hands over every record in order.
+///
+/// A record may be handed over though the opening is refused later: what the closure built is then to be
+/// thrown away. When the closure breaks off, the opening fails with [`OpenError::Stopped`].
+pub fn open(
+    options: &Options,
+    on_record: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+) -> Result<Opened, OpenError> {
+    open_on(&OsDisk, options, on_record)
+}
+
+/// Hands over every record of the journal in `dir`, in order. Changes nothing.
+pub fn replay(
+    dir: &Path,
+    on_record: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+) -> Result<Replayed, OpenError> {
+    replay_on(&OsDisk, dir, on_record)
+}
+
+/// [`replay`] on any disk.
+pub(crate) fn replay_on<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    on_record: &mut OnRecord<'_>,
+) -> Result<Replayed, OpenError> {
+    let Some(loaded) = superblock::load(disk, dir)? else {
+        return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
+    };
+    let superblock = loaded.superblock;
+    let segments = segment::list(disk, dir)?.segments;
+    recover::check_sizes(disk, dir, &segments, superblock.segment_bytes)?;
+    let scanned = recover::scan(disk, dir, &superblock, &segments, on_record)?;
+    Ok(Replayed {
+        superblock,
+        torn: scanned.torn,
+        last_seq: scanned.chain.next_seq - 1,
+        records: scanned.records,
+        batches: scanned.batches,
+        stopped: scanned.stopped.is_some(),
+    })
+}
+
+/// [`open`] on any disk.
+pub(crate) fn open_on<D: Disk>(
+    disk: &D,
+    options: &Options,
+    on_record: &mut OnRecord<'_>,
+) -> Result<Opened<D::File>, OpenError> {
+    check_options(options)?;
+    let dir = &options.dir;
+    disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent).map_err(failed(Op::SyncDir, parent))?;
+    }
+    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+    let listing = segment::list(disk, dir)?;
+    let found = superblock::load(disk, dir)?;
+    let new = found.is_none();
+    let mut loaded = match found {
+        Some(loaded) => loaded,
+        None if listing.segments.is_empty() => create(disk, options)?,
+        None => {
+            return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
+        }
+    };
+    check_superblock(&loaded.superblock, options)?;
+    recover::check_sizes(disk, dir, &listing.segments, loaded.superblock.segment_bytes)?;
+    sync_segments(disk, dir, &listing.segments)?;
+    let mut scanned = recover::scan(disk, dir, &loaded.superblock, &listing.segments, on_record)?;
+    if let Some(position) = scanned.stopped {
+        return Err(OpenError::Stopped { seq: position.seq, index: position.index });
+    }
+
+    for name in &listing.unfinished {
+        let path = dir.join(name);
+        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+    }
+    let epoch = loaded.next_epoch(scanned.chain.epoch);
+    let raised = Superblock { epoch, remains: scanned.remains, ..loaded.superblock };
+    loaded.replace(disk, dir, raised)?;
+    // A seal over the torn batch: the next opening shall not report it again.
+    scanned.chain.sealed &= scanned.torn.is_none();
+    let segment_bytes = raised.segment_bytes;
+    let current = scanned.chain.place.segment;
+    let (current, spares) = open_segments(disk, dir, &listing.segments, current, segment_bytes)?;
+    let last_seq = scanned.chain.next_seq - 1;
+    let start = Start { chain: scanned.chain, epoch, segment_bytes, current, spares };
+    let journal = Journal::new(options, start);
+    Ok(Opened {
+        journal,
+        torn: scanned.torn,
+        last_seq,
+        records: scanned.records,
+        new,
+        segment_bytes,
+    })
+}
+
+fn check_options(options: &Options) -> Result<(), OpenError> {
+    let why = if options.shard >= options.shard_count {
+        "the shard is not below the shard count"
+    } else if !segment::is_size(options.segment_bytes) {
+        "a segment is a positive multiple of 4096 bytes"
+    } else if options.batch_bytes_max == 0 || options.batch_bytes_max > BATCH_BYTES_MAX {
+        "a batch has from 1 byte to 8 MiB"
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::Options { why })
+}
+
+fn check_superblock(superblock: &Superblock, options: &Options) -> Result<(), OpenError> {
+    let path = options.dir.join(superblock::NAME);
+    let (found, asked) = (superblock.shard_count, options.shard_count);
+    if found != asked {
+        return Err(OpenError::ShardCount { path, found, asked });
+    }
+    let (found, asked) = (superblock.shard, options.shard);
+    if found != asked {
+        return Err(OpenError::WrongShard { path, found, asked });
+    }
+    Ok(())
+}
+
+fn create<D: Disk>(disk: &D, options: &Options) -> Result<Loaded, DiskError> {
+    let superblock = Superblock {
+        shard: options.shard,
+        shard_count: options.shard_count,
+        segment_bytes: options.segment_bytes,
+        epoch: 0,
+        remains: Place { segment: 0, offset: 0 },
+    };
+    superblock::create(disk, &options.dir, superblock)
+}
+
+fn sync_segments<D: Disk>(disk: &D, dir: &Path, segments: &[u64]) -> Result<(), DiskError> {
+    for &index in segments {
+        let path = segment::path_of(dir, index);
+        let file = disk.open(&path, Mode::Read).map_err(failed(Op::Open, &path))?;
+        file.sync().map_err(failed(Op::Sync, &path))?;
+    }
+    Ok(())
+}
+
+type Segments<F> = (Segment<F>, VecDeque<Segment<F>>);
+
+/// Opens the segment to be written, making it if need be, and those that were prepared ahead.
+fn open_segments<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    segments: &[u64],
+    current: u64,
+    segment_bytes: u64,
+) -> Result<Segments<D::File>, OpenError> {
+    let mut spares = VecDeque::new();
+    for &index in segments.iter().filter(|index| **index > current) {
+        spares.push_back(segment::open(disk, dir, index)?);
+    }
+    let current = if segments.contains(&current) {
+        segment::open(disk, dir, current)?
+    } else {
+        let order = SegmentOrder { dir: dir.to_owned(), index: current, segment_bytes };
+        segment::prepare_on(disk, &order)?
+    };
+    Ok((current, spares))
+}

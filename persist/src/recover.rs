@@ -1,0 +1,249 @@
+//! The scan of a journal: replay what is whole, find the end, and tell a torn tail from damage.
+//!
+//! The rule. Stop at the first place where no batch continues the chain; `h` is the seq expected there. Look
+//! through every later block for an intact batch of the same or a newer epoch. If one says that `h` was
+//! durable when it was built, or that everything before it was (the flag `settled`, which also speaks for a
+//! seal, which has no seq), then something acknowledged is damaged: refuse. Otherwise what lies beyond is the
+//! remains of writes that nobody was told of: a torn tail.
+//!
+//! The scan writes nothing.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::batch::{self, BadBatch, Place, Record, Records};
+use crate::block::{BLOCK_BYTES, ZERO_BLOCK};
+use crate::chain::Chain;
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed};
+use crate::open::OpenError;
+use crate::position::Position;
+use crate::reader::Reader;
+use crate::segment;
+use crate::superblock::Superblock;
+
+/// Large enough that a disk reads at its full rate, small against the memory of a host.
+const AHEAD_BYTES: usize = 1 << 20;
+
+/// A journal that ends in the middle of a write. Normal after a power cut: nobody was told of what it held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TornTail {
+    /// The file.
+    pub segment: PathBuf,
+    /// The byte where the unfinished batch begins: the journal ends here.
+    pub offset: u64,
+    /// Bytes that the batch was to have, if its header can be read.
+    pub batch_bytes: Option<u64>,
+    /// The last input that is whole.
+    pub last_seq: u64,
+}
+
+/// What the caller's closure says to each record.
+pub(crate) type OnRecord<'a> = dyn FnMut(Record<'_>) -> ControlFlow<()> + 'a;
+
+/// What the scan found.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) chain: Chain,
+    pub(crate) batches: u64,
+    pub(crate) records: u64,
+    /// The record at which the closure said stop. The rest was not looked at.
+    pub(crate) stopped: Option<Position>,
+    pub(crate) torn: Option<TornTail>,
+    /// After the last byte beyond the end that is not zero.
+    pub(crate) remains: Place,
+}
+
+/// Compares the size of every segment with what the superblock says.
+///
+/// A segment gets its name only when it has its full size, durably, so no crash explains another size.
+pub(crate) fn check_sizes<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    segments: &[u64],
+    segment_bytes: u64,
+) -> Result<(), OpenError> {
+    for &index in segments {
+        let path = segment::path_of(dir, index);
+        let file = disk.open(&path, Mode::Read).map_err(failed(Op::Open, &path))?;
+        let found = file.length().map_err(failed(Op::Length, &path))?;
+        if found != segment_bytes {
+            return Err(OpenError::SegmentSize { path, found, expected: segment_bytes });
+        }
+    }
+    Ok(())
+}
+
+/// Scans the journal in `dir`, whose segments are `segments`, ascending.
+pub(crate) fn scan<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    superblock: &Superblock,
+    segments: &[u64],
+    on_record: &mut OnRecord<'_>,
+) -> Result<Scanned, OpenError> {
+    let chain = Chain::start(superblock.shard);
+    let reader = Reader::new(dir.to_owned(), Mode::Read, AHEAD_BYTES);
+    let mut scan = Scan { disk, dir, reader, chain, batches: 0, records: 0 };
+    if let Some(position) = scan.replay(on_record)? {
+        return Ok(Scanned {
+            chain: scan.chain,
+            batches: scan.batches,
+            records: scan.records,
+            stopped: Some(position),
+            torn: None,
+            remains: scan.chain.place,
+        });
+    }
+    let later = scan.survey(segments, superblock.segment_bytes)?;
+    if later.proof {
+        return Err(OpenError::CorruptBeforeEnd {
+            segment: segment::path_of(dir, scan.chain.place.segment),
+            offset: scan.chain.place.offset,
+            seq: scan.chain.next_seq,
+            batches: later.batches,
+            records: later.records,
+        });
+    }
+    let torn = scan.torn(superblock.remains)?;
+    Ok(Scanned {
+        chain: scan.chain,
+        batches: scan.batches,
+        records: scan.records,
+        stopped: None,
+        torn,
+        remains: later.remains,
+    })
+}
+
+struct Scan<'a, D: Disk> {
+    disk: &'a D,
+    dir: &'a Path,
+    reader: Reader<D::File>,
+    chain: Chain,
+    batches: u64,
+    records: u64,
+}
+
+/// What lies beyond the end.
+struct Later {
+    batches: u64,
+    records: u64,
+    proof: bool,
+    remains: Place,
+}
+
+impl<D: Disk> Scan<'_, D> {
+    /// Replays up to the end of the chain, or to where the closure says stop.
+    fn replay(&mut self, on_record: &mut OnRecord<'_>) -> Result<Option<Position>, DiskError> {
+        loop {
+            let here = self.chain.place;
+            let follows = self.step(here, on_record)?;
+            match follows {
+                Step::Stopped(position) => return Ok(Some(position)),
+                Step::Taken => continue,
+                Step::None => {}
+            }
+            match self.step(here.next_segment(), on_record)? {
+                Step::Stopped(position) => return Ok(Some(position)),
+                Step::Taken => {}
+                Step::None => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes the batch at `place` if it continues the chain.
+    fn step(&mut self, place: Place, on_record: &mut OnRecord<'_>) -> Result<Step, DiskError> {
+        let Ok(found) = self.reader.batch(self.disk, place)? else { return Ok(Step::None) };
+        if !self.chain.admits(&found.header) {
+            return Ok(Step::None);
+        }
+        let mut records = Records::new(&found.header, found.bytes);
+        for record in records.by_ref() {
+            if on_record(record).is_break() {
+                return Ok(Step::Stopped(Position::new(record.seq, record.index)));
+            }
+            self.records += 1;
+        }
+        self.batches += 1;
+        self.chain.advance(&found.header, found.crc, place, records.next_seq());
+        Ok(Step::Taken)
+    }
+
+    /// Looks through every block beyond the end for proof that something acknowledged is missing.
+    fn survey(&mut self, segments: &[u64], segment_bytes: u64) -> Result<Later, OpenError> {
+        let end = self.chain.place;
+        let mut later = Later { batches: 0, records: 0, proof: false, remains: end };
+        for &segment in segments.iter().filter(|index| **index >= end.segment) {
+            let mut offset = if segment == end.segment { end.offset } else { 0 };
+            while offset < segment_bytes {
+                let place = Place { segment, offset };
+                if self.reader.read(self.disk, place, BLOCK_BYTES)? == ZERO_BLOCK.0 {
+                    offset += BLOCK_BYTES as u64;
+                    continue;
+                }
+                offset += self.weigh(place, &mut later)?;
+                later.remains = Place { segment, offset };
+            }
+        }
+        Ok(later)
+    }
+
+    /// Weighs what stands at `place`, beyond the end; returns its bytes.
+    fn weigh(&mut self, place: Place, later: &mut Later) -> Result<u64, OpenError> {
+        match self.reader.batch(self.disk, place)? {
+            Ok(found) => {
+                let header = found.header;
+                // A batch of another shard proves nothing about seqs, but that files were mixed up.
+                let stranger = header.shard != self.chain.shard;
+                if stranger || header.epoch >= self.chain.epoch {
+                    later.batches += 1;
+                    later.records += u64::from(header.count);
+                    later.proof |=
+                        stranger || header.settled || header.durable_seq >= self.chain.next_seq;
+                }
+                Ok(header.padded_bytes() as u64)
+            }
+            Err(BadBatch::Newer { found }) => {
+                let path = segment::path_of(self.dir, place.segment);
+                Err(OpenError::NewerFormat { path, found, known: batch::VERSION })
+            }
+            // Intact, so it was written as it is: not torn.
+            Err(BadBatch::Records) => {
+                later.proof = true;
+                Ok(BLOCK_BYTES as u64)
+            }
+            Err(BadBatch::Magic | BadBatch::Length { .. } | BadBatch::Checksum) => {
+                Ok(BLOCK_BYTES as u64)
+            }
+        }
+    }
+
+    /// Whether a write was cut short at the end. What the last opening saw already is not reported again,
+    /// unless the start of the very next batch can be read there.
+    fn torn(&mut self, reported: Place) -> Result<Option<TornTail>, DiskError> {
+        let end = self.chain.place;
+        for place in [end, end.next_segment()] {
+            let block = self.reader.read(self.disk, place, BLOCK_BYTES)?;
+            if block.is_empty() || block == ZERO_BLOCK.0 {
+                continue;
+            }
+            let next = batch::peek(block).ok().filter(|(header, _)| self.chain.admits(header));
+            if next.is_none() && place < reported {
+                continue;
+            }
+            return Ok(Some(TornTail {
+                segment: segment::path_of(self.dir, place.segment),
+                offset: place.offset,
+                batch_bytes: next.map(|(header, _)| header.padded_bytes() as u64),
+                last_seq: self.chain.next_seq - 1,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+enum Step {
+    Taken,
+    None,
+    Stopped(Position),
+}

@@ -1,0 +1,216 @@
+//! Reading a journal while it is written: for a publisher that has fallen behind its ring.
+//!
+//! The reader is told how far the journal is durable and never looks at what is not. It reads with O_DIRECT
+//! where the file system has that, since the writer writes so. It keeps the same chain as writer and recovery,
+//! so a batch that was torn and written over cannot mislead it. Segments that are gone, or whose content is
+//! not what was declared durable, are an error, never a silent end.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::batch::{Header, Place, Record, Records, WalkedTo};
+use crate::chain::Chain;
+use crate::disk::{DiskError, Mode, OsDisk, OsFile};
+use crate::position::Position;
+use crate::reader::Reader;
+use crate::segment;
+use crate::superblock::{self, SuperblockError};
+
+/// A compromise: reading far behind is fast, reading just behind the writer does not read much in vain.
+const AHEAD_BYTES: usize = 128 << 10;
+
+/// Why a journal could not be read further.
+#[derive(Debug, Error)]
+pub enum TailError {
+    /// There is no journal.
+    #[error("{} is missing", .path.display())]
+    NoJournal {
+        /// The superblock that should be there.
+        path: PathBuf,
+    },
+    /// The superblock cannot be read.
+    #[error(transparent)]
+    Superblock(SuperblockError),
+    /// What was declared durable is not there: damaged, or recycled too early.
+    #[error("{}: no intact batch with seq {seq} at byte {offset}", .segment.display())]
+    Missing {
+        /// The file.
+        segment: PathBuf,
+        /// Where the batch should begin.
+        offset: u64,
+        /// The input that should be in it.
+        seq: u64,
+    },
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// A reader of one journal. Every record after its position is handed over once, in order.
+pub struct Tail {
+    dir: PathBuf,
+    reader: Reader<OsFile>,
+    after: Position,
+    chain: Chain,
+    /// The batch being walked.
+    batch: Option<Walking>,
+}
+
+struct Walking {
+    header: Header,
+    place: Place,
+    at: WalkedTo,
+}
+
+impl Tail {
+    /// A reader of the journal in `dir` that hands over what follows `after`. From [`Position::START`],
+    /// everything.
+    pub fn open(dir: &Path, after: Position) -> Result<Tail, TailError> {
+        let loaded = superblock::load(&OsDisk, dir).map_err(TailError::Superblock)?;
+        let Some(loaded) = loaded else {
+            return Err(TailError::NoJournal { path: dir.join(superblock::NAME) });
+        };
+        let mut tail = Tail {
+            dir: dir.to_owned(),
+            reader: Reader::new(dir.to_owned(), Mode::ReadDirect, AHEAD_BYTES),
+            after,
+            chain: Chain::start(loaded.superblock.shard),
+            batch: None,
+        };
+        tail.seek(after)?;
+        Ok(tail)
+    }
+
+    /// Goes to another position, before or after the present one.
+    ///
+    /// Going a little forward costs nothing until the next [`Tail::read`], which walks there.
+    pub fn seek(&mut self, after: Position) -> Result<(), TailError> {
+        let start = self.segment_of(after.seq.max(1))?;
+        let is_ahead = after >= self.after && start.place.segment <= self.chain.place.segment;
+        if !is_ahead || self.chain.crc == 0 {
+            self.chain = start;
+            self.batch = None;
+        }
+        self.after = after;
+        Ok(())
+    }
+
+    /// Hands over at most `budget_records` records, none with a seq above `durable_seq`. Returns how many; fewer
+    /// than the budget means that there are no more.
+    pub fn read(
+        &mut self,
+        durable_seq: u64,
+        budget_records: usize,
+        on_record: &mut dyn FnMut(Record<'_>),
+    ) -> Result<usize, TailError> {
+        let mut handed = 0;
+        while handed < budget_records {
+            if self.batch.is_none() {
+                if self.chain.next_seq > durable_seq {
+                    break;
+                }
+                self.load()?;
+            }
+            let budget = budget_records - handed;
+            let (walked, ended) = self.walk(durable_seq, budget, on_record)?;
+            handed += walked;
+            if !ended {
+                break;
+            }
+            self.batch = None;
+        }
+        Ok(handed)
+    }
+
+    /// Walks the present batch. Returns the records handed over, and whether it came to the batch's end.
+    fn walk(
+        &mut self,
+        durable_seq: u64,
+        budget: usize,
+        on_record: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(usize, bool), TailError> {
+        let walking = self.batch.as_mut().expect("loaded by the caller");
+        let padded = walking.header.padded_bytes();
+        let bytes = self.reader.read(&OsDisk, walking.place, padded)?;
+        let mut records = Records::resume(bytes, &walking.header, walking.at);
+        let mut handed = 0;
+        while handed < budget {
+            let Some(record) = records.next() else {
+                return Ok((handed, true));
+            };
+            if record.seq > durable_seq {
+                return Ok((handed, false));
+            }
+            if !is_at_or_before(&record, self.after) {
+                on_record(record);
+                handed += 1;
+            }
+            walking.at = records.walked_to();
+        }
+        Ok((handed, records.remaining() == 0))
+    }
+
+    /// Loads the batch with the chain's next seq, which is durable, or a seal before it.
+    fn load(&mut self) -> Result<(), TailError> {
+        let here = self.chain.place;
+        let places = [here, here.next_segment()];
+        // What is in the window may have been read before it was written.
+        for is_fresh in [false, true] {
+            if is_fresh {
+                self.reader.forget();
+            }
+            for place in places {
+                let Ok(found) = self.reader.batch(&OsDisk, place)? else { continue };
+                if !self.chain.admits(&found.header) {
+                    continue;
+                }
+                let mut records = Records::new(&found.header, found.bytes);
+                let at = records.walked_to();
+                records.by_ref().for_each(drop);
+                let next_seq = records.next_seq();
+                self.batch = Some(Walking { header: found.header, place, at });
+                let (header, crc) = (found.header, found.crc);
+                self.chain.advance(&header, crc, place, next_seq);
+                return Ok(());
+            }
+        }
+        Err(TailError::Missing {
+            segment: segment::path_of(&self.dir, here.segment),
+            offset: here.offset,
+            seq: self.chain.next_seq,
+        })
+    }
+
+    /// The chain at the start of the last segment that begins at or before `seq`.
+    fn segment_of(&mut self, seq: u64) -> Result<Chain, TailError> {
+        let segments = segment::list(&OsDisk, &self.dir)?.segments;
+        self.reader.forget();
+        for &segment in segments.iter().rev() {
+            let place = Place { segment, offset: 0 };
+            let Ok(found) = self.reader.batch(&OsDisk, place)? else { continue };
+            let header = found.header;
+            if header.shard == self.chain.shard && header.first_seq <= seq {
+                return Ok(Chain {
+                    shard: header.shard,
+                    place,
+                    next_seq: header.first_seq,
+                    crc: header.parent_crc,
+                    epoch: header.epoch,
+                    sealed: false,
+                });
+            }
+        }
+        let shard = u16::try_from(self.chain.shard).expect("made of a u16");
+        Ok(Chain::start(shard))
+    }
+}
+
+/// Whether a reader that wants what follows `after` does not want this record.
+fn is_at_or_before(record: &Record<'_>, after: Position) -> bool {
+    let is_known_event = record.is_input || record.index <= after.index;
+    record.seq < after.seq || (record.seq == after.seq && is_known_event)
+}
+
+#[cfg(test)]
+mod tests;
