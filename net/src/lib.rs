@@ -1,1 +1,12 @@
-//! net
+//! What corelane says and hears on the network: WebSocket and TLS over our own buffers, the Hyperliquid protocol,
+//! and the payload of a signal.
+//!
+//! Nothing here owns a socket or reads a clock. Bytes come in as slices and go out into vectors, `now` is an
+//! argument; who moves the bytes is the runtime's affair. So every line of this crate is tested in memory.
+
+pub mod backoff;
+mod json;
+pub mod payload;
+pub mod target;
+
+pub use target::{Target, TargetError};
