@@ -8,5 +8,7 @@ pub mod backoff;
 mod json;
 pub mod payload;
 pub mod target;
+pub mod tls;
+pub mod ws;
 
 pub use target::{Target, TargetError};
