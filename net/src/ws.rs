@@ -39,7 +39,7 @@ pub struct Limits {
     /// Size of the read buffer before it grows to the first larger message. It is resident: 10 connections cost
     /// ten of it.
     pub read_buffer_bytes: usize,
-    /// Bytes that may wait to be sent; beyond it [`WsError::OutgoingFull`].
+    /// Bytes that may wait to be sent; beyond it [`WsError::OutgoingFull`]. Answers to pings may take as much again.
     pub write_buffer_bytes_max: usize,
 }
 
@@ -217,7 +217,10 @@ impl Socket {
         if waiting + text.len() + FRAME_OVERHEAD_BYTES_MAX > bytes_max {
             return Err(WsError::OutgoingFull { waiting, bytes_max });
         }
-        socket.send(tungstenite::Message::text(text)).map_err(WsError::from)
+        match socket.send(tungstenite::Message::text(text)) {
+            Err(Error::WriteBufferFull(_)) => Err(WsError::OutgoingFull { waiting, bytes_max }),
+            sent => sent.map_err(WsError::from),
+        }
     }
 
     /// Queues a close frame. The peer's answer comes as [`Message::Closed`]; do not wait for it for ever.
@@ -244,14 +247,25 @@ impl Socket {
 
     /// Appends all bytes that are to be sent. Ask also after an error: an alert or a close may be among them.
     pub fn take_outgoing(&mut self, into: &mut Vec<u8>) {
-        let pipe = match &mut self.stage {
-            Stage::Handshake(handshake) => handshake.get_mut().get_mut(),
-            Stage::Open(socket) => socket.get_mut(),
-            Stage::Ended(pipe) => pipe,
-        };
-        match &mut self.tls {
-            Some(tls) => tls.take_outgoing(&mut pipe.outgoing, into),
-            None => into.append(&mut pipe.outgoing),
+        loop {
+            let pipe = match &mut self.stage {
+                Stage::Handshake(handshake) => handshake.get_mut().get_mut(),
+                Stage::Open(socket) => {
+                    // Answers to pings that found no room wait inside tungstenite. What it has to say of the
+                    // connection is said again by the next read.
+                    let _ = socket.flush();
+                    socket.get_mut()
+                }
+                Stage::Ended(pipe) => pipe,
+            };
+            let room = into.len();
+            match &mut self.tls {
+                Some(tls) => tls.take_outgoing(&mut pipe.outgoing, into),
+                None => into.append(&mut pipe.outgoing),
+            }
+            if into.len() == room {
+                return;
+            }
         }
     }
 
@@ -296,7 +310,8 @@ impl Socket {
     fn end(&mut self) {
         let outgoing = match &mut self.stage {
             Stage::Open(socket) => std::mem::take(&mut socket.get_mut().outgoing),
-            Stage::Handshake(_) | Stage::Ended(_) => return,
+            Stage::Handshake(_) => Vec::new(),
+            Stage::Ended(_) => return,
         };
         self.stage = Stage::Ended(Pipe { outgoing, ..Pipe::default() });
     }
