@@ -4,11 +4,16 @@
 
 use net::hyperliquid::{Frame, Scratch, decode};
 use net::payload::signal_json;
+use net::tls::Roots;
 use net::ws::{Limits, Message, Socket};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use shards::event::{AssetType, Direction, PositionSide, Trigger};
 use shards::{Address, Coin, Decimal, Dir, EventId, Seq, ShardId, Signal, Symbol, Token};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::{Read, Write};
+use std::sync::Arc;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -70,22 +75,27 @@ fn user_fills(fills: usize) -> String {
     )
 }
 
+/// What a server answers to a client's request for a WebSocket.
+fn switch_of_protocols(request: &[u8]) -> String {
+    let request = std::str::from_utf8(request).expect("ASCII");
+    let key = request
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .expect("a request has a key");
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
 /// A plain connection whose handshake is done.
 fn open_socket() -> Socket {
     let target = net::Target::parse("ws://127.0.0.1/ws").expect("a target");
     let mut socket = Socket::connect(&target, &Limits::default()).expect("starts");
     let mut request = Vec::new();
     socket.take_outgoing(&mut request);
-    let request = String::from_utf8(request).expect("ASCII");
-    let key = request
-        .lines()
-        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
-        .expect("a request has a key");
-    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
+    let answer = switch_of_protocols(&request);
     socket.feed(answer.as_bytes()).expect("a good answer");
     assert_eq!(socket.next().expect("a good answer"), Some(Message::Opened));
     socket
@@ -129,11 +139,83 @@ fn after_warm_up_a_frame_of_fills_allocates_nothing() {
             turn(&mut socket, &mut scratch, bytes, piece);
         }
         let before = count();
+        assert!(before > 0, "the counter counts");
         for _ in 0..1000 {
             assert_eq!(turn(&mut socket, &mut scratch, bytes, piece), fills);
         }
         assert_eq!(count() - before, 0, "{} bytes in pieces of {piece}", bytes.len());
     }
+}
+
+/// rustls at the server's end, with the key and certificate of the fixtures.
+fn tls_server() -> rustls::ServerConnection {
+    let certificate = include_bytes!("fixtures/server.pem");
+    let chain = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<Vec<_>, _>>()
+        .expect("the fixture is a certificate");
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("fixtures/server.key")).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("the key fits the certificate");
+    rustls::ServerConnection::new(Arc::new(config)).expect("a valid configuration")
+}
+
+/// A connection over TLS whose handshakes are done, and its server.
+fn open_tls_socket() -> (Socket, rustls::ServerConnection) {
+    let roots = Roots::from_pem(include_bytes!("fixtures/root.pem"), "root.pem").expect("a root");
+    let target = net::Target::parse("wss://sim.local/ws").expect("a target");
+    let mut socket = Socket::connect_with(&target, &Limits::default(), &roots).expect("starts");
+    let mut server = tls_server();
+    let mut request = Vec::new();
+    for _ in 0..10 {
+        let (mut out, mut back) = (Vec::new(), Vec::new());
+        socket.take_outgoing(&mut out);
+        let mut out = out.as_slice();
+        while !out.is_empty() {
+            server.read_tls(&mut out).expect("a slice never fails");
+            server.process_new_packets().expect("a good client");
+        }
+        while server.reader().read_to_end(&mut request).is_ok_and(|count| count > 0) {}
+        if request.ends_with(b"\r\n\r\n") {
+            server.writer().write_all(switch_of_protocols(&request).as_bytes()).expect("room");
+            request.clear();
+        }
+        while server.wants_write() {
+            server.write_tls(&mut back).expect("a vector takes all");
+        }
+        socket.feed(&back).expect("a good server");
+        if socket.next().expect("a good server") == Some(Message::Opened) {
+            return (socket, server);
+        }
+    }
+    panic!("the handshakes do not end");
+}
+
+#[test]
+fn with_tls_each_record_costs_what_rustls_takes_for_it() {
+    let (mut socket, mut server) = open_tls_socket();
+    let mut scratch = Scratch::default();
+    let frame = server_frame(&user_fills(3));
+    let (warm_up, records) = (16, 500);
+    let mut allocations = 0;
+    for round in 0..warm_up + records {
+        let mut wire = Vec::new();
+        server.writer().write_all(&frame).expect("room");
+        while server.wants_write() {
+            server.write_tls(&mut wire).expect("a vector takes all");
+        }
+        let before = count();
+        assert_eq!(turn(&mut socket, &mut scratch, &wire, usize::MAX), 3);
+        if round >= warm_up {
+            allocations += count() - before;
+        }
+    }
+    // One: the vector that rustls 0.23 puts each decrypted record into. Fewer is welcome.
+    assert!(allocations <= records, "{allocations} allocations in {records} records");
 }
 
 #[test]
