@@ -1,0 +1,16 @@
+//! Hyperliquid's protocol as an address monitor needs it.
+
+pub(crate) mod account;
+pub(crate) mod fill;
+pub mod frame;
+pub mod rest;
+pub mod session;
+pub mod subscription;
+pub mod symbols;
+pub(crate) mod wire;
+
+pub use account::{AccountState, Balance};
+pub use frame::{DecodeError, Frame, Scratch, decode};
+pub use session::{Action, Policy, Session};
+pub use subscription::Subscription;
+pub use symbols::{SymbolEntry, SymbolTable};

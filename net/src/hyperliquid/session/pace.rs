@@ -1,0 +1,82 @@
+//! A budget of messages a minute that holds for every minute, not only on average.
+//!
+//! A bucket of half the budget that refills with half the budget a minute: a full bucket and all that flows in
+//! during 60 seconds are the budget, so no window of 60 seconds can see more.
+
+/// One message, in the units of the bucket: at a rate of one message a minute, one unit flows in per millisecond.
+const MESSAGE: u64 = 60_000;
+
+/// How much may be sent now.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    /// Units that flow in per millisecond; also messages a minute.
+    rate: u64,
+    level: u64,
+    at_ms: u64,
+}
+
+impl Pace {
+    /// A full bucket. A budget below two messages a minute could never send and is taken for two.
+    pub(super) fn new(messages_per_minute: u32) -> Pace {
+        let rate = u64::from(messages_per_minute / 2).max(1);
+        Pace { rate, level: rate * MESSAGE, at_ms: 0 }
+    }
+
+    fn refill(&mut self, now_ms: u64) {
+        let passed = now_ms.saturating_sub(self.at_ms);
+        self.at_ms = self.at_ms.max(now_ms);
+        let full = self.rate * MESSAGE;
+        self.level = self.level.saturating_add(passed.saturating_mul(self.rate)).min(full);
+    }
+
+    /// Takes one message from the budget, if there is one.
+    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+        self.refill(now_ms);
+        let enough = self.level >= MESSAGE;
+        if enough {
+            self.level -= MESSAGE;
+        }
+        enough
+    }
+
+    /// The venue says that the budget is spent: others share it. Begin from nothing.
+    pub(super) fn exhaust(&mut self, now_ms: u64) {
+        self.refill(now_ms);
+        self.level = 0;
+    }
+
+    /// When the next message may go.
+    pub(super) fn ready_at(&self, now_ms: u64) -> u64 {
+        let missing = MESSAGE.saturating_sub(self.level);
+        (self.at_ms + missing.div_ceil(self.rate)).max(if missing == 0 { now_ms } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_sees_more_than_the_budget() {
+        for budget in [2, 3, 20, 200, 2000] {
+            let mut pace = Pace::new(budget);
+            let sent: Vec<u64> = (0..600_000).step_by(7).filter(|now| pace.take(*now)).collect();
+            for (at, first) in sent.iter().enumerate() {
+                let within = sent[at..].iter().take_while(|ms| **ms < first + 60_000).count();
+                assert!(within <= budget as usize, "{within} of {budget} after {first} ms");
+            }
+            assert!(sent.len() >= 9 * (budget / 2) as usize, "{} sent of {budget}", sent.len());
+        }
+    }
+
+    #[test]
+    fn ready_at_is_when_the_next_one_goes() {
+        let mut pace = Pace::new(60);
+        while pace.take(1000) {}
+        let ready = pace.ready_at(1000);
+        assert!(!pace.clone().take(ready - 1));
+        assert!(pace.take(ready));
+        pace.exhaust(ready);
+        assert_eq!(pace.ready_at(ready), ready + 2000);
+    }
+}
