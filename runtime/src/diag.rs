@@ -120,7 +120,7 @@ pub struct Problem {
     /// What happened, in one line.
     pub what: String,
     /// Where, when it can be shown in a source text.
-    pub where_: Option<Excerpt>,
+    pub where_: Option<Box<Excerpt>>,
     /// Why, as measured: whole lines.
     pub why: Vec<String>,
     /// Ways out, the shortest first.
@@ -148,7 +148,7 @@ impl Problem {
     /// Shows the place.
     #[must_use]
     pub fn at(mut self, excerpt: Excerpt) -> Problem {
-        self.where_ = Some(excerpt);
+        self.where_ = Some(Box::new(excerpt));
         self
     }
 

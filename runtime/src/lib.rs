@@ -1,2 +1,3 @@
 //! runtime
+pub mod config;
 pub mod diag;
