@@ -46,7 +46,7 @@ impl SourceText {
             line: if self.numbered { line } else { 0 },
             column,
             width: self.text[start..end].chars().count(),
-            text: text.to_owned(),
+            text: masked(text),
             label: label.into(),
         }
     }
@@ -66,6 +66,26 @@ impl SourceText {
     }
 }
 
+/// The line with the password of a URL drawn as stars, as many as it has characters: excerpts go into
+/// logs, and columns must stay.
+fn masked(line: &str) -> String {
+    let password = || {
+        let authority = line.find("://")? + 3;
+        let end =
+            line[authority..].find(['/', '"', '\'', ' ']).map_or(line.len(), |at| authority + at);
+        let at_sign = authority + line[authority..end].rfind('@')?;
+        let colon = authority + line[authority..at_sign].find(':')?;
+        Some(colon + 1..at_sign)
+    };
+    match password() {
+        Some(span) => {
+            let stars = "*".repeat(line[span.clone()].chars().count());
+            format!("{}{stars}{}", &line[..span.start], &line[span.end..])
+        }
+        None => line.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +98,19 @@ mod tests {
         assert_eq!((spot.line, spot.column, spot.width), (2, 5, 3));
         assert_eq!(spot.text, "µ = \"ü\"");
         assert_eq!(source.spot(&(0..1), "").text, "a = 1");
+    }
+
+    #[test]
+    fn a_password_is_stars_of_the_same_width() {
+        for (line, shown) in [
+            ("url = \"nats://u:pä@h:4222\"", "url = \"nats://u:**@h:4222\""),
+            ("url = \"nats://u@h\" # a:b@c", "url = \"nats://u@h\" # a:b@c"),
+            ("X=wss://h:1/ws", "X=wss://h:1/ws"),
+            ("plain", "plain"),
+        ] {
+            let source = SourceText::file("f", line);
+            assert_eq!(source.spot(&(0..1), "").text, shown);
+        }
     }
 
     #[test]
