@@ -1,3 +1,5 @@
-//! The runtime of corelane: cores and their rings, the shard loop, the publisher, control, and what the user sees.
-
-pub mod lane;
+//! runtime
+pub mod cli;
+pub mod config;
+pub mod diag;
+pub mod host;

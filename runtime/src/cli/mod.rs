@@ -1,0 +1,3 @@
+//! The command line: what can be asked, and what is said when the question is not understood.
+
+pub mod args;

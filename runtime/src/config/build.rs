@@ -1,0 +1,276 @@
+//! From checked values to the typed [`Config`], and the checks that need more than one value.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::check::Value;
+use super::keys::SOURCE;
+use super::layers::Slot;
+use super::types::*;
+use crate::diag::{Problem, Problems};
+
+/// Every value, by slot: the defaults are in it, so nothing is missing.
+pub(super) struct Values(pub(super) BTreeMap<Slot, Value>);
+
+macro_rules! getter {
+    ($name:ident, $variant:ident, $type:ty) => {
+        fn $name(&self, section: &'static str, name: &'static str) -> $type {
+            match self.get(section, 0, name) {
+                Value::$variant(value) => value.clone(),
+                other => panic!("{section}.{name} is a {other:?}: the table of keys disagrees"),
+            }
+        }
+    };
+}
+
+impl Values {
+    fn get(&self, section: &'static str, index: usize, name: &'static str) -> &Value {
+        self.0.get(&(section, index, name)).expect("every key has a default")
+    }
+
+    getter!(boolean, Bool, bool);
+    getter!(number, Number, u64);
+    getter!(auto_number, AutoNumber, Option<u64>);
+    getter!(duration, Duration, Duration);
+    getter!(size, Size, u64);
+    getter!(text, Text, String);
+    getter!(optional, Optional, Option<String>);
+    getter!(path, Path, Option<PathBuf>);
+    getter!(word, Word, &'static str);
+
+    /// A count whose upper limit in the table of keys fits.
+    fn count(&self, section: &'static str, name: &'static str) -> u32 {
+        u32::try_from(self.number(section, name)).expect("limited by its key")
+    }
+
+    /// The configuration; `sources` is the number of `[[source]]` tables.
+    pub(super) fn config(&self, sources: usize) -> Config {
+        Config {
+            node: self.node(),
+            monitor: self.monitor(),
+            sources: (0..sources).map(|index| self.source(index)).collect(),
+            aggregation: Aggregation {
+                emit: match self.word("aggregation", "emit") {
+                    "frame" => Emit::Frame,
+                    _ => Emit::Order,
+                },
+                emit_final: self.boolean("aggregation", "emit_final"),
+                timeout: self.duration("aggregation", "timeout"),
+                status_grace: self.duration("aggregation", "status_grace"),
+                status_ttl: self.duration("aggregation", "status_ttl"),
+            },
+            dedup: Dedup { window: self.duration("dedup", "window") },
+            symbols: Symbols {
+                refresh: self.duration("symbols", "refresh"),
+                aliases: match self.get("symbols", 0, "aliases") {
+                    Value::Aliases(aliases) => aliases.clone(),
+                    other => panic!("symbols.aliases is a {other:?}"),
+                },
+            },
+            canary: Canary {
+                ratio: u8::try_from(self.number("canary", "ratio")).expect("limited by its key"),
+                shadow_subject: self.text("canary", "shadow_subject"),
+            },
+            matching: self.matching(),
+            journal: Journal {
+                segment_size: self.size("journal", "segment_size"),
+                flush: match self.word("journal", "flush") {
+                    "linked" => FlushMode::Linked,
+                    "dsync" => FlushMode::Dsync,
+                    _ => FlushMode::Auto,
+                },
+                snapshot_every: self.number("journal", "snapshot_every"),
+            },
+            stdout: Stdout { enabled: self.boolean("stdout", "enabled") },
+            nats: self.nats(),
+            store: self.store(),
+            admin: Admin {
+                listen: self.listen("admin"),
+                token_file: self.path("admin", "token_file"),
+            },
+            log: self.log(),
+        }
+    }
+
+    fn node(&self) -> Node {
+        let shards = self.auto_number("node", "shards");
+        let cpus = match self.get("node", 0, "cpus") {
+            Value::Cpus(cpus) => cpus.clone(),
+            other => panic!("node.cpus is a {other:?}"),
+        };
+        Node {
+            name: self.text("node", "name"),
+            data_dir: self.path("node", "data_dir").expect("a required path"),
+            shards: match shards {
+                Some(n) => Shards::Count(u16::try_from(n).expect("limited by its key")),
+                None => Shards::Auto,
+            },
+            cpus: cpus.map_or(Cpus::Auto, Cpus::List),
+            publisher_cpu: self
+                .auto_number("node", "publisher_cpu")
+                .map(|cpu| usize::try_from(cpu).expect("limited by its key")),
+            poll: if self.word("node", "poll") == "spin" { Poll::Spin } else { Poll::Park },
+            spin_for: self.duration("node", "spin_for"),
+            profile: match self.word("node", "profile") {
+                "prod" => Profile::Prod,
+                _ => Profile::Dev,
+            },
+        }
+    }
+
+    fn monitor(&self) -> Monitor {
+        Monitor {
+            addresses: match self.get("monitor", 0, "addresses") {
+                Value::Addresses(addresses) => addresses.clone(),
+                other => panic!("monitor.addresses is a {other:?}"),
+            },
+            addresses_file: self.path("monitor", "addresses_file"),
+            reload_interval: self.duration("monitor", "reload_interval"),
+            remove_grace: self.duration("monitor", "remove_grace"),
+            start_from: match self.word("monitor", "start_from") {
+                "snapshot" => StartFrom::Snapshot,
+                _ => StartFrom::Now,
+            },
+            users_per_connection: self.count("monitor", "users_per_connection"),
+        }
+    }
+
+    fn source(&self, index: usize) -> Source {
+        let text = |name| match self.get(SOURCE, index, name) {
+            Value::Text(text) => text.clone(),
+            other => panic!("source.{name} is a {other:?}"),
+        };
+        let count = |name| match self.get(SOURCE, index, name) {
+            Value::Number(number) => u32::try_from(*number).expect("limited by its key"),
+            other => panic!("source.{name} is a {other:?}"),
+        };
+        let ws_url = text("ws_url");
+        let info_url = match self.get(SOURCE, index, "info_url") {
+            Value::Optional(Some(url)) => url.clone(),
+            _ => info_url(&ws_url),
+        };
+        Source {
+            kind: SourceKind::HyperliquidWs,
+            ws_url,
+            info_url,
+            local_addr: match self.get(SOURCE, index, "local_addr") {
+                Value::Ip(ip) => *ip,
+                other => panic!("source.local_addr is a {other:?}"),
+            },
+            users_per_ip: count("users_per_ip"),
+            connections_per_ip: count("connections_per_ip"),
+            connects_per_minute: count("connects_per_minute"),
+            subscriptions_per_ip: count("subscriptions_per_ip"),
+            messages_per_minute: count("messages_per_minute"),
+            rest_weight_per_minute: count("rest_weight_per_minute"),
+        }
+    }
+
+    fn matching(&self) -> Matching {
+        let symbols = match self.get("match", 0, "symbols") {
+            Value::Symbols(symbols) => symbols.clone(),
+            other => panic!("match.symbols is a {other:?}"),
+        };
+        Matching { symbols, listen: self.listen("match") }
+    }
+
+    fn listen(&self, section: &'static str) -> std::net::SocketAddr {
+        match self.get(section, 0, "listen") {
+            Value::Listen(addr) => *addr,
+            other => panic!("{section}.listen is a {other:?}"),
+        }
+    }
+
+    fn nats(&self) -> Nats {
+        Nats {
+            url: self.optional("nats", "url"),
+            subject: self.text("nats", "subject"),
+            jetstream: self.boolean("nats", "jetstream"),
+            stream: self.text("nats", "stream"),
+            ack_window: self.count("nats", "ack_window"),
+            creds_file: self.path("nats", "creds_file"),
+        }
+    }
+
+    fn store(&self) -> Store {
+        let data_dir = self.path("node", "data_dir").expect("a required path");
+        Store {
+            url: match self.get("store", 0, "url") {
+                Value::Store(StoreUrl::Sqlite(path)) => StoreUrl::Sqlite(data_dir.join(path)),
+                Value::Store(StoreUrl::None) => StoreUrl::None,
+                other => panic!("store.url is a {other:?}"),
+            },
+            batch_size: self.count("store", "batch_size"),
+            flush_interval: self.duration("store", "flush_interval"),
+            retention: self.duration("store", "retention"),
+        }
+    }
+
+    fn log(&self) -> Log {
+        Log {
+            level: match self.word("log", "level") {
+                "error" => LogLevel::Error,
+                "warn" => LogLevel::Warn,
+                "debug" => LogLevel::Debug,
+                "trace" => LogLevel::Trace,
+                _ => LogLevel::Info,
+            },
+            format: match self.word("log", "format") {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => LogFormat::Auto,
+            },
+        }
+    }
+}
+
+/// Makes a path that was written in the file start at the file's directory.
+pub(super) fn resolve(value: Value, base: &Path) -> Value {
+    match value {
+        Value::Path(Some(path)) => Value::Path(Some(base.join(path))),
+        other => other,
+    }
+}
+
+/// The request URL that belongs to a stream URL: same host, `http` for `ws`, path `/info`.
+fn info_url(ws_url: &str) -> String {
+    let (scheme, rest) = ws_url.split_once("://").expect("checked to be a URL");
+    let authority = rest.split(['/', '?', '#']).next().expect("a split has a first part");
+    let scheme = if scheme == "wss" { "https" } else { "http" };
+    format!("{scheme}://{authority}/info")
+}
+
+/// What no single value can be blamed for.
+pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
+    let node = &config.node;
+    if let (Shards::Count(shards), Cpus::List(cpus)) = (node.shards, &node.cpus)
+        && usize::from(shards) > cpus.len()
+    {
+        let what = format!("{shards} shards, but node.cpus names {}", cpus.len());
+        let fix = format!("node.shards = {}", cpus.len());
+        problems.push(Problem::error("CFG010", what).fix(fix).fix("name more CPUs"));
+    }
+    let aggregation = &config.aggregation;
+    if aggregation.status_grace > aggregation.status_ttl {
+        let what = "aggregation.status_grace is longer than aggregation.status_ttl";
+        let why = "the end of an order would be forgotten before its fills may be late";
+        problems.push(Problem::error("CFG010", what).why(why).fix("raise aggregation.status_ttl"));
+    }
+    for (index, source) in config.sources.iter().enumerate() {
+        let same =
+            |other: &Source| other.ws_url == source.ws_url && other.local_addr == source.local_addr;
+        if let Some(first) = config.sources[..index].iter().position(same) {
+            let what = format!(
+                "[[source]] {} and {} are the same: {} from {}",
+                first + 1,
+                index + 1,
+                source.ws_url,
+                source.local_addr.map_or("any address".to_owned(), |ip| ip.to_string())
+            );
+            let why = "the venue counts them as one, so the second adds no room";
+            let fix = "give them different local_addr or ws_url, or remove one";
+            problems.push(Problem::error("CFG010", what).why(why).fix(fix));
+        }
+    }
+}

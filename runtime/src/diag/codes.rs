@@ -1,0 +1,251 @@
+//! The table of codes: what each means, and how the program ends when one of them stops it.
+//!
+//! A code that is used anywhere has a row here (`runtime/tests/tidy.rs` looks), and keeps its meaning
+//! for ever: people search for it.
+
+use super::Exit;
+
+/// One code.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeRow {
+    /// Three letters for the area and a number.
+    pub code: &'static str,
+    /// How the program ends when it cannot go on. A warning ends nothing.
+    pub exit: Exit,
+    /// One phrase, for lists.
+    pub title: &'static str,
+    /// What `corelane explain` prints below the title.
+    pub meaning: &'static str,
+}
+
+const fn code(
+    code: &'static str,
+    exit: Exit,
+    title: &'static str,
+    meaning: &'static str,
+) -> CodeRow {
+    CodeRow { code, exit, title, meaning }
+}
+
+/// Every code, by area and number.
+pub static CODES: &[CodeRow] = &[
+    code(
+        "ADR001",
+        Exit::Config,
+        "not an address",
+        "An account address is 0x and 40 hex digits, in any case. Names (ENS and the like) are not\n\
+         resolved: what they point at may change, and money would follow.",
+    ),
+    code(
+        "ADR002",
+        Exit::Config,
+        "the same address twice",
+        "Two entries of one list name the same account (case does not count). One of them was meant\n\
+         to be another account, or can go.",
+    ),
+    code(
+        "ADR003",
+        Exit::Config,
+        "the zero address",
+        "0x0000000000000000000000000000000000000000 belongs to nobody and never trades. It usually\n\
+         stands where a value was to be filled in.",
+    ),
+    code(
+        "CFG001",
+        Exit::Config,
+        "not TOML",
+        "The file is not well-formed TOML 1.1, so nothing in it can be trusted. Strings are quoted,\n\
+         a table starts with [name], a list of sources with [[source]].",
+    ),
+    code(
+        "CFG002",
+        Exit::Config,
+        "unknown key",
+        "Nothing reads this key. It is refused, because a mistyped key would otherwise leave its\n\
+         default in force without a word. `corelane config init` prints every key.",
+    ),
+    code(
+        "CFG004",
+        Exit::Config,
+        "wrong type or missing unit",
+        "Durations and sizes are text with a unit (\"100ms\", \"5m\", \"64MiB\"): a bare number has been\n\
+         read as seconds here and as milliseconds there too often.",
+    ),
+    code(
+        "CFG005",
+        Exit::Config,
+        "unknown CORELANE_ variable",
+        "A variable that begins with CORELANE_ is taken for a setting: CORELANE_SECTION__KEY, with two\n\
+         underscores between section and key. --ignore-unknown-env lets others stand.",
+    ),
+    code(
+        "CFG006",
+        Exit::Config,
+        "value out of range",
+        "The value has the right form, but is not one that works: outside the limits, or not one of\n\
+         the words that the key knows.",
+    ),
+    code(
+        "CFG007",
+        Exit::Config,
+        "not in this build",
+        "The configuration asks for a part that this build does not have, and without which the rest\n\
+         would not do what was asked.",
+    ),
+    code(
+        "CFG008",
+        Exit::Config,
+        "setting without effect",
+        "The key is known and was checked, but the part of corelane that reads it is not in this build.\n\
+         It is a warning: everything else works as configured.",
+    ),
+    code(
+        "CFG009",
+        Exit::Config,
+        "file cannot be read",
+        "A file that the command line or the configuration names could not be read as text.",
+    ),
+    code(
+        "CFG010",
+        Exit::Config,
+        "settings contradict each other",
+        "Each of the values is fine by itself; together they cannot do what was meant.",
+    ),
+    code(
+        "CFG011",
+        Exit::Usage,
+        "not a setting",
+        "--set takes section.key=value, for example --set node.shards=2.",
+    ),
+    code(
+        "CSV001",
+        Exit::Config,
+        "line of the address file skipped",
+        "One line of monitor.addresses_file holds no address in its first column. It is left out, named,\n\
+         and does not stop the others.",
+    ),
+    code(
+        "DIR001",
+        Exit::CannotCreate,
+        "directory cannot be created or written",
+        "corelane keeps its journals in node.data_dir and must be able to create files there.",
+    ),
+    code(
+        "DIR002",
+        Exit::Io,
+        "directory cannot be examined",
+        "The system refused to say what is in the directory, or to write to it. The reason is the\n\
+         system's own.",
+    ),
+    code(
+        "DSK001",
+        Exit::Io,
+        "not enough disk space",
+        "Journal segments are written in full before use, so that a record is never half written for\n\
+         want of space. Two spare segments per shard must fit.",
+    ),
+    code(
+        "HST001",
+        Exit::Unavailable,
+        "io_uring refused to this process",
+        "The kernel has io_uring, but this process may not use it: a seccomp filter (the default of\n\
+         container runtimes), a security module, or a limit. What was found is printed.",
+    ),
+    code(
+        "HST002",
+        Exit::Unavailable,
+        "io_uring switched off on this host",
+        "kernel.io_uring_disabled is 2 (nobody), or 1 (only privileged processes and the group\n\
+         kernel.io_uring_group). `sudo sysctl -w kernel.io_uring_disabled=0` switches it on.",
+    ),
+    code(
+        "HST003",
+        Exit::Unavailable,
+        "kernel too old",
+        "The core loop needs io_uring as Linux 5.8 has it, or newer.",
+    ),
+    code(
+        "HST004",
+        Exit::Unavailable,
+        "locked memory limit too low",
+        "Each core needs 512 KiB of memory that is never paged out (RLIMIT_MEMLOCK), also for root.\n\
+         shell: ulimit -l unlimited · systemd: LimitMEMLOCK=infinity · docker: --ulimit memlock=-1",
+    ),
+    code(
+        "NET001",
+        Exit::Unavailable,
+        "port in use",
+        "Another program listens on the address. `demo` takes a free port by itself, `run` and `sim`\n\
+         never do: a service that moves is a service that is not found.",
+    ),
+    code(
+        "NET003",
+        Exit::Unavailable,
+        "cannot listen",
+        "The system refused to listen on the address, for the reason given: it is not an address of\n\
+         this host, or the port is below 1024 and this user may not use it.",
+    ),
+    code(
+        "TOP001",
+        Exit::Config,
+        "more shards than CPUs",
+        "Each shard owns a core. With profile \"prod\" that must be so; with \"dev\" shards share cores\n\
+         and park, which works and makes latency unpredictable.",
+    ),
+    code("TOP002", Exit::Config, "CPU does not exist", "The host has no CPU of that number."),
+    code(
+        "TOP003",
+        Exit::Config,
+        "CPU is offline",
+        "The CPU exists and is switched off: see /sys/devices/system/cpu/cpuN/online.",
+    ),
+    code(
+        "TOP004",
+        Exit::Config,
+        "CPU not allowed",
+        "The CPU is online, but outside the set that this process may use (taskset, cpuset cgroup,\n\
+         systemd CPUAffinity=, docker --cpuset-cpus).",
+    ),
+    code(
+        "TOP005",
+        Exit::Config,
+        "CPUs are siblings of one core",
+        "Two of the CPUs are hardware threads of one physical core. They share its execution units and\n\
+         caches: each makes the other slower. It is a warning.",
+    ),
+    code(
+        "UPS002",
+        Exit::Config,
+        "more addresses than the venue takes",
+        "The venue limits users, subscriptions and connections per source IP. corelane never connects in\n\
+         a way that is known to be refused, and never leaves an address unmonitored without saying so.",
+    ),
+];
+
+/// The row of a code, in any case.
+pub(super) fn row(code: &str) -> Option<&'static CodeRow> {
+    CODES.iter().find(|row| row.code.eq_ignore_ascii_case(code))
+}
+
+/// What `corelane explain CODE` prints; `None` for a code that does not exist.
+pub fn explain(code: &str) -> Option<String> {
+    let row = row(code)?;
+    let exit = row.exit;
+    Some(format!(
+        "{}: {}\n\n{}\n\nWhen it stops the program, the exit code is {} ({}).\n",
+        row.code,
+        row.title,
+        row.meaning,
+        exit.code(),
+        exit.meaning()
+    ))
+}
+
+/// What `corelane help exit-codes` prints.
+pub fn exit_codes() -> String {
+    let mut out = String::from("Exit codes\n\n");
+    for exit in Exit::ALL {
+        out.push_str(&format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
+    }
+    out
+}
