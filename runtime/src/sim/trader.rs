@@ -385,3 +385,6 @@ impl Trader {
         block.fills.push(self.ledger.execute(execution));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -482,3 +482,6 @@ fn state_frame(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
