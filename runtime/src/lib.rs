@@ -1,5 +1,2 @@
 //! runtime
-pub mod cli;
-pub mod config;
-pub mod diag;
-pub mod host;
+pub mod sim;

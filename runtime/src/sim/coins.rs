@@ -1,0 +1,216 @@
+//! The coins of the simulated venue, and what `/info` says about them.
+//!
+//! The names cover what a monitor must tell apart: a builder dex's coin with its prefix, a perpetual and a spot
+//! token of the same name (`PUMP`, `UPUMP`), the one spot pair with a name, spot indices that are not array
+//! positions, an outcome.
+
+use serde_json::{Value, json};
+
+/// What a coin is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A perpetual of the venue (`dex` empty) or of a builder's dex.
+    Perp {
+        /// Name of the dex, as in the coin's prefix.
+        dex: &'static str,
+    },
+    /// A spot pair.
+    Spot {
+        /// Number of the pair.
+        pair: u32,
+        /// The base token.
+        base: &'static str,
+        /// Number of the base token.
+        token: u32,
+    },
+}
+
+/// One coin. Prices are whole ticks of `10^-px_decimals`, sizes whole lots of `10^-sz_decimals`.
+#[derive(Debug)]
+pub(crate) struct Coin {
+    /// The name on the wire.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) px_decimals: u8,
+    pub(crate) sz_decimals: u8,
+    /// Price that every trader's walk begins at, in ticks.
+    pub(crate) start_ticks: i64,
+    /// A usual order, in lots.
+    pub(crate) usual_lots: i64,
+}
+
+const fn perp(
+    name: &'static str,
+    dex: &'static str,
+    decimals: (u8, u8),
+    start_ticks: i64,
+    usual_lots: i64,
+) -> Coin {
+    let (px_decimals, sz_decimals) = decimals;
+    Coin { name, kind: Kind::Perp { dex }, px_decimals, sz_decimals, start_ticks, usual_lots }
+}
+
+const fn spot(
+    name: &'static str,
+    pair: (u32, &'static str, u32),
+    decimals: (u8, u8),
+    start_ticks: i64,
+    usual_lots: i64,
+) -> Coin {
+    let (px_decimals, sz_decimals) = decimals;
+    let kind = Kind::Spot { pair: pair.0, base: pair.1, token: pair.2 };
+    Coin { name, kind, px_decimals, sz_decimals, start_ticks, usual_lots }
+}
+
+/// The coins that are traded, perpetuals first.
+pub(crate) const COINS: [Coin; 12] = [
+    perp("BTC", "", (1, 5), 858_015, 4_821),
+    perp("ETH", "", (2, 4), 299_010, 12_500),
+    perp("SOL", "", (3, 2), 131_455, 4_200),
+    perp("HYPE", "", (3, 2), 41_337, 15_060),
+    perp("PUMP", "", (6, 0), 2_050, 145_123),
+    perp("kBONK", "", (6, 0), 21_874, 61_000),
+    perp("xyz:CL", "xyz", (3, 3), 61_240, 9_750),
+    perp("xyz:XYZ100", "xyz", (1, 4), 254_310, 2_960),
+    spot("PURR/USDC", (0, "PURR", 1), (5, 0), 14_988, 8_100),
+    spot("@107", (107, "HYPE", 150), (3, 2), 41_350, 9_300),
+    spot("@142", (142, "UBTC", 197), (0, 5), 85_802, 1_450),
+    spot("@188", (188, "UPUMP", 299), (6, 0), 2_051, 210_000),
+];
+
+/// Number of perpetuals at the head of [`COINS`].
+pub(crate) const PERPS: usize = 8;
+
+/// The builder dexes.
+const DEXES: [&str; 1] = ["xyz"];
+
+/// Whether there is a dex of this name; the venue's own has the empty one.
+pub(crate) fn is_dex(name: &str) -> bool {
+    name.is_empty() || DEXES.contains(&name)
+}
+
+/// The dex of a perpetual by its name: the text before the colon.
+pub(crate) fn dex_of(coin: &str) -> &str {
+    coin.split_once(':').map_or("", |(dex, _)| dex)
+}
+
+/// All dexes, the venue's own first.
+pub(crate) fn dexes() -> impl Iterator<Item = &'static str> {
+    std::iter::once("").chain(DEXES)
+}
+
+/// The answer to `meta`.
+pub(crate) fn meta(dex: &str) -> Value {
+    let mut universe: Vec<Value> = COINS
+        .iter()
+        .filter(|coin| coin.kind == Kind::Perp { dex: dex_static(dex) })
+        .map(|coin| {
+            json!({
+                "szDecimals": coin.sz_decimals, "name": coin.name, "maxLeverage": 20,
+                "marginTableId": 20,
+            })
+        })
+        .collect();
+    if dex.is_empty() {
+        // A delisted coin keeps its place: the index is the asset's number.
+        universe.insert(
+            3,
+            json!({"szDecimals": 1, "name": "MATIC", "maxLeverage": 20, "marginTableId": 20,
+                   "isDelisted": true}),
+        );
+    }
+    json!({"universe": universe, "marginTables": [], "collateralToken": 0})
+}
+
+fn dex_static(dex: &str) -> &'static str {
+    DEXES.iter().find(|name| **name == dex).copied().unwrap_or("")
+}
+
+/// The answer to `allPerpMetas`.
+pub(crate) fn all_perp_metas() -> Value {
+    dexes().map(meta).collect()
+}
+
+/// The answer to `perpDexs`: the venue's own dex is `null`.
+pub(crate) fn perp_dexs() -> Value {
+    dexes()
+        .map(|dex| match dex {
+            "" => Value::Null,
+            name => json!({
+                "name": name, "fullName": name.to_uppercase(),
+                "deployer": "0x88806a71d74ad0a510b350545c9ae490912f0888",
+                "oracleUpdater": null, "feeRecipient": null, "assetToStreamingOiCap": [],
+            }),
+        })
+        .collect()
+}
+
+/// The answer to `spotMeta`.
+pub(crate) fn spot_meta() -> Value {
+    let token = |name: &str, index: u32, sz_decimals: u8, canonical: bool| {
+        json!({
+            "name": name, "szDecimals": sz_decimals, "weiDecimals": 8, "index": index,
+            "tokenId": format!("0x{index:032x}"), "isCanonical": canonical,
+            "evmContract": null, "fullName": null,
+        })
+    };
+    let mut tokens = vec![token("USDC", 0, 8, true)];
+    let mut universe = Vec::new();
+    for coin in &COINS {
+        if let Kind::Spot { pair, base, token: index } = coin.kind {
+            tokens.push(token(base, index, coin.sz_decimals, pair == 0));
+            universe.push(json!({
+                "tokens": [index, 0], "name": coin.name, "index": pair, "isCanonical": pair == 0,
+            }));
+        }
+    }
+    json!({"universe": universe, "tokens": tokens})
+}
+
+/// The base token of a spot coin: its name and number.
+pub(crate) fn base_token(coin: &str) -> Option<(&'static str, u32)> {
+    COINS.iter().find(|c| c.name == coin).and_then(|c| match c.kind {
+        Kind::Spot { base, token, .. } => Some((base, token)),
+        Kind::Perp { .. } => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perpetuals_come_first_and_names_are_theirs() {
+        for (i, coin) in COINS.iter().enumerate() {
+            assert_eq!(shards::fill::is_perp(coin.name), i < PERPS, "{}", coin.name);
+            if let Kind::Perp { dex } = coin.kind {
+                assert_eq!(dex_of(coin.name), dex);
+            }
+        }
+    }
+
+    #[test]
+    fn metas_list_each_perpetual_once_under_its_dex() {
+        let names = |dex: &str| -> Vec<String> {
+            let meta = meta(dex);
+            let universe = meta["universe"].as_array().expect("an array");
+            universe.iter().map(|c| c["name"].as_str().expect("a name").to_owned()).collect()
+        };
+        assert_eq!(names("xyz"), ["xyz:CL", "xyz:XYZ100"]);
+        assert_eq!(names(""), ["BTC", "ETH", "SOL", "MATIC", "HYPE", "PUMP", "kBONK"]);
+        assert_eq!(all_perp_metas().as_array().map(Vec::len), Some(2));
+        assert!(perp_dexs()[0].is_null());
+        assert_eq!(perp_dexs()[1]["name"], "xyz");
+    }
+
+    #[test]
+    fn spot_pairs_name_their_tokens_by_number() {
+        let meta = spot_meta();
+        let hype = &meta["universe"][1];
+        assert_eq!((&hype["name"], &hype["index"]), (&json!("@107"), &json!(107)));
+        assert_eq!(hype["tokens"], json!([150, 0]));
+        assert_eq!(base_token("@142"), Some(("UBTC", 197)));
+        assert_eq!(base_token("BTC"), None);
+        assert!(is_dex("") && is_dex("xyz") && !is_dex("abc"));
+    }
+}

@@ -1,0 +1,321 @@
+//! What a simulator is asked to do, how it can fail to start, and what it counts.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use shards::Address;
+
+/// How fast the virtual clock goes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Speed {
+    /// So many times as fast as the real one.
+    X(f64),
+    /// As fast as the subscribers take it; the clock stands still while an account has none.
+    Max,
+}
+
+/// A file with recorded material.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplayFile {
+    /// Where it is: `{recv_ms, frame}` lines, or a JSON array of fills.
+    pub path: PathBuf,
+    /// Whose fills they are. `None`: the address in the frames, or for an array the first 20 bytes of the
+    /// SHA-256 of what follows the last `_` in the file's stem.
+    pub address: Option<Address>,
+}
+
+impl ReplayFile {
+    /// Reads `FILE` or `0xADDRESS=FILE`.
+    pub fn parse(text: &str) -> ReplayFile {
+        if let Some((address, path)) = text.split_once('=')
+            && let Ok(address) = address.parse()
+        {
+            return ReplayFile { path: path.into(), address: Some(address) };
+        }
+        ReplayFile { path: text.into(), address: None }
+    }
+}
+
+/// The venue's budgets, per source address. The defaults are the documented ones of August 2026.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SimLimits {
+    /// WebSocket connections open at a time.
+    pub connections: u32,
+    /// WebSocket connections opened in a minute.
+    pub connects_per_minute: u32,
+    /// Subscriptions over all connections.
+    pub subscriptions: u32,
+    /// Different users in the subscriptions of all connections.
+    pub users: u32,
+    /// Messages received in a minute over all connections.
+    pub messages_per_minute: u32,
+    /// Weight of the REST requests in a minute.
+    pub rest_weight_per_minute: u32,
+    /// A connection on which neither side said anything for so long is dropped.
+    pub idle_ms: u64,
+    /// Frames waiting for one connection, beyond which it is dropped as too slow.
+    pub outbox_frames: usize,
+}
+
+impl Default for SimLimits {
+    fn default() -> SimLimits {
+        SimLimits {
+            connections: 10,
+            connects_per_minute: 30,
+            subscriptions: 1000,
+            users: 10,
+            messages_per_minute: 2000,
+            rest_weight_per_minute: 1200,
+            idle_ms: 60_000,
+            outbox_frames: 65_536,
+        }
+    }
+}
+
+impl SimLimits {
+    /// No limits to speak of, for loads beyond what the venue would serve one address. Idle and slow
+    /// connections are dropped all the same.
+    pub fn none() -> SimLimits {
+        SimLimits {
+            connections: u32::MAX,
+            connects_per_minute: u32::MAX,
+            subscriptions: u32::MAX,
+            users: u32::MAX,
+            messages_per_minute: u32::MAX,
+            rest_weight_per_minute: u32::MAX,
+            ..SimLimits::default()
+        }
+    }
+}
+
+/// How busy the traders are, in virtual time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SimRates {
+    /// Blocks in a second of the virtual clock, 1 to 1000: two blocks never share a millisecond.
+    pub blocks_per_second: u32,
+    /// Of a thousand blocks, how many see a trader place an order.
+    pub orders_per_mille: u32,
+    /// Of a thousand blocks, how many bring a trader a fill without an order of his: liquidation,
+    /// deleveraging, settlement, dust, labels that nobody knows.
+    pub forced_per_mille: u32,
+    /// Blocks before the first subscription, whose fills the first snapshot holds.
+    pub history_blocks: u32,
+}
+
+impl Default for SimRates {
+    fn default() -> SimRates {
+        SimRates {
+            blocks_per_second: 10,
+            orders_per_mille: 200,
+            forced_per_mille: 8,
+            history_blocks: 200,
+        }
+    }
+}
+
+/// What to simulate. `SimOptions::default()` is ten traders without faults on any free port.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SimOptions {
+    /// Address to listen on; port 0 takes any.
+    pub listen: SocketAddr,
+    /// Names the run: traders and faults follow from it.
+    pub seed: u64,
+    /// Number of generated traders.
+    pub traders: usize,
+    /// Recorded accounts, beside the traders.
+    pub replay: Vec<ReplayFile>,
+    /// Speed of the virtual clock.
+    pub speed: Speed,
+    /// Whether faults are made.
+    pub faults: bool,
+    /// A fault is made every so many frames with fills, on average.
+    pub frames_per_fault: u32,
+    /// Faults that end a connection, at most so many in a minute: new connections are rationed too.
+    pub cuts_per_minute: u32,
+    /// Where to write what a perfect monitor must emit, when trading stops.
+    pub truth: Option<PathBuf>,
+    /// The venue's budgets.
+    pub limits: SimLimits,
+    /// How busy traders are.
+    pub rates: SimRates,
+    /// Each trader stops after so many live blocks; his open orders are cancelled then.
+    pub blocks: Option<u64>,
+    /// Whether `orderUpdates` says anything.
+    pub order_updates: bool,
+    /// Whether a new connection is greeted by the plain text that the venue sends.
+    pub greeting: bool,
+}
+
+impl Default for SimOptions {
+    fn default() -> SimOptions {
+        SimOptions {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: 1,
+            traders: 10,
+            replay: Vec::new(),
+            speed: Speed::X(1.0),
+            faults: false,
+            frames_per_fault: 25,
+            cuts_per_minute: 12,
+            truth: None,
+            limits: SimLimits::default(),
+            rates: SimRates::default(),
+            blocks: None,
+            order_updates: true,
+            greeting: true,
+        }
+    }
+}
+
+/// Why a simulator did not start, or what it could not write.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread or its reactor could not be made.
+    #[error("cannot start the simulator's thread: {source}")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file with recorded material cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold what a replay needs.
+    #[error("{}:{line}: {why}", path.display())]
+    Replay {
+        /// The file.
+        path: PathBuf,
+        /// Line from 1; in a JSON array the number of the fill.
+        line: usize,
+        /// What is wrong there.
+        why: String,
+    },
+    /// The same account is given twice.
+    #[error("{}: account {address} is replayed from another file already", path.display())]
+    Twice {
+        /// The second file.
+        path: PathBuf,
+        /// The account.
+        address: Address,
+    },
+    /// An option has no meaning.
+    #[error("{option}: {why}")]
+    Option {
+        /// Which one.
+        option: &'static str,
+        /// What it must be.
+        why: &'static str,
+    },
+    /// The truth file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The simulator's thread has ended.
+    #[error("the simulator has ended")]
+    Ended,
+}
+
+impl SimOptions {
+    /// Refuses what has no meaning.
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        let refuse = |option, why| Err(SimError::Option { option, why });
+        if let Speed::X(factor) = self.speed
+            && !(factor.is_finite() && factor > 0.0)
+        {
+            return refuse("speed", "a number above 0, or max");
+        }
+        if !(1..=1000).contains(&self.rates.blocks_per_second) {
+            return refuse("blocks_per_second", "1 to 1000");
+        }
+        if self.traders > 1 << 20 {
+            return refuse("traders", "at most 1048576");
+        }
+        if self.frames_per_fault == 0 {
+            return refuse("frames_per_fault", "at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// What has happened so far.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SimStats {
+    /// Fills made since their account was first subscribed: what a perfect monitor must have seen.
+    pub fills: u64,
+    /// Fills put into live frames, repeats counted again.
+    pub fills_sent: u64,
+    /// Fills put into snapshots.
+    pub snapshot_fills_sent: u64,
+    /// Terminal and other order states made since the first subscription.
+    pub order_updates: u64,
+    /// Text frames handed to connections.
+    pub frames: u64,
+    /// Faults made, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections open now.
+    pub connections_open: u64,
+    /// Connections, subscriptions, messages and REST requests refused by a limit.
+    pub refused: u64,
+    /// Messages that were no request.
+    pub bad_messages: u64,
+    /// REST requests answered.
+    pub rest_requests: u64,
+    /// Accounts whose live part has begun.
+    pub accounts_started: u64,
+    /// Accounts that have begun and have more to come.
+    pub accounts_live: u64,
+    /// Whether nothing is on its way: no account has more to come and every queue is empty.
+    pub quiet: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replay_arguments_are_files_or_addresses_with_files() {
+        let address = "0xed8b24ccef33fdbcef848e5beec2fd453896b590";
+        let given = ReplayFile::parse(&format!("{address}=a/b_c.json"));
+        assert_eq!(given.address.map(|a| a.to_string()).as_deref(), Some(address));
+        assert_eq!(given.path, PathBuf::from("a/b_c.json"));
+        let plain = ReplayFile::parse("x=y.json");
+        assert_eq!(plain, ReplayFile { path: "x=y.json".into(), address: None });
+    }
+
+    #[test]
+    fn options_without_meaning_are_refused() {
+        let check = |change: fn(&mut SimOptions), option: &str| {
+            let mut options = SimOptions::default();
+            change(&mut options);
+            let error = options.check().expect_err("refused").to_string();
+            assert!(error.starts_with(option), "{error}");
+        };
+        check(|o| o.speed = Speed::X(0.0), "speed");
+        check(|o| o.speed = Speed::X(f64::NAN), "speed");
+        check(|o| o.rates.blocks_per_second = 0, "blocks_per_second");
+        check(|o| o.frames_per_fault = 0, "frames_per_fault");
+        check(|o| o.traders = usize::MAX, "traders");
+        assert!(SimOptions::default().check().is_ok());
+    }
+}

@@ -1,0 +1,185 @@
+//! `POST /info`, and the same by socket (`post`).
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shards::Address;
+
+use super::account::{Account, PAGE_FILLS};
+use super::coins::{all_perp_metas, is_dex, meta, perp_dexs, spot_meta};
+use super::holdings::Holdings;
+use super::tape::TapeFill;
+use super::trader::GENESIS_MS;
+use super::venue::Venue;
+
+/// An answer over HTTP.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+const NO_REQUEST: &str = "Failed to deserialize the JSON body into the target type";
+
+/// A request that is understood.
+enum Info {
+    Meta(String),
+    AllPerpMetas,
+    PerpDexs,
+    SpotMeta,
+    AllMids(String),
+    UserFills(Address),
+    UserFillsByTime(Address, u64, u64),
+    ClearinghouseState(Address, String),
+    SpotClearinghouseState(Address),
+    OrderStatus(Address, OrderName),
+}
+
+enum OrderName {
+    Oid(u64),
+    Cloid(String),
+}
+
+impl Info {
+    fn parse(request: &Value) -> Option<Info> {
+        let text = |name: &str| request.get(name).and_then(Value::as_str);
+        let user = || text("user").and_then(|user| user.parse().ok());
+        let dex = || match request.get("dex") {
+            None | Some(Value::Null) => Some(String::new()),
+            Some(dex) => dex.as_str().filter(|dex| is_dex(dex)).map(str::to_owned),
+        };
+        Some(match text("type")? {
+            "meta" => Info::Meta(dex()?),
+            "allPerpMetas" => Info::AllPerpMetas,
+            "perpDexs" => Info::PerpDexs,
+            "spotMeta" => Info::SpotMeta,
+            "allMids" => Info::AllMids(dex()?),
+            "userFills" => Info::UserFills(user()?),
+            "userFillsByTime" => {
+                let end = match request.get("endTime") {
+                    None | Some(Value::Null) => u64::MAX,
+                    Some(end) => end.as_u64()?,
+                };
+                Info::UserFillsByTime(user()?, request.get("startTime")?.as_u64()?, end)
+            }
+            "clearinghouseState" => Info::ClearinghouseState(user()?, dex()?),
+            "spotClearinghouseState" => Info::SpotClearinghouseState(user()?),
+            "orderStatus" => {
+                let name = match request.get("oid")? {
+                    Value::String(cloid) => OrderName::Cloid(cloid.to_lowercase()),
+                    oid => OrderName::Oid(oid.as_u64()?),
+                };
+                Info::OrderStatus(user()?, name)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Weight before the items are counted.
+    fn weight(&self) -> u32 {
+        match self {
+            Info::AllMids(_)
+            | Info::ClearinghouseState(..)
+            | Info::SpotClearinghouseState(_)
+            | Info::OrderStatus(..) => 2,
+            _ => 20,
+        }
+    }
+}
+
+/// An answer and the number of items that weigh.
+struct Answer {
+    body: String,
+    items: usize,
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Answer {
+        Answer { body: value.to_string(), items: 0 }
+    }
+}
+
+fn fill_list<'a>(fills: impl Iterator<Item = &'a Rc<TapeFill>>) -> Answer {
+    let list: Vec<&str> = fills.map(|fill| &*fill.json).collect();
+    Answer { body: format!("[{}]", list.join(",")), items: list.len() }
+}
+
+impl Venue {
+    /// Answers `POST /info`.
+    pub(crate) fn info(&mut self, ip: IpAddr, body: &[u8], now: Duration) -> Reply {
+        let request = serde_json::from_slice::<Value>(body).ok();
+        let Some(info) = request.as_ref().and_then(Info::parse) else {
+            return Reply { status: 422, body: Value::from(NO_REQUEST).to_string() };
+        };
+        // What an answer will weigh is known only when it is there: its items are charged afterwards, and
+        // where they no longer fit, the answer is not given.
+        if !self.limits.request(ip, info.weight(), now) {
+            return Reply { status: 429, body: "null".into() };
+        }
+        let answer = self.answer(&info);
+        let more = u32::try_from(answer.items / 20).unwrap_or(u32::MAX);
+        if more > 0 && !self.limits.request(ip, more, now) {
+            return Reply { status: 429, body: "null".into() };
+        }
+        self.stats.rest_requests += 1;
+        Reply { status: 200, body: answer.body }
+    }
+
+    /// Answers a `post` by socket.
+    pub(crate) fn post(&mut self, ip: IpAddr, id: u64, payload: &Value, now: Duration) -> String {
+        let reply = self.info(ip, payload.to_string().as_bytes(), now);
+        let response = if reply.status == 200 {
+            let kind = &payload["type"];
+            format!(r#"{{"type":"info","payload":{{"type":{kind},"data":{}}}}}"#, reply.body)
+        } else {
+            let name = match reply.status {
+                429 => "429 Too Many Requests".to_owned(),
+                status => format!("{status} Unprocessable Entity: {NO_REQUEST}"),
+            };
+            json!({"type": "error", "payload": name}).to_string()
+        };
+        format!(r#"{{"channel":"post","data":{{"id":{id},"response":{response}}}}}"#)
+    }
+
+    fn answer(&mut self, info: &Info) -> Answer {
+        match info {
+            Info::Meta(dex) => meta(dex).into(),
+            Info::AllPerpMetas => all_perp_metas().into(),
+            Info::PerpDexs => perp_dexs().into(),
+            Info::SpotMeta => spot_meta().into(),
+            Info::AllMids(dex) => Answer { body: self.public.mids(dex), items: 0 },
+            Info::UserFills(user) => {
+                fill_list(self.account(user).into_iter().flat_map(|a| a.newest(PAGE_FILLS).rev()))
+            }
+            Info::UserFillsByTime(user, start, end) => {
+                fill_list(self.account(user).into_iter().flat_map(|a| a.page(*start, *end)))
+            }
+            Info::ClearinghouseState(user, dex) => {
+                let account = self.account(user);
+                let time_ms = account.map_or(GENESIS_MS, Account::newest_ms);
+                let none = Holdings::default();
+                account.map_or(&none, |a| &a.holdings).clearinghouse(dex, time_ms).into()
+            }
+            Info::SpotClearinghouseState(user) => {
+                let none = Holdings::default();
+                self.account(user).map_or(&none, |a| &a.holdings).spot().into()
+            }
+            Info::OrderStatus(user, name) => self.order_status(user, name),
+        }
+    }
+
+    fn order_status(&mut self, user: &Address, name: &OrderName) -> Answer {
+        let account = self.account(user);
+        let update = account.and_then(|account| match name {
+            OrderName::Oid(oid) => account.order(*oid),
+            OrderName::Cloid(cloid) => account.order_by_cloid(cloid),
+        });
+        let body = match update {
+            Some(update) => format!(r#"{{"status":"order","order":{}}}"#, update.json()),
+            None => r#"{"status":"unknownOid"}"#.to_owned(),
+        };
+        Answer { body, items: 0 }
+    }
+}

@@ -1,0 +1,265 @@
+//! One WebSocket connection as the venue sees it: what it subscribed, and what waits to be sent.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use shards::Address;
+
+use super::subscription::Subscription;
+
+/// Something for the socket.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Out {
+    /// A text frame.
+    Text(Rc<str>),
+    /// Half of a text frame, then the end without a close frame.
+    Half(Rc<str>),
+    /// The routine close: code 1000, reason `Expired`.
+    Expire,
+    /// The end without a close frame.
+    Drop,
+}
+
+/// The channels whose frames are held back and overtaken by faults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Channel {
+    Fills,
+    Updates,
+}
+
+/// A channel of a user on one connection. While it is shut, frames wait in order.
+#[derive(Default, Debug)]
+struct Gate {
+    shut_until: Option<Duration>,
+    queue: VecDeque<Rc<str>>,
+}
+
+/// Frames that are kept back for good, unless they stay too few to be missed.
+#[derive(Debug)]
+pub(crate) struct Withheld {
+    pub(crate) since: Duration,
+    pub(crate) fills: usize,
+    pub(crate) blocks: usize,
+    frames: Vec<(Channel, Rc<str>)>,
+}
+
+/// A user on one connection.
+#[derive(Default, Debug)]
+pub(crate) struct Lane {
+    pub(crate) fills: bool,
+    pub(crate) updates: bool,
+    fills_gate: Gate,
+    updates_gate: Gate,
+    pub(crate) withheld: Option<Withheld>,
+}
+
+impl Lane {
+    fn gate(&mut self, channel: Channel) -> &mut Gate {
+        match channel {
+            Channel::Fills => &mut self.fills_gate,
+            Channel::Updates => &mut self.updates_gate,
+        }
+    }
+
+    /// Keeps the channel's frames back until `until`.
+    pub(crate) fn shut(&mut self, channel: Channel, until: Duration) {
+        let gate = self.gate(channel);
+        gate.shut_until = gate.shut_until.max(Some(until));
+    }
+
+    /// Keeps all frames back from now on.
+    pub(crate) fn withhold(&mut self, since: Duration) {
+        self.withheld = Some(Withheld { since, fills: 0, blocks: 0, frames: Vec::new() });
+    }
+
+    /// Frames that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        let withheld = self.withheld.as_ref().map_or(0, |w| w.frames.len());
+        self.fills_gate.queue.len() + self.updates_gate.queue.len() + withheld
+    }
+
+    fn next_release(&self) -> Option<Duration> {
+        let gates = [self.fills_gate.shut_until, self.updates_gate.shut_until];
+        let withheld = self.withheld.as_ref().map(|w| w.since + WITHHELD_FOR_MAX);
+        gates.into_iter().chain([withheld]).flatten().min()
+    }
+}
+
+/// Withheld frames of an account that then says nothing more are let go after this long: a fault must not
+/// delay the truth for ever.
+const WITHHELD_FOR_MAX: Duration = Duration::from_secs(2);
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) ip: IpAddr,
+    pub(crate) outbox: VecDeque<Out>,
+    /// Whether the socket is busy with what it took from the outbox.
+    pub(crate) sending: bool,
+    /// When each subscription with a rhythm is due again.
+    pub(crate) subscriptions: BTreeMap<Subscription, Option<Duration>>,
+    pub(crate) lanes: BTreeMap<Address, Lane>,
+    pub(crate) last_traffic: Duration,
+    /// The end is in the outbox: nothing may follow.
+    pub(crate) ended: bool,
+    /// Text frames put into the outbox.
+    pub(crate) frames: u64,
+}
+
+impl Session {
+    pub(crate) fn new(ip: IpAddr, now: Duration) -> Session {
+        Session {
+            ip,
+            outbox: VecDeque::new(),
+            sending: false,
+            subscriptions: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            last_traffic: now,
+            ended: false,
+            frames: 0,
+        }
+    }
+
+    /// Puts a frame into the outbox, unless the end is in there.
+    pub(crate) fn push(&mut self, text: impl Into<Rc<str>>) {
+        if !self.ended {
+            self.frames += 1;
+            self.outbox.push_back(Out::Text(text.into()));
+        }
+    }
+
+    /// Ends the connection after what is in the outbox. What its lanes keep is lost.
+    pub(crate) fn end(&mut self, how: Out) {
+        if !self.ended {
+            self.ended = true;
+            self.outbox.push_back(how);
+            self.lanes.clear();
+        }
+    }
+
+    /// Sends a frame of a user's channel: into the outbox, or to wait where the lane keeps things back.
+    pub(crate) fn send(&mut self, user: &Address, channel: Channel, text: &Rc<str>) {
+        let Some(lane) = self.lanes.get_mut(user) else { return };
+        if let Some(withheld) = &mut lane.withheld {
+            withheld.frames.push((channel, Rc::clone(text)));
+            return;
+        }
+        let gate = lane.gate(channel);
+        if gate.shut_until.is_some() {
+            gate.queue.push_back(Rc::clone(text));
+        } else {
+            self.push(Rc::clone(text));
+        }
+    }
+
+    /// Lets go what is due at `now`; everything for `None`.
+    pub(crate) fn release(&mut self, now: Option<Duration>) {
+        let is_due = |at: Duration| now.is_none_or(|now| at <= now);
+        let mut due = Vec::new();
+        for lane in self.lanes.values_mut() {
+            for gate in [&mut lane.fills_gate, &mut lane.updates_gate] {
+                if gate.shut_until.is_some_and(is_due) {
+                    gate.shut_until = None;
+                    due.extend(gate.queue.drain(..));
+                }
+            }
+            if let Some(withheld) = lane.withheld.take_if(|w| is_due(w.since + WITHHELD_FOR_MAX)) {
+                // A gate may still be shut for an earlier fault; its frames stay in front of these.
+                for (channel, text) in withheld.frames {
+                    let gate = lane.gate(channel);
+                    if gate.shut_until.is_some() {
+                        gate.queue.push_back(text);
+                    } else {
+                        due.push(text);
+                    }
+                }
+            }
+        }
+        due.into_iter().for_each(|text| self.push(text));
+    }
+
+    /// When something is to be let go next.
+    pub(crate) fn next_release(&self) -> Option<Duration> {
+        self.lanes.values().filter_map(Lane::next_release).min()
+    }
+
+    /// Whether everything has gone out.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.outbox.is_empty() && !self.sending && self.lanes.values().all(|l| l.waiting() == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const USER: Address = Address([3; 20]);
+
+    fn session() -> Session {
+        let mut session = Session::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Duration::ZERO);
+        session.lanes.insert(USER, Lane { fills: true, updates: true, ..Lane::default() });
+        session
+    }
+
+    fn send(session: &mut Session, channel: Channel, text: &str) {
+        session.send(&USER, channel, &text.into());
+    }
+
+    #[track_caller]
+    fn check(session: &mut Session, wanted: &[&str]) {
+        let found: Vec<String> = session
+            .outbox
+            .drain(..)
+            .map(|out| match out {
+                Out::Text(text) => text.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(found, wanted);
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_shut_channel_keeps_its_order_and_the_other_overtakes() {
+        let mut s = session();
+        s.lanes.get_mut(&USER).expect("a lane").shut(Channel::Fills, ms(100));
+        send(&mut s, Channel::Fills, "f1");
+        send(&mut s, Channel::Updates, "u1");
+        send(&mut s, Channel::Fills, "f2");
+        check(&mut s, &["u1"]);
+        assert!(!s.is_quiet());
+        assert_eq!(s.next_release(), Some(ms(100)));
+        s.release(Some(ms(99)));
+        check(&mut s, &[]);
+        s.release(Some(ms(100)));
+        check(&mut s, &["f1", "f2"]);
+        send(&mut s, Channel::Fills, "f3");
+        check(&mut s, &["f3"]);
+        assert!(s.is_quiet());
+    }
+
+    #[test]
+    fn withheld_frames_die_with_the_connection_or_come_in_the_end() {
+        let mut s = session();
+        s.lanes.get_mut(&USER).expect("a lane").withhold(ms(5));
+        send(&mut s, Channel::Fills, "f1");
+        send(&mut s, Channel::Updates, "u1");
+        check(&mut s, &[]);
+        s.release(None);
+        check(&mut s, &["f1", "u1"]);
+        s.lanes.get_mut(&USER).expect("a lane").withhold(ms(5));
+        send(&mut s, Channel::Fills, "f2");
+        s.end(Out::Drop);
+        send(&mut s, Channel::Fills, "f3");
+        s.push("late");
+        s.end(Out::Expire);
+        check(&mut s, &["Drop"]);
+        assert!(s.is_quiet());
+    }
+}

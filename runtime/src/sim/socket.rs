@@ -1,0 +1,123 @@
+//! One WebSocket connection: carries text in, frames out, and breaks in the ways that faults ask for.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::server::Shared;
+use super::session::Out;
+
+/// Frames written between two flushes, at most.
+const FRAMES_PER_FLUSH: usize = 256;
+/// How long the peer has to answer a close frame.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Serves a connection until either side ends it.
+pub(crate) async fn serve_socket(upgraded: Upgraded, conn: u64, bell: &Notify, shared: &Shared) {
+    let io = TokioIo::new(upgraded);
+    let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+    if let Err(error) = exchange(&mut socket, conn, bell, shared).await {
+        tracing::debug!(%error, conn, "a WebSocket connection ended");
+    }
+}
+
+async fn exchange(
+    socket: &mut Socket,
+    conn: u64,
+    bell: &Notify,
+    shared: &Shared,
+) -> Result<(), Error> {
+    loop {
+        loop {
+            let batch = shared.venue.borrow_mut().take_out(conn, FRAMES_PER_FLUSH);
+            if batch.is_empty() {
+                break;
+            }
+            for out in batch {
+                if !write(socket, out).await? {
+                    return Ok(());
+                }
+            }
+            socket.flush().await?;
+            shared.venue.borrow_mut().sent(conn, shared.now());
+            shared.stir.notify_one();
+        }
+        tokio::select! {
+            message = socket.next() => match message.transpose()? {
+                Some(Message::Text(text)) => {
+                    shared.venue.borrow_mut().message(conn, &text, shared.now());
+                    shared.stir.notify_one();
+                }
+                Some(Message::Close(_)) | None => return Ok(()),
+                Some(_) => shared.venue.borrow_mut().touch(conn, shared.now()),
+            },
+            () = bell.notified() => {}
+        }
+    }
+}
+
+/// Writes one thing; whether the connection goes on.
+async fn write(socket: &mut Socket, out: Out) -> Result<bool, Error> {
+    match out {
+        Out::Text(text) => {
+            socket.feed(Message::text(&*text)).await?;
+            return Ok(true);
+        }
+        Out::Drop => socket.flush().await?,
+        Out::Half(text) => {
+            socket.flush().await?;
+            let bytes = text_frame(&text);
+            let io = socket.get_mut();
+            io.write_all(&bytes[..bytes.len() / 2]).await.map_err(Error::Io)?;
+            io.flush().await.map_err(Error::Io)?;
+        }
+        Out::Expire => {
+            let frame = CloseFrame { code: CloseCode::Normal, reason: "Expired".into() };
+            socket.close(Some(frame)).await?;
+            // Until the peer has answered; what it says meanwhile is of no interest, nor is how it ends.
+            let answered = async { while let Some(Ok(_)) = socket.next().await {} };
+            let _ = tokio::time::timeout(CLOSE_WITHIN, answered).await;
+        }
+    }
+    Ok(false)
+}
+
+/// A whole unmasked text frame, as bytes (RFC 6455, section 5.2).
+fn text_frame(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0x81];
+    match text.len() {
+        len @ 0..=125 => bytes.push(len as u8),
+        len @ 126..=0xffff => {
+            bytes.push(126);
+            bytes.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            bytes.push(127);
+            bytes.extend((len as u64).to_be_bytes());
+        }
+    }
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_says_its_length_in_each_of_the_three_ways() {
+        assert_eq!(text_frame("abc"), [0x81, 3, b'a', b'b', b'c']);
+        assert_eq!(text_frame(&"x".repeat(126))[..4], [0x81, 126, 0, 126]);
+        assert_eq!(text_frame(&"x".repeat(65_536))[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+}
