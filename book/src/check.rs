@@ -101,3 +101,117 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::BookConfig;
+    use crate::command::{Command, NewOrder};
+    use crate::event::Discard;
+    use crate::units::{Lots, Rank, User};
+
+    /// A sound book: two bids at 100, one at 99, an ask at 102.
+    fn sound() -> Book {
+        let mut book = Book::new(BookConfig::default());
+        for (id, side, price) in
+            [(1, Side::Buy, 100), (2, Side::Buy, 100), (3, Side::Buy, 99), (4, Side::Sell, 102)]
+        {
+            let new = NewOrder::limit(OrderId(id), User(1), side, Ticks(price), Lots(5));
+            book.apply(&Command::New(new), &mut Discard);
+        }
+        assert_eq!(book.check(), Ok(()));
+        book
+    }
+
+    /// Damages a sound book and compares what `check` says.
+    #[track_caller]
+    fn finds(damage: impl FnOnce(&mut Book), broken: Broken) {
+        let mut book = sound();
+        damage(&mut book);
+        assert_eq!(book.check(), Err(broken));
+        assert!(!broken.to_string().is_empty());
+    }
+
+    fn slot(book: &Book, id: u64) -> Slot<crate::order::Order> {
+        book.resting(OrderId(id)).expect("it rests").1
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let level = Broken::Level { side: Side::Buy, price: Ticks(100) };
+        let best = |book: &Book| book.ladders[Side::Buy as usize].best_level();
+        finds(
+            |book| {
+                let at = best(book);
+                book.levels[at].total.0 += 1
+            },
+            level,
+        );
+        finds(
+            |book| {
+                let at = best(book);
+                book.levels[at].count -= 1
+            },
+            level,
+        );
+        finds(
+            |book| {
+                let at = best(book);
+                book.levels[at].rank = Rank(98)
+            },
+            level,
+        );
+        finds(
+            |book| {
+                let at = best(book);
+                book.levels[at].last = book.levels[at].first
+            },
+            level,
+        );
+        let order = |id| Broken::Order { id: OrderId(id) };
+        finds(
+            |book| {
+                let at = slot(book, 1);
+                book.orders[at].open = Lots(0)
+            },
+            order(1),
+        );
+        finds(
+            |book| {
+                let at = slot(book, 2);
+                book.orders[at].ahead = Slot::NONE
+            },
+            order(2),
+        );
+        finds(
+            |book| {
+                let at = slot(book, 2);
+                book.orders[at].id = OrderId(9)
+            },
+            order(9),
+        );
+        finds(
+            |book| {
+                let place = book.place(OrderId(3));
+                book.index.remove(place);
+            },
+            order(3),
+        );
+        finds(
+            |book| {
+                let stray = book.orders[slot(book, 1)];
+                book.orders.insert(stray);
+            },
+            Broken::Count { queued: 4, indexed: 4, stored: 5 },
+        );
+        finds(|book| book.ladders.swap(0, 1), Broken::Crossed { bid: Ticks(102), ask: Ticks(100) });
+        finds(
+            |book| {
+                let [bids, asks] = &mut book.ladders;
+                asks.remove(Rank(-102));
+                std::mem::swap(bids, asks);
+            },
+            Broken::Level { side: Side::Sell, price: Ticks(-100) },
+        );
+    }
+}

@@ -97,3 +97,71 @@ pub fn encode(command: &Command) -> Option<[u8; RECORD_BYTES]> {
 fn field<const N: usize>(record: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
     record[at..].first_chunk().copied().expect("every field ends inside the record")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::SelfTrade;
+
+    #[test]
+    fn bytes_stand_where_the_table_says() {
+        let new = NewOrder::limit(OrderId(0x0102), User(0x0304), Side::Sell, Ticks(-2), Lots(5));
+        let record = encode(&Command::New(new.with_tif(TimeInForce::Post))).expect("it fits");
+        let mut expected = [0; RECORD_BYTES];
+        expected[..10].copy_from_slice(&[1, 1, 3, 0, 4, 3, 0, 0, 2, 1]);
+        expected[16..24].copy_from_slice(&[0xfe, 255, 255, 255, 255, 255, 255, 255]);
+        expected[24] = 5;
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn commands_come_back_from_their_bytes() {
+        let (id, user, price, qty) = (OrderId(u64::MAX), User(9), Ticks(77), Lots(u64::MAX));
+        let mut commands = vec![
+            Command::Cancel { id },
+            Command::Reduce { id, by: qty },
+            Command::Replace { id, price, qty, self_trade: None },
+            Command::MassCancel { user, side: None },
+        ];
+        for side in Side::BOTH {
+            for tif in [TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Fok, TimeInForce::Post] {
+                let new = NewOrder::limit(id, user, side, price, qty).with_tif(tif);
+                commands.push(Command::New(new));
+                if tif != TimeInForce::Post {
+                    let new = NewOrder::market(id, user, side, qty).with_tif(tif);
+                    commands.push(Command::New(new));
+                }
+            }
+        }
+        for command in commands {
+            let record = encode(&command).expect("it fits");
+            assert_eq!(decode(&record), Ok(command));
+        }
+    }
+
+    #[test]
+    fn what_a_record_has_no_place_for_is_not_written() {
+        let new = NewOrder::market(OrderId(1), User(1), Side::Buy, Lots(1));
+        let new = new.with_self_trade(SelfTrade::Decrement);
+        let (id, price, qty) = (OrderId(1), Ticks(1), Lots(1));
+        let self_trade = Some(SelfTrade::Allow);
+        assert_eq!(encode(&Command::New(new)), None);
+        assert_eq!(encode(&Command::Replace { id, price, qty, self_trade }), None);
+        assert_eq!(encode(&Command::MassCancel { user: User(1), side: Some(Side::Buy) }), None);
+    }
+
+    #[test]
+    fn only_a_new_order_is_judged_by_side_tif_and_flags() {
+        for (at, byte) in [(1, 2), (1, 255), (2, 4), (2, 255), (3, 2), (3, 255)] {
+            for op in 0..=6 {
+                let mut record = [0; RECORD_BYTES];
+                (record[0], record[at]) = (op, byte);
+                let good = (CANCEL..=MASS_CANCEL).contains(&op);
+                assert_eq!(decode(&record).is_ok(), good, "op {op}, byte {at} = {byte}");
+            }
+        }
+        let mut market_post = [0; RECORD_BYTES];
+        market_post[..4].copy_from_slice(&[NEW, 0, 3, FLAG_MARKET]);
+        assert_eq!(decode(&market_post), Err(Reject::BadCommand));
+    }
+}

@@ -132,3 +132,26 @@ fn growth_beyond_capacity_is_counted_and_reserve_prevents_it() {
 fn removing_what_is_not_there_is_noticed() {
     Ladder::new(4).remove(Rank(5));
 }
+
+#[test]
+fn a_damaged_ladder_is_not_sound() {
+    let damages: [fn(&mut Ladder); 8] = [
+        |ladder| ladder.best = Rank(3),
+        |ladder| ladder.best_level = Slot::NONE,
+        |ladder| ladder.len += 1,
+        |ladder| ladder.directory[0].from = Rank(0),
+        |ladder| ladder.directory[1].from = Rank(199),
+        |ladder| ladder.directory.swap(1, 2),
+        |ladder| ladder.chunks[ladder.directory[1].chunk].ranks.swap(3, 4),
+        |ladder| {
+            ladder.chunks.insert(EMPTY_CHUNK);
+        },
+    ];
+    for (at, damage) in damages.into_iter().enumerate() {
+        let mut pair = Pair::new(200);
+        (0..200).for_each(|rank| pair.add(rank));
+        pair.check();
+        damage(&mut pair.ladder);
+        assert!(!pair.ladder.is_sound(), "damage {at}");
+    }
+}
