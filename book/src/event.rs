@@ -1,0 +1,181 @@
+//! What a book answers: the outcome of a command, and the events it caused.
+//!
+//! Order of the events of one command: `Accepted` or `Rejected`; for a replace, `Cancelled` of the old
+//! order; then trades, and makers cut by self-trade prevention, in the order they are met; `Cancelled` for
+//! what is cut from the taker; `Rested` for what stays of it. A sink that follows them in this order has
+//! the queue of every level exact after each event. The n-th event of a command has index n.
+
+use crate::units::{Lots, OrderId, Side, Ticks, User};
+
+/// Takes the events of a book, in order. Called from inside matching: it should only write down.
+pub trait Events {
+    /// The next event of the command being applied.
+    fn event(&mut self, event: Event);
+}
+
+/// One thing that happened in a book.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The command was accepted; the id is missing for a mass cancel only.
+    Accepted {
+        /// The order the command is about.
+        id: Option<OrderId>,
+    },
+    /// The command was refused and changed nothing.
+    Rejected {
+        /// The order the command is about, if it could be read.
+        id: Option<OrderId>,
+        /// Why.
+        reject: Reject,
+    },
+    /// Two orders traded.
+    Traded(Trade),
+    /// Quantity left without trading.
+    Cancelled(Cancelled),
+    /// An order joined the end of its level.
+    Rested(Rested),
+}
+
+/// A trade between a resting order and the order that met it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trade {
+    /// The resting order.
+    pub maker: OrderId,
+    /// The order that met it.
+    pub taker: OrderId,
+    /// The maker's price.
+    pub price: Ticks,
+    /// How much traded.
+    pub qty: Lots,
+    /// What is still open of the maker; it has left the book when this is zero.
+    pub maker_open: Lots,
+    /// What is still open of the taker.
+    pub taker_open: Lots,
+    /// Owner of the maker.
+    pub maker_user: User,
+    /// Owner of the taker.
+    pub taker_user: User,
+    /// Side of the taker.
+    pub taker_side: Side,
+}
+
+/// Quantity of an order that left without trading.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cancelled {
+    /// The order.
+    pub id: OrderId,
+    /// Its owner.
+    pub user: User,
+    /// Its side.
+    pub side: Side,
+    /// The price it rested at; `None` when what is cut is the part of a taker that never rested.
+    pub price: Option<Ticks>,
+    /// How much left.
+    pub qty: Lots,
+    /// What is still open of it; it has left when this is zero.
+    pub open: Lots,
+    /// Why it was cut.
+    pub cut: Cut,
+}
+
+/// Why quantity was cut.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cut {
+    /// A cancel, a mass cancel or a reduce asked for it.
+    Asked,
+    /// A replace took the order out to enter it again.
+    Replaced,
+    /// The order may not rest.
+    Unfilled,
+    /// It met an order of the same user.
+    SelfTrade,
+}
+
+/// An order that joined the end of its level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rested {
+    /// The order.
+    pub id: OrderId,
+    /// Its owner.
+    pub user: User,
+    /// Its side.
+    pub side: Side,
+    /// Its price.
+    pub price: Ticks,
+    /// What is open of it.
+    pub qty: Lots,
+}
+
+/// Why a command was refused. The numbers are part of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[repr(u8)]
+pub enum Reject {
+    /// No resting order has this id.
+    #[error("unknown order id")]
+    UnknownId = 1,
+    /// A resting order has this id.
+    #[error("an order with this id is resting")]
+    DuplicateId = 2,
+    /// The quantity is not between 1 and [`LOTS_MAX`](crate::LOTS_MAX).
+    #[error("quantity out of range")]
+    BadQuantity = 3,
+    /// The price is not between 1 and [`TICKS_MAX`](crate::TICKS_MAX).
+    #[error("price out of range")]
+    BadPrice = 4,
+    /// A record that is no command, or a market order that is post-only.
+    #[error("malformed command")]
+    BadCommand = 5,
+    /// A post-only order would trade.
+    #[error("post-only order would trade")]
+    WouldCross = 6,
+    /// A fill-or-kill order can't trade in full.
+    #[error("fill-or-kill order can't be filled")]
+    Killed = 7,
+    /// An order that may rest found [`ORDERS_MAX`](crate::ORDERS_MAX) orders resting.
+    #[error("the book is full")]
+    Full = 8,
+}
+
+/// What a command came to.
+///
+/// Lots of a new or replaced order: `filled + resting + cancelled` is its quantity. Quantity taken from
+/// makers by self-trade prevention, and the old quantity of a replaced order, are in the events only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// Why the command was refused; all quantities are zero then.
+    pub reject: Option<Reject>,
+    /// What traded at once.
+    pub filled: Lots,
+    /// What the command leaves resting of the order it is about.
+    pub resting: Lots,
+    /// What the command cancelled of the orders it is about.
+    pub cancelled: Lots,
+}
+
+impl Outcome {
+    /// A refused command.
+    pub(crate) fn refused(reject: Reject) -> Outcome {
+        Outcome { reject: Some(reject), ..Outcome::default() }
+    }
+
+    /// The protocol's number: 0 when accepted.
+    pub fn code(&self) -> u8 {
+        self.reject.map_or(0, |reject| reject as u8)
+    }
+}
+
+/// A sink for those who only want the book changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Discard;
+
+impl Events for Discard {
+    fn event(&mut self, _: Event) {}
+}
+
+impl Events for Vec<Event> {
+    fn event(&mut self, event: Event) {
+        self.push(event);
+    }
+}
+
+const _: () = assert!(size_of::<Event>() <= 64);
