@@ -360,8 +360,7 @@ fn put_signal(s: &Signal, out: &mut Vec<u8>) {
     ] {
         put_decimal(number, out);
     }
-    for number in
-        [s.timestamp_ms, s.last_fill_ms, s.oid, u64::from(s.revision), u64::from(s.fills)]
+    for number in [s.timestamp_ms, s.last_fill_ms, s.oid, u64::from(s.revision), u64::from(s.fills)]
     {
         put_varint(number, out);
     }

@@ -79,7 +79,10 @@ mod tests {
         let bell = Arc::new(Bell::new().expect("an eventfd"));
         let (mut sender, mut receiver) = channel(2, &bell);
         assert_eq!((sender.send(1), sender.send(2), sender.send(3)), (Ok(()), Ok(()), Err(3)));
-        assert_eq!((receiver.receive(), receiver.receive(), receiver.receive()), (Some(1), Some(2), None));
+        assert_eq!(
+            (receiver.receive(), receiver.receive(), receiver.receive()),
+            (Some(1), Some(2), None)
+        );
         drop(sender);
         assert!(receiver.is_abandoned() && receiver.is_empty());
     }

@@ -131,15 +131,14 @@ impl Ring {
         }
     }
 
-    /// Adds entries that belong together: linked ones must be submitted by one call.
-    ///
-    /// # Safety
-    /// As for [`Ring::push`].
-    pub unsafe fn push_linked(&mut self, entries: &[squeue::Entry]) -> io::Result<()> {
-        assert!(entries.len() <= ENTRIES as usize, "a chain is shorter than the queue");
+    /// Lets `push` add entries that belong together, submitting what waits when they have no room. Linked entries reach
+    /// the kernel in one submission, because nothing is submitted between them.
+    pub fn push_with(
+        &mut self,
+        mut push: impl FnMut(&mut squeue::SubmissionQueue<'_>) -> Result<(), squeue::PushError>,
+    ) -> io::Result<()> {
         loop {
-            // SAFETY: the caller keeps what the entries name. All of them are pushed, or none.
-            if unsafe { self.uring.submission().push_multiple(entries) }.is_ok() {
+            if push(&mut self.uring.submission()).is_ok() {
                 return Ok(());
             }
             self.submit()?;

@@ -165,8 +165,11 @@ pub fn run(options: PublisherOptions) {
         }
         if !worked {
             let patience = if drain_until.is_some() { Duration::from_millis(1) } else { SLEEP_MAX };
-            let patience = if publisher.is_caught_up() { SLEEP_MAX } else { patience.min(CURSOR_EVERY) };
-            bell.sleep(patience, || publisher.has_news() || stop.is_abandoned() && drain_until.is_none());
+            let patience =
+                if publisher.is_caught_up() { SLEEP_MAX } else { patience.min(CURSOR_EVERY) };
+            bell.sleep(patience, || {
+                publisher.has_news() || stop.is_abandoned() && drain_until.is_none()
+            });
         }
     }
     publisher.finish();
@@ -350,7 +353,11 @@ fn offer(
     let event: Event = match decode_event(header.kind, body) {
         Ok(event) => event,
         Err(error) => {
-            complain(news, "ring", format!("an event of shard {} cannot be read: {error}", shard.0));
+            complain(
+                news,
+                "ring",
+                format!("an event of shard {} cannot be read: {error}", shard.0),
+            );
             return;
         }
     };

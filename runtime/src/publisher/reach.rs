@@ -82,7 +82,10 @@ impl Reach {
         });
         let read = read.map_err(|error| error.to_string())?;
         if let Some((position, error)) = unreadable {
-            return Err(format!("event {}.{} of shard {}: {error}", position.seq, position.index, shard.0));
+            return Err(format!(
+                "event {}.{} of shard {}: {error}",
+                position.seq, position.index, shard.0
+            ));
         }
         if full {
             // What was read in vain is read again when there is room.

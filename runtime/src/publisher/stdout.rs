@@ -142,7 +142,10 @@ mod tests {
 
     fn pipe() -> (File, File) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
-        (File::from(std::os::fd::OwnedFd::from(reader)), File::from(std::os::fd::OwnedFd::from(writer)))
+        (
+            File::from(std::os::fd::OwnedFd::from(reader)),
+            File::from(std::os::fd::OwnedFd::from(writer)),
+        )
     }
 
     #[test]

@@ -242,7 +242,9 @@ impl Worker {
                 newest.insert(id.shard, Position { seq: id.seq.0, index: id.index });
             }
         }
-        newest.into_iter().for_each(|(shard, position)| self.answer(Answer::Acked(shard, position)));
+        newest
+            .into_iter()
+            .for_each(|(shard, position)| self.answer(Answer::Acked(shard, position)));
     }
 
     fn answer(&mut self, answer: Answer) {

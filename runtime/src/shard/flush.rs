@@ -3,8 +3,8 @@
 use std::io;
 
 use persist::Journal;
-use persist::journal::Part;
-use persist::ring::{Flush, entries};
+use persist::journal::{Part, Progress, Write};
+use persist::ring::Flush;
 
 use super::station::failed;
 use crate::lane::ring::{Op, Ring, Token};
@@ -13,7 +13,7 @@ use crate::lane::ring::{Op, Ring, Token};
 pub struct Flusher {
     flush: Flush,
     /// Operations in flight.
-    in_flight: u32,
+    in_flight: usize,
     bytes: u64,
 }
 
@@ -34,12 +34,16 @@ impl Flusher {
             return Ok(());
         }
         let Some(write) = journal.take_write() else { return Ok(()) };
-        let tokens = [Token::new(Op::Write, 0).bits(), Token::new(Op::Sync, 0).bits()];
-        let entries = entries(self.flush, &write, tokens[0], tokens[1]);
         self.bytes = u64::from(write.len);
-        self.in_flight = entries.as_slice().len() as u32;
-        // SAFETY: the journal keeps the batch buffer and the file as they are until both parts have completed.
-        unsafe { ring.push_linked(entries.as_slice()) }
+        self.push(&write, ring)
+    }
+
+    fn push(&mut self, write: &Write, ring: &mut Ring) -> Result<(), String> {
+        let tokens = [Token::new(Op::Write, 0).bits(), Token::new(Op::Sync, 0).bits()];
+        self.in_flight += self.flush.completions();
+        // SAFETY: the journal is told of completions by `completed` only, so the write is in flight until then; it
+        // outlives the ring's use of it, because the shard waits for the flush before it goes.
+        ring.push_with(|queue| unsafe { self.flush.push(queue, write, tokens[0], tokens[1]) })
             .map_err(|error| failed("submitting a journal batch", &error))
     }
 
@@ -50,11 +54,14 @@ impl Flusher {
         op: Op,
         result: io::Result<u32>,
         journal: &mut Journal,
+        ring: &mut Ring,
     ) -> Result<Option<u64>, String> {
         self.in_flight -= 1;
-        let part = if op == Op::Write { Part::Write } else { Part::Sync };
+        let part = if op == Op::Write { self.flush.write_part() } else { Part::Sync };
         match journal.complete(result, part) {
-            Ok(progress) => Ok(progress.is_durable().then_some(self.bytes)),
+            Ok(Progress::Waiting) => Ok(None),
+            Ok(Progress::Resubmit(rest)) => self.push(&rest, ring).map(|()| None),
+            Ok(Progress::Durable { .. }) => Ok(Some(self.bytes)),
             Err(fault) => Err(format!("journal: {fault}")),
         }
     }

@@ -69,7 +69,8 @@ pub struct Link {
 impl Link {
     /// A link that connects at once.
     pub fn new(number: usize, source_index: usize, source: &Source, seed: u64) -> Link {
-        let policy = Policy { messages_per_minute: source.messages_per_minute, seed, ..Policy::default() };
+        let policy =
+            Policy { messages_per_minute: source.messages_per_minute, seed, ..Policy::default() };
         Link {
             number,
             source: source_index,
@@ -135,7 +136,13 @@ impl Link {
     }
 
     /// Does what is due: connect, subscribe, ping, give up.
-    pub fn turn(&mut self, ring: &mut Ring, source: &Source, station: &mut Station, now_ms: u64) -> io::Result<()> {
+    pub fn turn(
+        &mut self,
+        ring: &mut Ring,
+        source: &Source,
+        station: &mut Station,
+        now_ms: u64,
+    ) -> io::Result<()> {
         match self.stage {
             Stage::Waiting { retry_at_ms } if retry_at_ms <= now_ms => {
                 if let Err(why) = self.connect(ring, source, now_ms) {
@@ -176,7 +183,8 @@ impl Link {
         let peer = source.resolved[self.attempt % many];
         self.attempt += 1;
         let open = || -> io::Result<socket2::Socket> {
-            let tcp = socket2::Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
+            let tcp =
+                socket2::Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
             tcp.set_tcp_nodelay(true)?;
             if let Some(local) = source.local_addr {
                 tcp.bind(&std::net::SocketAddr::new(local, 0).into())?;
@@ -256,7 +264,9 @@ impl Link {
     /// Takes the messages that are complete, until the journal has no room for more.
     pub fn read(&mut self, station: &mut Station, now_ms: u64) {
         self.stalled = false;
-        while let Some(ws) = self.ws.as_mut().filter(|_| !matches!(self.stage, Stage::Ending { .. })) {
+        while let Some(ws) =
+            self.ws.as_mut().filter(|_| !matches!(self.stage, Stage::Ending { .. }))
+        {
             if station.journal.wants_room() {
                 self.stalled = true;
                 return;

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use net::Target;
-use net::hyperliquid::session::Said;
 use net::hyperliquid::subscription::Subscription;
 use persist::segment::{Segment, SegmentOrder};
 use shards::{Address, Coin, Counts, Fill, OrderStatus, Request, StartFrom, SymbolEntry};
@@ -75,7 +74,7 @@ pub enum Reply {
     /// The journal was replayed; the shard works.
     Opened(Opened),
     /// The journal could not be opened. The shard ends.
-    NotOpened(Box<persist::open::OpenError>),
+    NotOpened(NotOpened),
     /// A core's request.
     Request(Request),
     /// The end of an order may have been missed.
@@ -99,6 +98,22 @@ pub enum Reply {
     Fault(String),
 }
 
+/// Why a journal was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// The journal says no.
+    #[error(transparent)]
+    Journal(Box<persist::open::OpenError>),
+    /// A record that this version cannot read.
+    #[error("{}: {why}", .dir.display())]
+    Unreadable {
+        /// The journal.
+        dir: std::path::PathBuf,
+        /// Which record, and why.
+        why: String,
+    },
+}
+
 /// What opening the journal found.
 #[derive(Clone, Debug)]
 pub struct Opened {
@@ -108,8 +123,8 @@ pub struct Opened {
     pub records: u64,
     /// Newest event in the journal.
     pub last_event: persist::Position,
-    /// What was cut off at the end, in words.
-    pub torn: Option<String>,
+    /// What was cut off at the end.
+    pub torn: Option<persist::journal::TornTail>,
     /// Which ring features the kernel has.
     pub ring: crate::lane::ring::Flavour,
     /// Whether the journal is written past the page cache.
@@ -144,7 +159,7 @@ pub enum LinkNews {
         /// Which, if it is known.
         subscription: Option<Subscription>,
         /// The venue's words.
-        said: Said,
+        said: String,
         /// Milliseconds until it is asked again.
         retry_ms: Option<u64>,
     },

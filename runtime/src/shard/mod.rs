@@ -22,14 +22,13 @@ mod station;
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use net::hyperliquid::subscription::Subscription;
 use persist::Position;
-use persist::open::OpenError;
 use shards::codec::{Scratch, decode_input};
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
@@ -41,7 +40,7 @@ use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
-use message::{Command, Opened, Reply, Report, Source, Stopped};
+use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
 use outbox::Outbox;
 use station::{Station, failed};
 
@@ -126,7 +125,7 @@ pub async fn run(options: ShardOptions, cold: impl Cold) {
     let (core, opened) = match replay(&options) {
         Ok(replayed) => replayed,
         Err(error) => {
-            let reply = Reply::NotOpened(Box::new(error));
+            let reply = Reply::NotOpened(error);
             // The ring is new and empty.
             let _ = options.replies.send(reply);
             return;
@@ -168,14 +167,18 @@ struct Replayed {
     newest_ns: u64,
 }
 
-fn replay(options: &ShardOptions) -> Result<(Core, Replayed), OpenError> {
+fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
     let mut replayer = Replayer::default();
-    let opened = persist::open::open(&options.journal, &mut |record| replayer.take(&record))?;
+    let opened = persist::open::open(&options.journal, &mut |record| replayer.take(&record));
+    if let Some(why) = replayer.refused {
+        return Err(NotOpened::Unreadable { dir: options.journal.dir.clone(), why });
+    }
+    let opened = opened.map_err(|error| NotOpened::Journal(Box::new(error)))?;
     let news = Opened {
         last_seq: opened.last_seq,
         records: opened.records,
         last_event: replayer.last_event,
-        torn: opened.torn.map(|torn| torn.to_string()),
+        torn: opened.torn,
         ring: crate::lane::ring::Flavour::Plain,
         direct: opened.journal.is_direct(),
     };
@@ -193,28 +196,42 @@ pub struct Replayer {
     pub last_event: Position,
     /// Newest time.
     pub newest_ns: u64,
+    /// Why the replay was broken off: a record that this version cannot read.
+    pub refused: Option<String>,
 }
 
 impl Replayer {
     /// Applies a record. Events are left alone: the core makes them again.
-    pub fn take(&mut self, record: &persist::Record<'_>) -> Result<(), String> {
+    pub fn take(&mut self, record: &persist::Record<'_>) -> ControlFlow<()> {
         self.newest_ns = self.newest_ns.max(record.event_time);
         if !record.is_input {
             self.last_event = Position { seq: record.seq, index: record.index };
-            return Ok(());
+            return ControlFlow::Continue(());
         }
-        let input = decode_input(record.kind, record.body, &mut self.scratch)
-            .map_err(|error| format!("seq {}: {error}", record.seq))?;
-        self.core.step(record.event_time, &input, &mut ());
-        Ok(())
+        match decode_input(record.kind, record.body, &mut self.scratch) {
+            Ok(input) => {
+                self.core.step(record.event_time, &input, &mut ());
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.refused = Some(format!("seq {}: {error}", record.seq));
+                ControlFlow::Break(())
+            }
+        }
     }
 }
 
 impl Shard {
-    fn new(options: ShardOptions, core: Core, replayed: Replayed) -> Result<Shard, (Sender<Reply>, String)> {
+    fn new(
+        options: ShardOptions,
+        core: Core,
+        replayed: Replayed,
+    ) -> Result<Shard, (Sender<Reply>, String)> {
         let ring = match Ring::new() {
             Ok(ring) => ring,
-            Err(error) => return Err((options.replies, failed("setting up the core's io_uring", &error))),
+            Err(error) => {
+                return Err((options.replies, failed("setting up the core's io_uring", &error)));
+            }
         };
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
@@ -317,6 +334,7 @@ impl Shard {
                         completion.token.op(),
                         result,
                         &mut self.station.journal,
+                        &mut self.ring,
                     )?;
                     if let Some(bytes) = flushed {
                         self.station.report.flushes += 1;

@@ -72,12 +72,8 @@ impl Outbox {
         if self.told == self.durable {
             return false;
         }
-        let marker = Header {
-            kind: MARKER,
-            position: self.durable,
-            previous: self.durable,
-            received_ns: 0,
-        };
+        let marker =
+            Header { kind: MARKER, position: self.durable, previous: self.durable, received_ns: 0 };
         let put = self.ring.push(marker, &[]);
         if put {
             self.told = self.durable;

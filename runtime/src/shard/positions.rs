@@ -3,8 +3,8 @@
 //! The venue sends absolute states every few seconds. They are no events: a row that is lost is replaced by the next,
 //! so they go to the publisher beside the journal.
 
-use foldhash::{HashMap, HashMapExt};
-use net::hyperliquid::account::{AccountState, Balance};
+use foldhash::HashMap;
+use net::hyperliquid::{AccountState, Balance};
 use shards::{Address, Coin, Decimal};
 
 /// Most prices kept. The venue has about 500 coins.
@@ -99,12 +99,10 @@ impl Positions {
     /// Takes prices.
     pub fn prices(&mut self, mids: &[(Coin, Decimal)]) {
         for (coin, price) in mids {
-            match self.prices.get_mut(coin) {
-                Some(known) => *known = *price,
-                None if self.prices.len() < PRICES_MAX => {
-                    self.prices.insert(*coin, *price);
-                }
-                None => {}
+            if let Some(known) = self.prices.get_mut(coin) {
+                *known = *price;
+            } else if self.prices.len() < PRICES_MAX {
+                self.prices.insert(*coin, *price);
             }
         }
     }
@@ -119,8 +117,7 @@ impl Positions {
         let row = self.rows.entry(state.user).or_default();
         let numbers =
             [state.account_value, state.total_margin_used, state.total_ntl_pos, state.withdrawable];
-        let known =
-            [row.account_value, row.total_margin_used, row.total_ntl_pos, row.withdrawable];
+        let known = [row.account_value, row.total_margin_used, row.total_ntl_pos, row.withdrawable];
         if row.address == state.user && numbers == known && row.futures_positions == positions {
             return None;
         }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use net::hyperliquid::account::AccountState;
+use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
 use persist::Position;
 use persist::journal::Journal;
@@ -74,7 +74,13 @@ impl Effects for Out<'_> {
 
 impl Station {
     /// A shard behind its replayed journal.
-    pub fn new(core: Core, journal: Journal, outbox: Outbox, clock: Clock, replies: Sender<Reply>) -> Station {
+    pub fn new(
+        core: Core,
+        journal: Journal,
+        outbox: Outbox,
+        clock: Clock,
+        replies: Sender<Reply>,
+    ) -> Station {
         Station {
             core,
             journal,

@@ -119,9 +119,12 @@ impl Core {
                 ] {
                     put_decimal(number, out);
                 }
-                for number in
-                    [u64::from(leg.revision), u64::from(leg.open.fills), leg.open.first_ms, leg.last_ms]
-                {
+                for number in [
+                    u64::from(leg.revision),
+                    u64::from(leg.open.fills),
+                    leg.open.first_ms,
+                    leg.last_ms,
+                ] {
                     put_varint(number, out);
                 }
             });
