@@ -1,7 +1,7 @@
 //! The CSV file of addresses: first column, `#` comments, a header if there is one.
 //!
-//! The file is data that other programs write, so a bad line is named and left out and does not stop
-//! the others; a file that cannot be read does stop.
+//! The file is data that other programs write, so a bad line is named and left out and does not
+//! stop the others; a file that cannot be read does stop.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The table of codes: what each means, and how the program ends when one of them stops it.
 //!
-//! A code that is used anywhere has a row here (`runtime/tests/tidy.rs` looks), and keeps its meaning
-//! for ever: people search for it.
+//! A code that is used anywhere has a row here (`runtime/tests/tidy.rs` looks), and keeps its
+//! meaning for ever: people search for it.
 
 use super::Exit;
 
