@@ -38,7 +38,7 @@ impl Plan {
 pub struct Share {
     /// Where it connects.
     pub ws_url: String,
-    /// Accounts given to it, and the most that it could take.
+    /// Accounts given to it.
     pub users: u32,
     /// The most accounts that it could take.
     pub users_max: u32,

@@ -118,6 +118,13 @@ pub static CODES: &[CodeRow] = &[
         "--set takes section.key=value, for example --set node.shards=2.",
     ),
     code(
+        "CFG012",
+        Exit::Config,
+        "not encrypted",
+        "ws:// and http:// carry what they carry in the clear, and anybody on the way can change it. They\n\
+         are meant for loopback and private test servers. It is a warning.",
+    ),
+    code(
         "CSV001",
         Exit::Config,
         "line of the address file skipped",
