@@ -1,8 +1,10 @@
-//! What corelane says when something is wrong: what happened, where, why as measured, the shortest fix.
+//! What corelane says when something is wrong: what happened, where, why as measured, the shortest
+//! fix.
 //!
-//! A [`Problem`] is a value. It is made where the fact is known, collected in [`Problems`] so that all
-//! of them are reported at once, and turned into text or an exit code by whoever owns the process.
-//! Nothing here prints, except [`Problems::print`], which writes to standard error and nowhere else.
+//! A [`Problem`] is a value. It is made where the fact is known, collected in [`Problems`] so that
+//! all of them are reported at once, and turned into text or an exit code by whoever owns the
+//! process. Nothing here prints, except [`Problems::print`], which writes to standard error and
+//! nowhere else.
 
 mod codes;
 mod render;

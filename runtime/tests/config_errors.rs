@@ -618,6 +618,15 @@ warn[CFG008]: canary.ratio has no effect
 }
 
 #[test]
+fn a_public_server_without_encryption_is_a_warning() {
+    check_warning(
+        "[[source]]\nws_url = \"ws://api.hyperliquid.xyz/ws\"\ninfo_url = \"http://127.0.0.1/info\"\n",
+        "warn[CFG012]: ws://api.hyperliquid.xyz/ws is not encrypted, and does not look like a private server
+  fix: write wss:// and https://",
+    );
+}
+
+#[test]
 fn errors_come_before_warnings() {
     let (result, _) = load(b"[nats]\nurl = \"nats://h\"\n[node]\npoll = 1\n", &[], &[]);
     let codes: Vec<_> = result.expect_err("poll").iter().map(|problem| problem.code).collect();

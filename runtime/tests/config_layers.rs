@@ -203,6 +203,16 @@ fn unknown_variables_can_be_let_stand() {
 }
 
 #[test]
+fn a_process_brings_its_environment_and_no_file_that_is_not_there() {
+    let options = LoadOptions::from_process(None, vec!["node.shards=2".into()]);
+    let path = std::env::var("PATH").expect("tests run with a PATH");
+    assert!(options.env.contains(&("PATH".to_owned(), path)));
+    assert_eq!((options.file, options.sets.len()), (None, 1));
+    let named = LoadOptions::from_process(Some("x.toml".into()), Vec::new());
+    assert_eq!(named.file, Some(PathBuf::from("x.toml")));
+}
+
+#[test]
 fn addresses_of_list_and_file_are_each_there_once() {
     let (dir, file) =
         with_file(&format!("[monitor]\naddresses = [\"{A}\"]\naddresses_file = \"lists/a.csv\"\n"));

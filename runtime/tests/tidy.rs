@@ -1,7 +1,8 @@
-//! The rules of the house that no compiler knows: dependency edges, file sizes, words that must not stay.
+//! The rules of the house that no compiler knows: dependency edges, file sizes, words that must not
+//! stay.
 //!
-//! A rule is a function from the files to the places that break it, so that each rule can show that it
-//! would notice.
+//! A rule is a function from the files to the places that break it, so that each rule can show that
+//! it would notice.
 
 use std::collections::BTreeSet;
 use std::fs;

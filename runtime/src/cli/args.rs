@@ -1,7 +1,8 @@
 //! Verbs and flags. Parsing only: what a verb does is elsewhere.
 //!
 //! Every verb carries an example in its help. A flag that stands for a setting becomes a
-//! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the file.
+//! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the
+//! file.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

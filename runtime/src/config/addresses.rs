@@ -1,7 +1,7 @@
 //! The CSV file of addresses: first column, `#` comments, a header if there is one.
 //!
-//! The file is data that other programs write, so a bad line is named and left out and does not stop
-//! the others; a file that cannot be read does stop.
+//! The file is data that other programs write, so a bad line is named and left out and does not
+//! stop the others; a file that cannot be read does stop.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ pub fn parse(name: &str, text: &str) -> (Vec<Address>, Problems) {
     let mut left_out = 0usize;
     let mut offset = 0;
     let mut seen_row = false;
-    for line in source.text.split_inclusive('\n') {
+    for (index, line) in source.text.split_inclusive('\n').enumerate() {
         let start = offset;
         offset += line.len();
         let content = line.split('#').next().unwrap_or("");
@@ -58,7 +58,7 @@ pub fn parse(name: &str, text: &str) -> (Vec<Address>, Problems) {
                     ("ADR002", "the same address twice", format!("line {line} has it already"))
                 }
                 None => {
-                    first.insert(address, source.position(at).0);
+                    first.insert(address, index + 1);
                     found.push(address);
                     continue;
                 }

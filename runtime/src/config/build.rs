@@ -1,6 +1,7 @@
 //! From checked values to the typed [`Config`], and the checks that need more than one value.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -241,6 +242,31 @@ fn info_url(ws_url: &str) -> String {
     format!("{scheme}://{authority}/info")
 }
 
+/// True if `url` goes without encryption to a host that is not plainly loopback or private.
+///
+/// Names are judged by their form only: nothing is resolved here.
+fn in_the_clear(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("ws://").or_else(|| url.strip_prefix("http://")) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().expect("a split has a first part");
+    let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
+    let host = match host_port.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().expect("a split has a first part"),
+        None => host_port.split(':').next().expect("a split has a first part"),
+    };
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
+        Ok(IpAddr::V6(ip)) => {
+            !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
+        Err(_) => {
+            let private = [".localhost", ".local", ".internal", ".lan", ".test"];
+            host.contains('.') && !private.iter().any(|ending| host.ends_with(ending))
+        }
+    }
+}
+
 /// What no single value can be blamed for.
 pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
     let node = &config.node;
@@ -258,6 +284,11 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
         problems.push(Problem::error("CFG010", what).why(why).fix("raise aggregation.status_ttl"));
     }
     for (index, source) in config.sources.iter().enumerate() {
+        for url in [&source.ws_url, &source.info_url].into_iter().filter(|url| in_the_clear(url)) {
+            let what = format!("{url} is not encrypted, and does not look like a private server");
+            let fix = "write wss:// and https://";
+            problems.push(Problem::warning("CFG012", what).fix(fix));
+        }
         let same =
             |other: &Source| other.ws_url == source.ws_url && other.local_addr == source.local_addr;
         if let Some(first) = config.sources[..index].iter().position(same) {
@@ -271,6 +302,29 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
             let why = "the venue counts them as one, so the second adds no room";
             let fix = "give them different local_addr or ws_url, or remove one";
             problems.push(Problem::error("CFG010", what).why(why).fix(fix));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_the_clear;
+
+    #[test]
+    fn only_public_hosts_without_encryption_are_warned_about() {
+        for (url, warned) in [
+            ("wss://api.example.com/ws", false),
+            ("ws://api.example.com/ws", true),
+            ("http://u@8.8.8.8:80", true),
+            ("ws://[2001:db8::1]:3001/ws", true),
+            ("ws://127.0.0.1:3001/ws", false),
+            ("ws://[::1]:3001/ws", false),
+            ("ws://10.1.2.3/ws", false),
+            ("ws://localhost:1/ws", false),
+            ("http://node7:1/info", false),
+            ("http://node7.internal/info", false),
+        ] {
+            assert_eq!(in_the_clear(url), warned, "{url}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which addresses the venue will let us follow: counted before anything connects.
 //!
-//! A venue limits accounts, connections and subscriptions per source IP. Two `[[source]]` tables with
-//! different `local_addr`, or with different providers, have budgets of their own.
+//! A venue limits accounts, connections and subscriptions per source IP. Two `[[source]]` tables
+//! with different `local_addr`, or with different providers, have budgets of their own.
 
 use super::{Config, Source};
 use crate::diag::Problem;
@@ -38,7 +38,7 @@ impl Plan {
 pub struct Share {
     /// Where it connects.
     pub ws_url: String,
-    /// Accounts given to it, and the most that it could take.
+    /// Accounts given to it.
     pub users: u32,
     /// The most accounts that it could take.
     pub users_max: u32,

@@ -1,7 +1,7 @@
 //! A value as written, before anybody asks what it means, with its place in the source text.
 //!
-//! A file gives typed values. A variable or a flag gives bare text; it becomes the same kind of item,
-//! guided by the key, so that one set of checks serves all layers.
+//! A file gives typed values. A variable or a flag gives bare text; it becomes the same kind of
+//! item, guided by the key, so that one set of checks serves all layers.
 
 use std::ops::Range;
 
@@ -82,7 +82,8 @@ impl Item {
 
     /// An item from the bare text of a variable or a flag that stands at `base` of its source.
     ///
-    /// Lists and tables are written as in TOML; a list of addresses may also be separated by commas.
+    /// Lists and tables are written as in TOML; a list of addresses may also be separated by
+    /// commas.
     pub(super) fn from_bare(text: &str, base: usize, kind: Kind) -> Result<Item, toml::de::Error> {
         let span = base..base + text.len();
         let trimmed = text.trim();

@@ -126,7 +126,8 @@ impl Key {
 /// What the environment variables of corelane begin with.
 pub const ENV_PREFIX: &str = "CORELANE_";
 
-/// Variables with that prefix that are not settings: the file (`-c`), and the recorded data of tests.
+/// Variables with that prefix that are not settings: the file (`-c`), and the recorded data of
+/// tests.
 pub const OTHER_VARIABLES: &[&str] = &["CORELANE_CONFIG", "CORELANE_SHARED"];
 
 /// The section that may stand more than once, as `[[source]]`.

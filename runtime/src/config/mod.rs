@@ -1,8 +1,9 @@
 //! The configuration: one TOML file, environment variables, flags, and the table that drives them.
 //!
-//! Order: defaults < file < `CORELANE_SECTION__KEY` < flags. Loading reports everything that is wrong at
-//! once, each with its place, or returns a [`Config`] in which every value works. Loading reads the
-//! file and the address file and nothing else; what the host can do is asked in [`crate::host`].
+//! Order: defaults < file < `CORELANE_SECTION__KEY` < flags. Loading reports everything that is
+//! wrong at once, each with its place, or returns a [`Config`] in which every value works. Loading
+//! reads the file and the address file and nothing else; what the host can do is asked in
+//! [`crate::host`].
 
 pub mod addresses;
 mod build;
@@ -48,7 +49,8 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// With this process's environment, and [`DEFAULT_FILE`] if no file is named and it exists here.
+    /// With this process's environment, and [`DEFAULT_FILE`] if no file is named and it exists
+    /// here.
     pub fn from_process(file: Option<PathBuf>, sets: Vec<String>) -> LoadOptions {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
         let env = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();

@@ -104,7 +104,8 @@ pub fn show(loaded: &Loaded, changed_only: bool) -> String {
     out
 }
 
-/// `config show --json`: an array of `{"key", "value", "source", "changed"}`; the value is TOML text.
+/// `config show --json`: an array of `{"key", "value", "source", "changed"}`; the value is TOML
+/// text.
 pub fn show_json(loaded: &Loaded, changed_only: bool) -> String {
     let rows: Vec<serde_json::Value> = shown(loaded, changed_only)
         .map(|setting| {

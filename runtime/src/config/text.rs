@@ -34,7 +34,8 @@ impl SourceText {
         (line, before[line_start..].chars().count() + 1)
     }
 
-    /// The place of a byte range; a range over several lines is underlined up to the end of the first.
+    /// The place of a byte range; a range over several lines is underlined up to the end of the
+    /// first.
     pub(super) fn spot(&self, span: &Range<usize>, label: impl Into<String>) -> Spot {
         let start = self.floor(span.start);
         let (line, column) = self.position(start);
@@ -66,8 +67,8 @@ impl SourceText {
     }
 }
 
-/// The line with the password of a URL drawn as stars, as many as it has characters: excerpts go into
-/// logs, and columns must stay.
+/// The line with the password of a URL drawn as stars, as many as it has characters: excerpts go
+/// into logs, and columns must stay.
 fn masked(line: &str) -> String {
     let password = || {
         let authority = line.find("://")? + 3;

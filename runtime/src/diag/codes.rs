@@ -1,7 +1,7 @@
 //! The table of codes: what each means, and how the program ends when one of them stops it.
 //!
-//! A code that is used anywhere has a row here (`runtime/tests/tidy.rs` looks), and keeps its meaning
-//! for ever: people search for it.
+//! A code that is used anywhere has a row here (`runtime/tests/tidy.rs` looks), and keeps its
+//! meaning for ever: people search for it.
 
 use super::Exit;
 
@@ -116,6 +116,13 @@ pub static CODES: &[CodeRow] = &[
         Exit::Usage,
         "not a setting",
         "--set takes section.key=value, for example --set node.shards=2.",
+    ),
+    code(
+        "CFG012",
+        Exit::Config,
+        "not encrypted",
+        "ws:// and http:// carry what they carry in the clear, and anybody on the way can change it. They\n\
+         are meant for loopback and private test servers. It is a warning.",
     ),
     code(
         "CSV001",

@@ -25,7 +25,8 @@ impl CpuMap {
     pub fn read(root: &Root) -> CpuMap {
         let allowed = match sched_getaffinity(None) {
             Ok(set) => (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect(),
-            // Only a host with more CPUs than the set holds refuses; then all that are online count.
+            // Only a host with more CPUs than the set holds refuses; then all that are online
+            // count.
             Err(_) => list(root, "online"),
         };
         CpuMap::read_with(root, allowed)

@@ -17,8 +17,8 @@ pub struct Space {
 
 /// Finds out whether `dir` can be written, or created where it does not exist, without creating it.
 ///
-/// A file is created and removed in the directory, or in the nearest one above that exists: permission
-/// bits alone do not tell about read-only mounts, quotas and containers.
+/// A file is created and removed in the directory, or in the nearest one above that exists:
+/// permission bits alone do not tell about read-only mounts, quotas and containers.
 pub fn check(dir: &Path, setting: &str) -> Result<(), Problem> {
     let nearest = nearest_existing(dir).map_err(|error| refused(dir, setting, &error))?;
     tempfile::Builder::new()
@@ -77,8 +77,8 @@ pub fn space(dir: &Path) -> io::Result<Space> {
     })
 }
 
-/// The problem with a file system that has less than `needed` bytes left; `what_for` ends the sentence
-/// "no space for".
+/// The problem with a file system that has less than `needed` bytes left; `what_for` ends the
+/// sentence "no space for".
 pub fn check_space(dir: &Path, space: Space, needed: u64, what_for: &str) -> Option<Problem> {
     if space.free >= needed {
         return None;

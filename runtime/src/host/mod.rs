@@ -1,9 +1,9 @@
 //! What this host can do, looked up before anything depends on it.
 //!
-//! Each probe is split in two: reading (from a [`Root`], so that a test can stand in for `/proc` and
-//! `/sys`) and judging, a pure function from readings to a [`Problem`]. A probe says what it found,
-//! never what it guesses. Nothing here changes the host; [`memlock::raise`] and [`dirs::prepare`] change
-//! this process and the named directory, and say so.
+//! Each probe is split in two: reading (from a [`Root`], so that a test can stand in for `/proc`
+//! and `/sys`) and judging, a pure function from readings to a [`crate::diag::Problem`]. A probe
+//! says what it found, never what it guesses. Nothing here changes the host; [`memlock::raise`] and
+//! [`dirs::prepare`] change this process and the named directory, and say so.
 
 pub mod cpus;
 pub mod dirs;
@@ -204,6 +204,18 @@ pub(crate) mod tests {
         let (_dir, root) = fixture(&[("proc/cpuinfo", "flags : hypervisor\n")]);
         assert_eq!(machine(&root), "virtual machine");
         assert_eq!(memory_bytes(&root), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_host_makes_it_unavailable() {
+        // One executor for each CPU that Linux can have: more locked memory than most limits allow.
+        let problems = check(&Root::system(), 8192);
+        for problem in problems.iter() {
+            assert_eq!(problem.exit(), crate::diag::Exit::Unavailable, "{problem}");
+        }
+        let hard = memlock::Memlock::read(&Root::system()).hard;
+        let lacking = hard.is_some_and(|hard| hard < 8192 * memlock::PER_EXECUTOR_BYTES);
+        assert_eq!(lacking, problems.iter().any(|problem| problem.code == "HST004"));
     }
 
     #[test]

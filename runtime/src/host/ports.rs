@@ -38,8 +38,8 @@ pub fn refused(root: &Root, addr: SocketAddr, setting: &str, error: &io::Error) 
         .fix(format!("stop it, or set {change}"))
 }
 
-/// The process that listens on `addr`, as in "`node` (pid 4121, user anna)"; `None` if that cannot be
-/// seen: another user's process shows its files only to root.
+/// The process that listens on `addr`, as in "`node` (pid 4121, user anna)"; `None` if that cannot
+/// be seen: another user's process shows its files only to root.
 pub fn who_listens(root: &Root, addr: SocketAddr) -> Option<String> {
     let socket = ["proc/net/tcp", "proc/net/tcp6"]
         .iter()
@@ -60,8 +60,8 @@ struct Socket {
 
 /// Reads a line of `/proc/net/tcp` or `tcp6`; `None` unless it listens on `addr`.
 ///
-/// Columns: number, local address, remote address, state, queues, timer, retransmits, uid, time-out,
-/// inode (Documentation/networking/proc_net_tcp.rst).
+/// Columns: number, local address, remote address, state, queues, timer, retransmits, uid,
+/// time-out, inode (Documentation/networking/proc_net_tcp.rst).
 fn listening(line: &str, addr: SocketAddr) -> Option<Socket> {
     let columns: Vec<&str> = line.split_whitespace().collect();
     if columns.get(3) != Some(&STATE_LISTEN) {

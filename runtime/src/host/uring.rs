@@ -18,12 +18,15 @@ pub fn check(root: &Root) -> Option<Problem> {
     }
 }
 
-/// Says why a ring was refused. Looked at in this order: the sysctl, the kernel's release, the seccomp
-/// filter, the error itself: what an administrator decided comes before what a filter does.
+/// Says why a ring was refused. Looked at in this order: the sysctl, the kernel's release, the
+/// seccomp filter, the error itself: what an administrator decided comes before what a filter does.
 pub fn refusal(root: &Root, error: &io::Error) -> Problem {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     let disabled = root.number("proc/sys/kernel/io_uring_disabled");
-    let seccomp = root.field("proc/self/status", "Seccomp");
+    // A filter belongs to a thread: the one that asked is the one that was refused.
+    let seccomp = ["proc/thread-self/status", "proc/self/status"]
+        .iter()
+        .find_map(|status| root.field(status, "Seccomp"));
     let found = format!(
         "found: kernel.io_uring_disabled = {}, Seccomp: {}",
         disabled.map_or("not there".to_owned(), |value| value.to_string()),
@@ -130,6 +133,50 @@ mod tests {
             "error[HST001]: io_uring cannot be used: this process has too many open files (see ulimit -n)
   found: kernel.io_uring_disabled = not there, Seccomp: not there"
         );
+    }
+
+    /// Makes the calls io_uring_setup, _enter and _register fail with EPERM for this thread, for ever,
+    /// as the default profile of a container runtime does.
+    fn forbid_io_uring() -> io::Result<()> {
+        let step = |code: u32, jt, jf, k| {
+            let code = u16::try_from(code).expect("codes of BPF have 16 bits");
+            libc::sock_filter { code, jt, jf, k }
+        };
+        let first = u32::try_from(libc::SYS_io_uring_setup).expect("a small number");
+        let deny = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+        let mut filter = [
+            // The number of the call is the first field of `seccomp_data`.
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, first),
+            step(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, 0, first + 2),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, deny),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: 5, filter: filter.as_mut_ptr() };
+        // SAFETY: the call has no memory arguments.
+        let refused = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0;
+        if refused {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `program` points at `filter`, whose length it states; the kernel copies both
+        // before the call returns.
+        match unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    #[test]
+    fn a_real_filter_is_recognised() {
+        let thread = std::thread::spawn(|| {
+            forbid_io_uring().expect("any thread may restrict itself");
+            check(&Root::system()).expect("forbidden").to_string()
+        });
+        let text = thread.join().expect("the thread ends");
+        if Root::system().number("proc/sys/kernel/io_uring_disabled").unwrap_or(0) == 0 {
+            assert!(text.contains("a seccomp filter blocks io_uring_setup (EPERM)"), "{text}");
+            assert!(text.contains("Seccomp: 2"), "{text}");
+        }
     }
 
     #[test]
