@@ -10,7 +10,7 @@ use super::station::failed;
 use crate::lane::ring::{Op, Ring, Token};
 
 /// Submits batches and takes their completions.
-pub struct Flusher {
+pub(super) struct Flusher {
     flush: Flush,
     /// Operations in flight.
     in_flight: usize,
@@ -19,17 +19,17 @@ pub struct Flusher {
 
 impl Flusher {
     /// Flushes in this form.
-    pub fn new(flush: Flush) -> Flusher {
+    pub(super) fn new(flush: Flush) -> Flusher {
         Flusher { flush, in_flight: 0, bytes: 0 }
     }
 
     /// Whether a batch is on its way.
-    pub fn is_flushing(&self) -> bool {
+    pub(super) fn is_flushing(&self) -> bool {
         self.in_flight > 0
     }
 
     /// Submits what the journal has, if nothing is in flight.
-    pub fn submit(&mut self, journal: &mut Journal, ring: &mut Ring) -> Result<(), String> {
+    pub(super) fn submit(&mut self, journal: &mut Journal, ring: &mut Ring) -> Result<(), String> {
         if self.is_flushing() {
             return Ok(());
         }
@@ -49,7 +49,7 @@ impl Flusher {
 
     /// A part of a flush completed. The batch's bytes, once it is durable. An error must end the process: a flush that
     /// failed says nothing about what is on the disk, and asking again proves nothing.
-    pub fn completed(
+    pub(super) fn completed(
         &mut self,
         op: Op,
         result: io::Result<u32>,

@@ -39,7 +39,7 @@ enum Stage {
 }
 
 /// One connection and the accounts on it.
-pub struct Link {
+pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
     pub(super) users: Vec<Address>,
@@ -68,7 +68,7 @@ pub struct Link {
 
 impl Link {
     /// A link that connects at once.
-    pub fn new(number: usize, source_index: usize, source: &Source, seed: u64) -> Link {
+    pub(super) fn new(number: usize, source_index: usize, source: &Source, seed: u64) -> Link {
         let policy =
             Policy { messages_per_minute: source.messages_per_minute, seed, ..Policy::default() };
         Link {
@@ -98,34 +98,34 @@ impl Link {
     }
 
     /// Follows an account.
-    pub fn add(&mut self, user: Address) {
+    pub(super) fn add(&mut self, user: Address) {
         self.users.push(user);
         user_subscriptions(user).into_iter().for_each(|s| self.session.want(s));
     }
 
     /// Follows an account no longer.
-    pub fn remove(&mut self, user: &Address) {
+    pub(super) fn remove(&mut self, user: &Address) {
         self.users.retain(|known| known != user);
         user_subscriptions(*user).into_iter().for_each(|s| self.session.unwant(s));
     }
 
     /// Follows a subscription that belongs to no account.
-    pub fn want(&mut self, subscription: Subscription) {
+    pub(super) fn want(&mut self, subscription: Subscription) {
         self.session.want(subscription);
     }
 
     /// Whether messages flow.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.stage == Stage::Open
     }
 
     /// Whether no operation is in flight.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         !(self.connecting || self.receiving || self.is_sending)
     }
 
     /// Milliseconds until [`Link::turn`] has something to do; `None` when only a completion can give it that.
-    pub fn due_in_ms(&self, now_ms: u64) -> Option<u64> {
+    pub(super) fn due_in_ms(&self, now_ms: u64) -> Option<u64> {
         let at_ms = match self.stage {
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
@@ -136,7 +136,7 @@ impl Link {
     }
 
     /// Does what is due: connect, subscribe, ping, give up.
-    pub fn turn(
+    pub(super) fn turn(
         &mut self,
         ring: &mut Ring,
         source: &Source,
@@ -208,7 +208,7 @@ impl Link {
     }
 
     /// Something of this link completed.
-    pub fn completed(
+    pub(super) fn completed(
         &mut self,
         op: Op,
         result: io::Result<u32>,
@@ -262,7 +262,7 @@ impl Link {
     }
 
     /// Takes the messages that are complete, until the journal has no room for more.
-    pub fn read(&mut self, station: &mut Station, now_ms: u64) {
+    pub(super) fn read(&mut self, station: &mut Station, now_ms: u64) {
         self.stalled = false;
         while let Some(ws) =
             self.ws.as_mut().filter(|_| !matches!(self.stage, Stage::Ending { .. }))
@@ -398,7 +398,7 @@ impl Link {
     }
 
     /// Ends the connection, to be tried again at `retry_at_ms`.
-    pub fn end(&mut self, retry_at_ms: u64) {
+    pub(super) fn end(&mut self, retry_at_ms: u64) {
         self.stage = Stage::Ending { retry_at_ms };
         if let Some(tcp) = &self.tcp {
             // It completes what is in flight. On a socket that is not connected it fails, and there is nothing.
@@ -407,7 +407,7 @@ impl Link {
     }
 
     /// Arms the next receive, unless messages still wait for the journal.
-    pub fn receive(&mut self, ring: &mut Ring) -> io::Result<()> {
+    pub(super) fn receive(&mut self, ring: &mut Ring) -> io::Result<()> {
         let flows = self.ws.is_some() && matches!(self.stage, Stage::Opening { .. } | Stage::Open);
         if self.receiving || self.stalled || !flows {
             return Ok(());
@@ -475,4 +475,4 @@ fn user_subscriptions(user: Address) -> [Subscription; 4] {
 }
 
 /// How long the loop waits for the operations of ended links.
-pub const QUIET_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const QUIET_WITHIN: Duration = Duration::from_secs(5);

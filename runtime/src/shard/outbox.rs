@@ -7,7 +7,7 @@ use persist::Position;
 use crate::lane::events::{EventProducer, Header, MARKER, ROW};
 
 /// Events in order, as bytes, and what the publisher has been told.
-pub struct Outbox {
+pub(super) struct Outbox {
     ring: EventProducer,
     headers: VecDeque<(Header, usize)>,
     bytes: VecDeque<u8>,
@@ -23,7 +23,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox behind a journal whose newest event is `last_event`: the publisher knows of it.
-    pub fn new(ring: EventProducer, last_event: Position) -> Outbox {
+    pub(super) fn new(ring: EventProducer, last_event: Position) -> Outbox {
         Outbox {
             ring,
             headers: VecDeque::new(),
@@ -37,7 +37,7 @@ impl Outbox {
     }
 
     /// Keeps an event that is in the journal's batch buffer.
-    pub fn hold(&mut self, kind: u16, position: Position, received_ns: u64, body: &[u8]) {
+    pub(super) fn hold(&mut self, kind: u16, position: Position, received_ns: u64, body: &[u8]) {
         assert!(position > self.newest, "events are made in order");
         let header = Header { kind, position, previous: self.newest, received_ns };
         self.newest = position;
@@ -46,7 +46,7 @@ impl Outbox {
     }
 
     /// Gives the events up to `durable_seq` to the ring. Whether anything was put.
-    pub fn release(&mut self, durable_seq: u64) -> bool {
+    pub(super) fn release(&mut self, durable_seq: u64) -> bool {
         let mut put = false;
         while let Some((header, len)) = self.headers.front().copied() {
             if header.position.seq > durable_seq {
@@ -82,23 +82,23 @@ impl Outbox {
     }
 
     /// Sends something that is not in the journal, if there is room.
-    pub fn row(&mut self, body: &[u8]) -> bool {
+    pub(super) fn row(&mut self, body: &[u8]) -> bool {
         let here = self.told;
         self.ring.push(Header { kind: ROW, position: here, previous: here, received_ns: 0 }, body)
     }
 
     /// Whether the publisher has yet to be told of durable events.
-    pub fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.told != self.durable
     }
 
     /// Whether no event waits, here or for its flush.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.headers.is_empty() && !self.is_behind()
     }
 
     /// Copies that the ring had no room for.
-    pub fn ring_full(&self) -> u64 {
+    pub(super) fn ring_full(&self) -> u64 {
         self.ring_full
     }
 }

@@ -86,7 +86,7 @@ impl PositionRow {
 
 /// The position cache of one shard.
 #[derive(Default)]
-pub struct Positions {
+pub(super) struct Positions {
     rows: HashMap<Address, PositionRow>,
     prices: HashMap<Coin, Decimal>,
     spot_pairs: HashMap<u32, Coin>,
@@ -97,7 +97,7 @@ const STABLECOINS: [&str; 6] = ["USDC", "USDT0", "USDT", "USDE", "USDH", "USDXL"
 
 impl Positions {
     /// Takes prices.
-    pub fn prices(&mut self, mids: &[(Coin, Decimal)]) {
+    pub(super) fn prices(&mut self, mids: &[(Coin, Decimal)]) {
         for (coin, price) in mids {
             if let Some(known) = self.prices.get_mut(coin) {
                 *known = *price;
@@ -108,12 +108,12 @@ impl Positions {
     }
 
     /// Takes the table of which pair prices which spot token.
-    pub fn spot_pairs(&mut self, pairs: &[(u32, Coin)]) {
+    pub(super) fn spot_pairs(&mut self, pairs: &[(u32, Coin)]) {
         self.spot_pairs = HashMap::from_iter(pairs.iter().copied());
     }
 
     /// Takes the perpetual state of an account. The row, if it changed.
-    pub fn account(&mut self, state: &AccountState, positions: &str) -> Option<&PositionRow> {
+    pub(super) fn account(&mut self, state: &AccountState, positions: &str) -> Option<&PositionRow> {
         let row = self.rows.entry(state.user).or_default();
         let numbers =
             [state.account_value, state.total_margin_used, state.total_ntl_pos, state.withdrawable];
@@ -129,7 +129,7 @@ impl Positions {
     }
 
     /// Takes the spot state of an account. The row, if it changed.
-    pub fn spot(
+    pub(super) fn spot(
         &mut self,
         user: &Address,
         balances: &[Balance],
@@ -148,7 +148,7 @@ impl Positions {
     }
 
     /// Forgets an account.
-    pub fn forget(&mut self, user: &Address) {
+    pub(super) fn forget(&mut self, user: &Address) {
         self.rows.remove(user);
     }
 

@@ -25,10 +25,10 @@ use crate::lane::clock::Clock;
 const REPLIES_MAX: usize = 4096;
 
 /// After this long without input the journal is sealed.
-pub const SEAL_AFTER_NS: u64 = 10_000_000;
+const SEAL_AFTER_NS: u64 = 10_000_000;
 
 /// One shard's state and its way out.
-pub struct Station {
+pub(super) struct Station {
     pub(super) core: Core,
     pub(super) journal: Journal,
     pub(super) outbox: Outbox,
@@ -74,7 +74,7 @@ impl Effects for Out<'_> {
 
 impl Station {
     /// A shard behind its replayed journal.
-    pub fn new(
+    pub(super) fn new(
         core: Core,
         journal: Journal,
         outbox: Outbox,
@@ -99,7 +99,7 @@ impl Station {
     }
 
     /// Journals one input and applies it.
-    pub fn apply(&mut self, input: &Input<'_>, received_ns: u64) {
+    pub(super) fn apply(&mut self, input: &Input<'_>, received_ns: u64) {
         let now_ns = self.clock.wall_ns();
         self.unsealed_since_ns = now_ns;
         let seq =
@@ -117,7 +117,7 @@ impl Station {
     }
 
     /// The fills of a frame, from [`Station::scratch`].
-    pub fn frame_fills(&mut self, user: Address, snapshot: bool, received_ns: u64) {
+    pub(super) fn frame_fills(&mut self, user: Address, snapshot: bool, received_ns: u64) {
         let fills = std::mem::take(&mut self.scratch.fills);
         self.fills(user, snapshot, &fills, received_ns);
         self.scratch.fills = fills;
@@ -166,7 +166,7 @@ impl Station {
     }
 
     /// A page of a back-fill.
-    pub fn backfill(&mut self, address: Address, fills: &[Fill], last: bool) {
+    pub(super) fn backfill(&mut self, address: Address, fills: &[Fill], last: bool) {
         let mut admitted = std::mem::take(&mut self.admitted);
         self.core.admit(&address, false, fills, &mut admitted);
         self.report.duplicates += admitted.known;
@@ -178,14 +178,14 @@ impl Station {
     }
 
     /// The statuses of a frame, from [`Station::scratch`].
-    pub fn frame_statuses(&mut self, received_ns: u64) {
+    pub(super) fn frame_statuses(&mut self, received_ns: u64) {
         let statuses = std::mem::take(&mut self.scratch.statuses);
         self.statuses(&statuses, received_ns);
         self.scratch.statuses = statuses;
     }
 
     /// Order statuses, from a frame or from REST.
-    pub fn statuses(&mut self, statuses: &[OrderStatus], received_ns: u64) {
+    pub(super) fn statuses(&mut self, statuses: &[OrderStatus], received_ns: u64) {
         let mut admitted = std::mem::take(&mut self.admitted);
         if self.core.admit_statuses(statuses, &mut admitted) {
             self.apply(&Input::Statuses(&admitted.statuses), received_ns);
@@ -194,7 +194,7 @@ impl Station {
     }
 
     /// The perpetual state of an account; its positions are in [`Station::scratch`].
-    pub fn account(&mut self, state: &AccountState) {
+    pub(super) fn account(&mut self, state: &AccountState) {
         let address = state.user;
         let account_value = Some(state.account_value);
         if self.core.admits_worth(&address, account_value, None) {
@@ -206,7 +206,7 @@ impl Station {
     }
 
     /// The spot state of an account; its balances are in [`Station::scratch`].
-    pub fn spot(&mut self, address: &Address) {
+    pub(super) fn spot(&mut self, address: &Address) {
         let scratch = &self.scratch;
         let Some(row) = self.positions.spot(address, &scratch.balances, &scratch.text) else {
             return;
@@ -220,7 +220,7 @@ impl Station {
     }
 
     /// The symbol table: what differs from what is known becomes an input.
-    pub fn symbols(&mut self, entries: &[SymbolEntry]) {
+    pub(super) fn symbols(&mut self, entries: &[SymbolEntry]) {
         /// Entries in one input: some 100 bytes each.
         const ENTRIES_PER_INPUT_MAX: usize = 1000;
         let news: Vec<SymbolEntry> = entries
@@ -232,7 +232,7 @@ impl Station {
     }
 
     /// Lets time pass: time-outs that are due, and the seal of a journal that has come to rest.
-    pub fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now_ns = self.clock.wall_ns();
         if self.core.next_deadline_ns().is_some_and(|deadline_ns| deadline_ns <= now_ns) {
             self.apply(&Input::Tick, 0);
@@ -243,13 +243,13 @@ impl Station {
     }
 
     /// Asks for the seal.
-    pub fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         self.unsealed_since_ns = 0;
         self.journal.seal();
     }
 
     /// Nanoseconds until [`Station::tick`] has something to do.
-    pub fn due_in_ns(&mut self) -> Option<u64> {
+    pub(super) fn due_in_ns(&mut self) -> Option<u64> {
         let now_ns = self.clock.wall_ns();
         let seal_ns =
             (self.unsealed_since_ns != 0).then_some(self.unsealed_since_ns + SEAL_AFTER_NS);
@@ -259,19 +259,19 @@ impl Station {
     }
 
     /// Says something to control.
-    pub fn reply(&mut self, reply: Reply) {
+    pub(super) fn reply(&mut self, reply: Reply) {
         if self.waiting.len() < REPLIES_MAX || !matches!(reply, Reply::Link(_)) {
             self.waiting.push_back(reply);
         }
     }
 
     /// Says what happened to a connection.
-    pub fn news(&mut self, news: LinkNews) {
+    pub(super) fn news(&mut self, news: LinkNews) {
         self.reply(Reply::Link(news));
     }
 
     /// Sends the replies that wait.
-    pub fn send_replies(&mut self) {
+    pub(super) fn send_replies(&mut self) {
         while let Some(order) = self.journal.segment_wanted() {
             self.waiting.push_back(Reply::SegmentWanted(order));
         }
@@ -285,12 +285,12 @@ impl Station {
     }
 
     /// Whether replies wait for room.
-    pub fn has_replies(&self) -> bool {
+    pub(super) fn has_replies(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// The counters now.
-    pub fn report(&mut self) -> Report {
+    pub(super) fn report(&mut self) -> Report {
         self.report.counts = self.core.counts();
         self.report.orders = self.core.orders() as u64;
         self.report.durable_seq = self.journal.durable_seq();

@@ -1,0 +1,529 @@
+//! The control thread: starts the shards, the publisher and the helpers beside them, answers the shards' requests, and
+//! stops everything in order.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `options` | what a node is made of, from the configuration |
+//! | `placement` | which account goes over which source |
+//! | `rest` | the thread that asks the REST interface |
+//! | `segments` | the thread that prepares journal segments |
+//! | `symbols` | the symbol table |
+//! | `latency` | frame-to-publisher latency: totals and the hdr log |
+//! | `failure` | what the user reads when a journal cannot be opened |
+
+pub mod latency;
+pub mod options;
+pub mod rest;
+
+mod failure;
+mod placement;
+mod segments;
+mod symbols;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use persist::Position;
+use persist::lock::DirLock;
+use shards::{Address, Request, ShardId, shard_of};
+
+use crate::diag::Problem;
+use crate::lane::bell::Bell;
+use crate::lane::channel::{Receiver, Sender, channel};
+use crate::lane::events;
+use crate::lane::executor::{Executor, Glommio, Join};
+use crate::publisher::sink::Sink;
+use crate::publisher::stdout::Stdout;
+use crate::publisher::store::Store;
+use crate::publisher::{self, Feed, News, PublisherOptions, PublisherReport};
+use crate::shard::message::{Command, LinkNews, Opened, Reply, Report, Stopped};
+use crate::shard::{self, ShardOptions};
+use latency::Latency;
+use options::NodeOptions;
+use rest::{Answer, Job, Rest};
+use segments::Segments;
+
+/// Commands and replies that a ring between control and a shard holds.
+const MESSAGES_MAX: usize = 4096;
+/// Bytes of the event ring of one shard: some 3000 signals.
+const EVENT_RING_BYTES: usize = 1 << 20;
+/// How long shards may take to seal their journals, and then sinks to acknowledge.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long control sleeps at most.
+const SLEEP_MAX: Duration = Duration::from_millis(200);
+
+/// A running node.
+pub struct Node {
+    bell: Arc<Bell>,
+    shards: Vec<ShardState>,
+    publisher: Option<PublisherState>,
+    rest: Rest,
+    segments: Segments,
+    latency: Latency,
+    symbols_due: Option<Instant>,
+    symbol_refresh: Duration,
+    notices: VecDeque<Notice>,
+    followed: u64,
+    _lock: DirLock,
+}
+
+struct ShardState {
+    id: ShardId,
+    commands: Sender<Command>,
+    /// Commands that found no room.
+    waiting: VecDeque<Command>,
+    replies: Receiver<Reply>,
+    thread: Option<glommio::ExecutorJoinHandle<()>>,
+    opened: Option<Opened>,
+    report: Report,
+    stopped: Option<Stopped>,
+    /// Info URL of the source that each of its accounts uses.
+    dir: PathBuf,
+}
+
+struct PublisherState {
+    thread: JoinHandle<()>,
+    stop: Option<Sender<()>>,
+    news: Receiver<News>,
+    report: PublisherReport,
+    stopped: bool,
+}
+
+/// Something that the one who runs the node should hear of.
+#[derive(Debug)]
+pub enum Notice {
+    /// A connection of a shard changed.
+    Link(ShardId, LinkNews),
+    /// An account is followed.
+    Followed(Address),
+    /// Something is wrong; it goes on.
+    Warning(Problem),
+    /// The node cannot go on.
+    Fatal(Problem),
+    /// Who read standard output has gone.
+    ReaderGone,
+}
+
+/// All counters, added up.
+#[derive(Clone, Debug, Default)]
+pub struct NodeReport {
+    /// Over all shards.
+    pub shards: Report,
+    /// Of the publisher.
+    pub publisher: PublisherReport,
+}
+
+/// How a node ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// By shard, in order of their numbers; `None` if one did not end in time.
+    pub shards: Vec<Option<Stopped>>,
+    /// The last counters.
+    pub report: NodeReport,
+    /// Whether every sink has acknowledged every event.
+    pub is_caught_up: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Node {
+    /// Starts a node: journals are replayed, then everything runs.
+    pub fn start(options: NodeOptions) -> Result<Node, Problem> {
+        let lock = DirLock::acquire(&options.data_dir)
+            .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
+        let bell = new_bell()?;
+        let publisher_bell = new_bell()?;
+        let placed = placement::place(&options);
+        let sources = placement::sources(&options, &placed)?;
+        let mut feeds = Vec::new();
+        let mut shards = Vec::new();
+        for at in 0..options.shard_count {
+            let (state, feed) =
+                start_shard(&options, ShardId(at), &sources, &bell, &publisher_bell)?;
+            shards.push(state);
+            feeds.push(feed);
+        }
+        let mut node = Node {
+            rest: Rest::start(&options, &bell)?,
+            segments: Segments::start(&bell)?,
+            latency: Latency::open(&options.data_dir, options.shard_count)?,
+            symbols_due: Some(Instant::now()),
+            symbol_refresh: options.symbol_refresh,
+            notices: VecDeque::new(),
+            followed: 0,
+            publisher: None,
+            shards,
+            bell,
+            _lock: lock,
+        };
+        node.wait_for_journals()?;
+        node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
+        for (address, source) in placed {
+            let shard = shard_of(&address, options.shard_count);
+            let start = options.start_from;
+            node.command(shard, Command::Watch { address, source, start });
+        }
+        node.unwatch_strangers(&options);
+        Ok(node)
+    }
+
+    /// Each shard says how it found its journal, before anything is published.
+    fn wait_for_journals(&mut self) -> Result<(), Problem> {
+        loop {
+            self.segments.turn(|shard, segment| {
+                self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
+            });
+            for state in &mut self.shards {
+                while state.opened.is_none() {
+                    match state.replies.receive() {
+                        Some(Reply::Opened(opened)) => state.opened = Some(opened),
+                        Some(Reply::NotOpened(why)) => return Err(failure::not_opened(&why)),
+                        Some(Reply::Fault(why)) => return Err(failure::fault(state.id, &why)),
+                        Some(Reply::SegmentWanted(order)) => self.segments.prepare(state.id, order),
+                        Some(_) => {}
+                        None if state.replies.is_abandoned() => {
+                            return Err(failure::fault(state.id, "its thread has ended"));
+                        }
+                        None => break,
+                    }
+                }
+            }
+            if self.shards.iter().all(|state| state.opened.is_some()) {
+                return Ok(());
+            }
+            let shards = &self.shards;
+            self.bell.sleep(SLEEP_MAX, || shards.iter().any(|s| !s.replies.is_empty()));
+        }
+    }
+
+    fn start_publisher(
+        &mut self,
+        options: &NodeOptions,
+        feeds: Vec<HalfFeed>,
+        bell: Arc<Bell>,
+    ) -> Result<PublisherState, Problem> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(out) = &options.stdout {
+            let out = out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
+            sinks.push(Box::new(Stdout::new(out)));
+        }
+        if let Some((path, store)) = &options.store {
+            let sink = Store::start(path.clone(), *store, &bell);
+            sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
+        }
+        let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
+            shard: state.id,
+            events: feed.events,
+            dir: state.dir.clone(),
+            last_event: state.opened.as_ref().map_or(Position::START, |opened| opened.last_event),
+            acks: feed.acks,
+        });
+        let (stop, stopped) = channel(1, &bell);
+        let (news, received) = channel(MESSAGES_MAX, &self.bell);
+        let parts = PublisherOptions {
+            feeds: feeds.collect(),
+            sinks,
+            bell,
+            stop: stopped,
+            news,
+            drain_within: STOP_WITHIN,
+        };
+        let cpu = options.publisher_cpu;
+        let thread = std::thread::Builder::new()
+            .name("publisher".to_owned())
+            .spawn(move || {
+                crate::lane::executor::pin(cpu);
+                publisher::run(parts);
+            })
+            .map_err(|error| failure::thread("the publisher", &error))?;
+        let report = PublisherReport::default();
+        Ok(PublisherState { thread, stop: Some(stop), news: received, report, stopped: false })
+    }
+
+    /// Accounts that the journals know and the configuration no longer names are let go.
+    fn unwatch_strangers(&mut self, options: &NodeOptions) {
+        for shard in 0..options.shard_count {
+            let keep: Vec<Address> = options
+                .addresses
+                .iter()
+                .filter(|address| shard_of(address, options.shard_count) == ShardId(shard))
+                .copied()
+                .collect();
+            self.command(ShardId(shard), Command::Keep(keep));
+        }
+    }
+
+    fn command(&mut self, shard: ShardId, command: Command) {
+        self.shards[usize::from(shard.0)].waiting.push_back(command);
+    }
+
+    /// One turn: takes what the others said, gives them what they asked for.
+    pub fn turn(&mut self) {
+        for at in 0..self.shards.len() {
+            while let Some(reply) = self.shards[at].replies.receive() {
+                self.reply(at, reply);
+            }
+            let state = &self.shards[at];
+            if state.replies.is_abandoned() && state.stopped.is_none() && state.thread.is_some() {
+                self.thread_ended(at);
+            }
+        }
+        self.take_news();
+        while let Some(answer) = self.rest.answer() {
+            self.answer(answer);
+        }
+        self.segments.turn(|shard, segment| {
+            self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
+        });
+        while let Some(problem) = self.segments.problem() {
+            self.notices.push_back(Notice::Warning(problem));
+        }
+        if self.symbols_due.is_some_and(|due| due <= Instant::now()) && self.rest.ask(Job::Symbols) {
+            self.symbols_due = Some(Instant::now() + self.symbol_refresh);
+        }
+        for state in &mut self.shards {
+            while let Some(command) = state.waiting.pop_front() {
+                if let Err(command) = state.commands.send(command) {
+                    state.waiting.push_front(command);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn thread_ended(&mut self, at: usize) {
+        let state = &mut self.shards[at];
+        let thread = state.thread.take().expect("checked by the caller");
+        let why = Join::join(thread).err().unwrap_or_else(|| "its thread has ended".to_owned());
+        let fatal = failure::fault(state.id, &why);
+        self.notices.push_back(Notice::Fatal(fatal));
+    }
+
+    fn reply(&mut self, at: usize, reply: Reply) {
+        let state = &mut self.shards[at];
+        let id = state.id;
+        match reply {
+            Reply::Opened(_) | Reply::NotOpened(_) => {}
+            Reply::Request(Request::Backfill { address, from_ms }) => {
+                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+            }
+            Reply::StatusWanted { address, oid } => {
+                self.rest.ask(Job::Status { shard: id, address, oid });
+            }
+            Reply::SegmentWanted(order) => self.segments.prepare(id, order),
+            Reply::Link(news) => self.notices.push_back(Notice::Link(id, news)),
+            Reply::Followed(address) => {
+                self.followed += 1;
+                self.notices.push_back(Notice::Followed(address));
+            }
+            Reply::Report(report) => state.report = *report,
+            Reply::Stopped(stopped) => {
+                state.report = stopped.report;
+                state.stopped = Some(*stopped);
+            }
+            Reply::Fault(why) => {
+                self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Backfill { shard, address, fills, last } => {
+                self.command(shard, Command::Backfill { address, fills, last });
+            }
+            Answer::BackfillFailed { shard, address, why } => {
+                self.command(shard, Command::BackfillFailed { address });
+                self.notices.push_back(Notice::Warning(failure::backfill(&address, &why)));
+            }
+            Answer::Status { shard, status } => self.command(shard, Command::Status(status)),
+            Answer::Symbols { entries, spot_prices } => {
+                for at in 0..self.shards.len() {
+                    let (entries, spot_prices) = (entries.clone(), spot_prices.clone());
+                    self.command(ShardId(at as u16), Command::Symbols { entries, spot_prices });
+                }
+            }
+            Answer::SymbolsFailed { why } => {
+                self.notices.push_back(Notice::Warning(failure::symbols(&why)));
+            }
+        }
+    }
+
+    fn take_news(&mut self) {
+        let Some(publisher) = &mut self.publisher else { return };
+        while let Some(news) = publisher.news.receive() {
+            match news {
+                News::Report(report) => {
+                    self.latency.add(&report.latency);
+                    publisher.report = *report;
+                }
+                News::Stopped(report) => {
+                    self.latency.add(&report.latency);
+                    publisher.report = *report;
+                    publisher.stopped = true;
+                }
+                News::Problem { sink, what } => {
+                    self.notices.push_back(Notice::Warning(failure::sink(&sink, &what)));
+                }
+                News::ReaderGone => self.notices.push_back(Notice::ReaderGone),
+            }
+        }
+        if let Err(problem) = self.latency.write_due() {
+            self.notices.push_back(Notice::Warning(problem));
+        }
+    }
+
+    /// The next thing to hear of.
+    pub fn notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Sleeps until something comes, at most `patience`.
+    pub fn sleep(&self, patience: Duration) {
+        let waiting = self.shards.iter().any(|state| !state.waiting.is_empty());
+        let patience = if waiting { Duration::from_millis(1) } else { patience.min(SLEEP_MAX) };
+        self.bell.sleep(patience, || self.has_news());
+    }
+
+    fn has_news(&self) -> bool {
+        self.shards.iter().any(|state| !state.replies.is_empty())
+            || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
+            || self.rest.has_news()
+            || self.segments.has_news()
+    }
+
+    /// What each shard found when it opened its journal.
+    pub fn opened(&self) -> impl Iterator<Item = &Opened> {
+        self.shards.iter().filter_map(|state| state.opened.as_ref())
+    }
+
+    /// The counters as they were last told: up to a second old.
+    pub fn report(&self) -> NodeReport {
+        let mut report = NodeReport::default();
+        self.shards.iter().for_each(|state| report.shards.add(&state.report));
+        if let Some(publisher) = &self.publisher {
+            report.publisher = publisher.report.clone();
+        }
+        report
+    }
+
+    /// Frame-to-publisher latencies since the start.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Stops in order: no more input, journals sealed, sinks drained, cursors written.
+    pub fn stop(mut self) -> (Ended, Latency) {
+        let started = Instant::now();
+        for state in &mut self.shards {
+            state.waiting.push_back(Command::Stop);
+        }
+        let deadline = started + STOP_WITHIN;
+        let mut fatal = false;
+        while self.shards.iter().any(|state| state.stopped.is_none()) && Instant::now() < deadline && !fatal {
+            self.turn();
+            fatal = self.notices.iter().any(|notice| matches!(notice, Notice::Fatal(_)));
+            self.sleep(SLEEP_MAX);
+        }
+        for state in &mut self.shards {
+            if state.stopped.is_some()
+                && let Some(thread) = state.thread.take()
+            {
+                // Its last word was that it stopped.
+                let _ = Join::join(thread);
+            }
+        }
+        self.stop_publisher();
+        let shards: Vec<Option<Stopped>> = self.shards.iter().map(|s| s.stopped).collect();
+        let report = self.report();
+        let is_caught_up = report.publisher.is_caught_up && !fatal;
+        let latency = std::mem::take(&mut self.latency);
+        (Ended { shards, report, is_caught_up, took: started.elapsed() }, latency)
+    }
+
+    fn stop_publisher(&mut self) {
+        let Some(publisher) = &mut self.publisher else { return };
+        publisher.stop = None;
+        let deadline = Instant::now() + STOP_WITHIN + Duration::from_secs(1);
+        while Instant::now() < deadline {
+            self.take_news();
+            match &self.publisher {
+                Some(publisher) if !publisher.stopped => self.sleep(SLEEP_MAX),
+                _ => break,
+            }
+        }
+        if let Some(publisher) = self.publisher.take_if(|publisher| publisher.stopped) {
+            // Its last word was that it stopped.
+            let _ = publisher.thread.join();
+            self.publisher = Some(PublisherState {
+                thread: std::thread::spawn(|| {}),
+                stop: None,
+                ..publisher
+            });
+        }
+    }
+}
+
+struct HalfFeed {
+    events: events::EventConsumer,
+    acks: Sender<Position>,
+}
+
+fn new_bell() -> Result<Arc<Bell>, Problem> {
+    Bell::new().map(Arc::new).map_err(|error| failure::thread("an eventfd", &error))
+}
+
+fn start_shard(
+    options: &NodeOptions,
+    id: ShardId,
+    sources: &[Vec<shard::message::Source>],
+    bell: &Arc<Bell>,
+    publisher_bell: &Arc<Bell>,
+) -> Result<(ShardState, HalfFeed), Problem> {
+    let own_bell = new_bell()?;
+    let (commands, received_commands) = channel(MESSAGES_MAX, &own_bell);
+    let (replies, received_replies) = channel(MESSAGES_MAX, bell);
+    let (producer, consumer) = events::ring(EVENT_RING_BYTES);
+    let (acks, received_acks) = channel(64, &own_bell);
+    let dir = options.data_dir.join(format!("shard-{}", id.0));
+    let parts = ShardOptions {
+        id,
+        journal: persist::Options {
+            dir: dir.clone(),
+            shard: id.0,
+            shard_count: options.shard_count,
+            segment_bytes: options.segment_bytes,
+            batch_bytes_max: options::BATCH_BYTES_MAX,
+        },
+        flush: options.flush,
+        policy: options.policy,
+        wait: options.wait,
+        sources: sources[usize::from(id.0)].clone(),
+        users_per_link: options.users_per_link,
+        bell: own_bell,
+        commands: received_commands,
+        replies,
+        events: producer,
+        publisher_bell: Arc::clone(publisher_bell),
+        acks: received_acks,
+    };
+    let cpu = options.cpus[usize::from(id.0)];
+    let thread = Glommio
+        .start(&format!("shard-{}", id.0), cpu, move |cold| shard::run(parts, cold))
+        .map_err(|error| failure::thread(&format!("shard {}", id.0), &error))?;
+    let state = ShardState {
+        id,
+        commands,
+        waiting: VecDeque::new(),
+        replies: received_replies,
+        thread: Some(thread),
+        opened: None,
+        report: Report::default(),
+        stopped: None,
+        dir,
+    };
+    Ok((state, HalfFeed { events: consumer, acks }))
+}

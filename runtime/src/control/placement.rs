@@ -1,0 +1,63 @@
+//! Which account goes over which source, and each shard's slice of a source's budgets.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use net::Target;
+use shards::{Address, shard_of};
+
+use super::failure;
+use super::options::NodeOptions;
+use crate::diag::Problem;
+use crate::shard::message::Source;
+
+/// Each account with the index of its source: sources are filled in their order. `check` and `run` have refused more
+/// accounts than there is room for.
+pub(super) fn place(options: &NodeOptions) -> Vec<(Address, usize)> {
+    let room = options
+        .sources
+        .iter()
+        .enumerate()
+        .flat_map(|(at, source)| std::iter::repeat_n(at, source.users_max));
+    options.addresses.iter().copied().zip(room).collect()
+}
+
+/// By shard, the sources with the slice of their budgets that the shard may use. A shard without accounts on a source
+/// needs no connection to it.
+pub(super) fn sources(
+    options: &NodeOptions,
+    placed: &[(Address, usize)],
+) -> Result<Vec<Vec<Source>>, Problem> {
+    let mut by_shard = vec![Vec::new(); usize::from(options.shard_count)];
+    for (at, source) in options.sources.iter().enumerate() {
+        let target = Target::parse(&source.ws_url)
+            .map_err(|error| failure::url(&source.ws_url, &error.to_string()))?;
+        let resolved = resolve(&target)?;
+        let mut users = vec![0; by_shard.len()];
+        for (address, _) in placed.iter().filter(|(_, index)| *index == at) {
+            users[usize::from(shard_of(address, options.shard_count).0)] += 1;
+        }
+        let busy = users.iter().filter(|count| **count > 0).count().max(1);
+        // At least one each: `capacity::plan` refuses more busy shards than connections.
+        let connections_max = (source.connections_max / busy).max(1);
+        let messages = source.messages_per_minute / (busy * connections_max).max(1) as u32;
+        for sources in &mut by_shard {
+            sources.push(Source {
+                target: target.clone(),
+                resolved: resolved.clone(),
+                local_addr: source.local_addr,
+                connections_max,
+                messages_per_minute: messages.max(1),
+            });
+        }
+    }
+    Ok(by_shard)
+}
+
+/// Looks a host up. A name that cannot be resolved now is no reason not to start: connections say so and try again.
+fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Problem> {
+    let host = target.host.trim_start_matches('[').trim_end_matches(']');
+    match (host, target.port).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => Err(failure::resolve(&target.host, &error)),
+    }
+}

@@ -1,0 +1,266 @@
+//! The thread that asks the REST interface: back-fills, order statuses, the symbol table.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use net::backoff::Backoff;
+use net::hyperliquid::rest;
+use shards::{Address, Coin, Fill, OrderStatus, ShardId, SymbolEntry};
+
+use super::options::NodeOptions;
+use super::{failure, placement, symbols};
+use crate::diag::Problem;
+use crate::lane::bell::Bell;
+use crate::lane::channel::{Receiver, Sender, channel};
+
+/// Jobs that may wait.
+const JOBS_MAX: usize = 8192;
+/// A full page of `userFillsByTime`.
+const PAGE_FILLS: usize = 2000;
+/// The venue keeps 10,000 fills: no account has more pages.
+const PAGES_MAX: usize = 6;
+/// How long one request may take.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// How often a job is tried.
+const TRIES_MAX: u32 = 6;
+/// Largest answer: `spotMeta` and full pages have a few hundred KiB.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// Something to ask.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// The fills of an account since a time.
+    Backfill {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// Unix milliseconds.
+        from_ms: u64,
+    },
+    /// The status of an order.
+    Status {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// The order.
+        oid: u64,
+    },
+    /// The symbol table.
+    Symbols,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// A page of fills.
+    Backfill {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// The fills, ascending.
+        fills: Vec<Fill>,
+        /// Whether it is the last page.
+        last: bool,
+    },
+    /// The back-fill was given up.
+    BackfillFailed {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// Why.
+        why: String,
+    },
+    /// An order's status.
+    Status {
+        /// Whose shard.
+        shard: ShardId,
+        /// The status.
+        status: OrderStatus,
+    },
+    /// The symbol table.
+    Symbols {
+        /// All entries.
+        entries: Vec<SymbolEntry>,
+        /// Token index and the pair that prices it.
+        spot_prices: Vec<(u32, Coin)>,
+    },
+    /// The symbol table could not be read.
+    SymbolsFailed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The thread, seen from control.
+pub struct Rest {
+    jobs: Sender<Job>,
+    answers: Receiver<Answer>,
+}
+
+impl Rest {
+    /// Starts the thread. It ends when this is dropped.
+    pub fn start(options: &NodeOptions, control: &Arc<Bell>) -> Result<Rest, Problem> {
+        let bell = super::new_bell()?;
+        let (jobs, received) = channel(JOBS_MAX, &bell);
+        let (sender, answers) = channel(JOBS_MAX, control);
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(REQUEST_WITHIN))
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let worker = Worker {
+            agent,
+            urls: options.sources.iter().map(|source| source.info_url.clone()).collect(),
+            placed: placement::place(options),
+            aliases: options.aliases.clone(),
+            answers: sender,
+            retries: VecDeque::new(),
+        };
+        std::thread::Builder::new()
+            .name("rest".to_owned())
+            .spawn(move || worker.run(&bell, received))
+            .map_err(|error| failure::thread("the REST thread", &error))?;
+        Ok(Rest { jobs, answers })
+    }
+
+    /// Asks; `false` when too much waits. Cores ask again for what they still need.
+    pub fn ask(&mut self, job: Job) -> bool {
+        self.jobs.send(job).is_ok()
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self) -> Option<Answer> {
+        self.answers.receive()
+    }
+
+    /// Whether there is an answer.
+    pub fn has_news(&self) -> bool {
+        !self.answers.is_empty()
+    }
+}
+
+struct Retry {
+    job: Job,
+    due: Instant,
+    backoff: Backoff,
+}
+
+struct Worker {
+    agent: ureq::Agent,
+    urls: Vec<String>,
+    placed: Vec<(Address, usize)>,
+    aliases: Vec<(String, String)>,
+    answers: Sender<Answer>,
+    retries: VecDeque<Retry>,
+}
+
+impl Worker {
+    fn run(mut self, bell: &Bell, mut jobs: Receiver<Job>) {
+        while !jobs.is_abandoned() {
+            let now = Instant::now();
+            let due = self.retries.iter().position(|retry| retry.due <= now);
+            if let Some(retry) = due.and_then(|at| self.retries.remove(at)) {
+                self.attempt(retry.job, retry.backoff);
+            } else if let Some(job) = jobs.receive() {
+                let seed = crate::lane::clock::wall_now_ns();
+                self.attempt(job, Backoff::new(seed));
+            } else {
+                let next = self.retries.iter().map(|retry| retry.due).min();
+                let patience = next.map_or(Duration::from_secs(1), |due| due - now);
+                bell.sleep(patience, || !jobs.is_empty() || jobs.is_abandoned());
+            }
+        }
+    }
+
+    fn attempt(&mut self, job: Job, mut backoff: Backoff) {
+        let done = match &job {
+            Job::Backfill { shard, address, from_ms } => self.backfill(*shard, *address, *from_ms),
+            Job::Status { shard, address, oid } => self.status(*shard, address, *oid),
+            Job::Symbols => self.symbols(),
+        };
+        let Err(why) = done else { return };
+        if backoff.attempts() + 1 < TRIES_MAX {
+            let due = Instant::now() + Duration::from_millis(backoff.next_ms());
+            self.retries.push_back(Retry { job, due, backoff });
+            return;
+        }
+        match job {
+            Job::Backfill { shard, address, .. } => {
+                self.say(Answer::BackfillFailed { shard, address, why });
+            }
+            // The order's time-out emits what there is.
+            Job::Status { .. } => {}
+            Job::Symbols => self.say(Answer::SymbolsFailed { why }),
+        }
+    }
+
+    fn say(&mut self, answer: Answer) {
+        // Control takes answers every turn; if it has gone, nobody needs them.
+        let _ = self.answers.send(answer);
+    }
+
+    fn url_of(&self, address: &Address) -> &str {
+        let source = self.placed.iter().find(|(placed, _)| placed == address);
+        &self.urls[source.map_or(0, |(_, source)| *source)]
+    }
+
+    fn post(&self, url: &str, body: &str) -> Result<Vec<u8>, String> {
+        let sent = self.agent.post(url).content_type("application/json").send(body);
+        let mut response = sent.map_err(|error| format!("POST {url}: {error}"))?;
+        let status = response.status();
+        let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let bytes = read.map_err(|error| format!("POST {url}: {error}"))?;
+        if !status.is_success() {
+            let said = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).into_owned();
+            return Err(format!("POST {url}: status {status}: {said}"));
+        }
+        Ok(bytes)
+    }
+
+    /// Pages by the time of the last fill: both ends are inclusive, and the core knows what it has.
+    fn backfill(&mut self, shard: ShardId, address: Address, from_ms: u64) -> Result<(), String> {
+        let url = self.url_of(&address).to_owned();
+        let mut pages: Vec<Vec<Fill>> = Vec::new();
+        let mut start_ms = from_ms;
+        loop {
+            let body = rest::user_fills_by_time(&address, start_ms, None);
+            let mut fills = Vec::new();
+            let count = rest::parse_fills(&self.post(&url, &body)?, &mut fills)
+                .map_err(|error| error.to_string())?;
+            fills.sort_by_key(|fill| fill.time_ms);
+            let newest_ms = fills.last().map_or(start_ms, |fill| fill.time_ms);
+            pages.push(fills);
+            if count < PAGE_FILLS || newest_ms == start_ms || pages.len() == PAGES_MAX {
+                break;
+            }
+            start_ms = newest_ms;
+        }
+        let count = pages.len();
+        for (at, fills) in pages.into_iter().enumerate() {
+            self.say(Answer::Backfill { shard, address, fills, last: at + 1 == count });
+        }
+        Ok(())
+    }
+
+    fn status(&mut self, shard: ShardId, address: &Address, oid: u64) -> Result<(), String> {
+        let answer = self.post(self.url_of(address), &rest::order_status(address, oid))?;
+        let status = rest::parse_order_status(&answer).map_err(|error| error.to_string())?;
+        if let Some(status) = status {
+            self.say(Answer::Status { shard, status });
+        }
+        Ok(())
+    }
+
+    fn symbols(&mut self) -> Result<(), String> {
+        let Some(url) = self.urls.first() else { return Ok(()) };
+        let (entries, spot_prices) =
+            symbols::read(&self.aliases, |body| self.post(url, body))?;
+        self.say(Answer::Symbols { entries, spot_prices });
+        Ok(())
+    }
+}
