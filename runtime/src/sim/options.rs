@@ -261,7 +261,7 @@ impl SimOptions {
 pub struct SimStats {
     /// Fills made since their account was first subscribed: what a perfect monitor must have seen.
     pub fills: u64,
-    /// Fills put into live frames, repeats counted again.
+    /// Fills in the live frames of all subscribers, before faults lose and repeat some.
     pub fills_sent: u64,
     /// Fills put into snapshots.
     pub snapshot_fills_sent: u64,
