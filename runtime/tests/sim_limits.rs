@@ -96,7 +96,8 @@ fn info_has_weights_and_pages() {
     let shared = first.iter().filter(|fill| time(fill) == last).count();
     assert_eq!(first[2000 - shared..], second[..shared]);
     assert_eq!(second.len(), 2000);
-    // The weight is used up: 20 and 1 for each 20 fills, twice; one empty answer fits, a full one does not.
+    // The weight is used up: 20 and 1 for each 20 fills, twice; one empty answer fits, a full one
+    // does not.
     assert_eq!(page(last).0, 429);
     // Only the 10,000 newest fills exist; a history this long has more.
     assert!(time(&first[0]) > 1_790_000_000_000 + 60_000, "the oldest are forgotten");

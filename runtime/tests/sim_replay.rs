@@ -170,7 +170,7 @@ fn without_order_updates_nothing_is_said_and_stopping_ends_a_recording() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = fixture(dir.path());
     // At this speed the second block is due in 1500 seconds.
-    let slow = SimOptions { speed: Speed::X(0.001), ..options(&[path.clone()]) };
+    let slow = SimOptions { speed: Speed::X(0.001), ..options(std::slice::from_ref(&path)) };
     let sim = sim::start(slow).expect("the simulator starts");
     let user = sim.addresses()[0];
     let mut client = common::Client::connect(sim.addr());

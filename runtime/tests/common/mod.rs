@@ -1,4 +1,5 @@
-//! A small blocking client of the simulator, for whole-system tests: real sockets, deadlines, no sleeps.
+//! A small blocking client of the simulator, for whole-system tests: real sockets, deadlines, no
+//! sleeps.
 
 // Each test binary compiles this for itself and uses its own part.
 #![allow(dead_code, unreachable_pub)]
@@ -190,8 +191,8 @@ pub fn add_fill(sums: &mut Sums, user: &str, fill: &Value) {
     sum.2 += 1;
 }
 
-/// A patient reader of some users on one connection: reconnects, retries what is refused, merges snapshots by
-/// key and asks `/info` for what they do not reach.
+/// A patient reader of some users on one connection: reconnects, retries what is refused, merges
+/// snapshots by key and asks `/info` for what they do not reach.
 pub struct Follower {
     addr: SocketAddr,
     users: Vec<Address>,
@@ -260,7 +261,8 @@ impl Follower {
 
     fn take_in(&mut self, frame: &Value) {
         match frame["channel"].as_str() {
-            // A refusal names no user; what is subscribed already is refused again, and that is no news.
+            // A refusal names no user; what is subscribed already is refused again, and that is no
+            // news.
             Some("error") if frame["data"].as_str().is_some_and(|t| t.starts_with("Cannot")) => {
                 self.subscribe();
             }
