@@ -120,7 +120,8 @@ fn plain_fills_of_an_account_come_in_frames_by_block_time() {
 fn fill(time: u64, oid: u64, tid: u64, start: &str, sz: &str) -> Value {
     json!({"closedPnl": "0.0", "coin": "PUMP", "crossed": true, "dir": "Open Short", "fee": "0.1",
         "feeToken": "USDC", "hash": "0x01", "oid": oid, "px": "0.00205", "side": "A",
-        "startPosition": start, "sz": sz, "tid": tid, "time": time, "twapId": null, "extra": {"x": 1}})
+        "startPosition": start, "sz": sz, "tid": tid, "time": time, "twapId": null,
+        "extra": {"x": 1}})
 }
 
 fn fixture(dir: &Path) -> PathBuf {

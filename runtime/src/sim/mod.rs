@@ -3,7 +3,7 @@
 //!
 //! Traders made from a seed, or recorded accounts, trade; a schedule of faults breaks things; and
 //! the simulator knows what a perfect monitor must make of it. The venue is a state machine without
-//! I/O ([`venue`]); the server is a thin shell around it, one thread of its own.
+//! I/O (`venue.rs`); the server is a thin shell around it, one thread of its own.
 //!
 //! Beside the venue's own paths there are `GET /sim/stats`, `/sim/truth`, `/sim/addresses` and
 //! `POST /sim/stop_trading`, for a simulator that is a process of its own.

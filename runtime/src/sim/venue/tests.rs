@@ -361,7 +361,12 @@ impl Follower {
 
 #[test]
 fn every_kind_of_fault_is_made_and_none_loses_a_fill() {
+    (1..=4).for_each(check_faults);
+}
+
+fn check_faults(seed: u64) {
     let mut venue = venue(SimOptions {
+        seed,
         faults: true,
         traders: 1,
         frames_per_fault: 2,
