@@ -1,4 +1,5 @@
-//! One account of the venue: where its fills come from, what it has had so far, and what `/info` says of it.
+//! One account of the venue: where its fills come from, what it has had so far, and what `/info`
+//! says of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -120,8 +121,8 @@ impl Account {
         }
     }
 
-    /// Makes the account's past, the first time anyone asks. A past costs time and memory: a simulator of a
-    /// thousand accounts must not pay for all of them before it listens.
+    /// Makes the account's past, the first time anyone asks. A past costs time and memory: a
+    /// simulator of a thousand accounts must not pay for all of them before it listens.
     pub(crate) fn wake(&mut self) {
         if std::mem::replace(&mut self.has_past, true) {
             return;

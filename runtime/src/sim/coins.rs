@@ -1,8 +1,8 @@
 //! The coins of the simulated venue, and what `/info` says about them.
 //!
-//! The names cover what a monitor must tell apart: a builder dex's coin with its prefix, a perpetual and a spot
-//! token of the same name (`PUMP`, `UPUMP`), the one spot pair with a name, spot indices that are not array
-//! positions, an outcome.
+//! The names cover what a monitor must tell apart: a builder dex's coin with its prefix, a
+//! perpetual and a spot token of the same name (`PUMP`, `UPUMP`), the one spot pair with a name,
+//! spot indices that are not array positions, an outcome.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
 //! Faults: what goes wrong on real connections, made on purpose, counted, and named by the seed.
 //!
-//! A fault is due every so many live frames with fills. Kinds are drawn from a bag that holds each of them
-//! once, so that a run of any length has made them all about equally often. A kind that is not possible at its
-//! frame stays in the bag. No fault loses anything that a monitor could not get back.
+//! A fault is due every so many live frames with fills. Kinds are drawn from a bag that holds each
+//! of them once, so that a run of any length has made them all about equally often. A kind that is
+//! not possible at its frame stays in the bag. No fault loses anything that a monitor could not get
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -198,7 +199,8 @@ impl Faults {
         }
     }
 
-    /// Ends a connection once enough was withheld: two blocks at least, of which the next snapshot shows one.
+    /// Ends a connection once enough was withheld: two blocks at least, of which the next snapshot
+    /// shows one.
     fn end_of_withholding(&mut self, session: &mut Session, d: &Delivery) {
         let Some(lane) = session.lanes.get_mut(&d.user) else { return };
         let Some(withheld) = &mut lane.withheld else { return };

@@ -1,7 +1,7 @@
 //! What an account holds, worked out from its fills: for `clearinghouseState` and its relatives.
 //!
-//! These figures are for show: a monitor uses them for rates, never for sums. Where an exact result would not
-//! fit, zero is shown.
+//! These figures are for show: a monitor uses them for rates, never for sums. Where an exact result
+//! would not fit, zero is shown.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A trader's positions, and the fills that move them.
 //!
-//! Numbers are whole ticks and lots, so that prices, sizes and profits are exact. A perpetual's position
-//! changes by its fills and by nothing else; a spot balance also pays fees.
+//! Numbers are whole ticks and lots, so that prices, sizes and profits are exact. A perpetual's
+//! position changes by its fills and by nothing else; a spot balance also pays fees.
 
 use std::rc::Rc;
 
@@ -11,7 +11,8 @@ use shards::{Decimal, Dir, Fill, Side};
 use super::coins::{COINS, Coin, Kind};
 use super::tape::{Extras, TapeFill, fill_on_tape};
 
-/// Order ids begin here, above the recorded ones of 2026. 20 bits of trader and 32 of number stay below 2^53.
+/// Order ids begin here, above the recorded ones of 2026. 20 bits of trader and 32 of number stay
+/// below 2^53.
 const OID_BASE: u64 = 1 << 40;
 /// Bits of a trade id.
 const TID_BITS: u32 = 53;
@@ -166,8 +167,8 @@ impl Position {
     }
 }
 
-/// The fee of an execution and its token: takers pay 0.045 %, makers get 0.002 %, spot buyers pay 0.07 % in the
-/// token they buy. A perpetual's fee is cut after six digits, as the venue does.
+/// The fee of an execution and its token: takers pay 0.045 %, makers get 0.002 %, spot buyers pay
+/// 0.07 % in the token they buy. A perpetual's fee is cut after six digits, as the venue does.
 fn fee(coin: &Coin, e: &Execution) -> (Decimal, &'static str) {
     if e.dust {
         return (Decimal::ZERO, "USDC");

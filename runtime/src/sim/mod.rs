@@ -1,9 +1,9 @@
-//! An exchange simulator: one listener that speaks Hyperliquid's WebSocket (`/ws`) and info (`POST /info`)
-//! protocol, because the real venue cannot be reached in tests.
+//! An exchange simulator: one listener that speaks Hyperliquid's WebSocket (`/ws`) and info (`POST
+//! /info`) protocol, because the real venue cannot be reached in tests.
 //!
-//! Traders made from a seed, or recorded accounts, trade; a schedule of faults breaks things; and the simulator
-//! knows what a perfect monitor must make of it. The venue is a state machine without I/O ([`venue`]); the
-//! server is a thin shell around it, one thread of its own.
+//! Traders made from a seed, or recorded accounts, trade; a schedule of faults breaks things; and
+//! the simulator knows what a perfect monitor must make of it. The venue is a state machine without
+//! I/O (`venue.rs`); the server is a thin shell around it, one thread of its own.
 //!
 //! Beside the venue's own paths there are `GET /sim/stats`, `/sim/truth`, `/sim/addresses` and
 //! `POST /sim/stop_trading`, for a simulator that is a process of its own.
@@ -100,9 +100,9 @@ impl Sim {
         self.ask(Command::Stats)
     }
 
-    /// Ends trading: nothing new is placed, open orders are cancelled, recordings end where they are, no more
-    /// faults are made. Returns when all of it has been handed to the sockets, or after 10 seconds: then
-    /// `quiet` is false in what it returns. Writes the truth file.
+    /// Ends trading: nothing new is placed, open orders are cancelled, recordings end where they
+    /// are, no more faults are made. Returns when all of it has been handed to the sockets, or
+    /// after 10 seconds: then `quiet` is false in what it returns. Writes the truth file.
     pub fn stop_trading(&self) -> Result<SimStats, SimError> {
         self.ask(Command::StopTrading)?
     }

@@ -22,8 +22,8 @@ pub enum Speed {
 pub struct ReplayFile {
     /// Where it is: `{recv_ms, frame}` lines, or a JSON array of fills.
     pub path: PathBuf,
-    /// Whose fills they are. `None`: the address in the frames, or for an array the first 20 bytes of the
-    /// SHA-256 of what follows the last `_` in the file's stem.
+    /// Whose fills they are. `None`: the address in the frames, or for an array the first 20 bytes
+    /// of the SHA-256 of what follows the last `_` in the file's stem.
     pub address: Option<Address>,
 }
 
@@ -76,8 +76,8 @@ impl Default for SimLimits {
 }
 
 impl SimLimits {
-    /// No limits to speak of, for loads beyond what the venue would serve one address. Idle and slow
-    /// connections are dropped all the same.
+    /// No limits to speak of, for loads beyond what the venue would serve one address. Idle and
+    /// slow connections are dropped all the same.
     pub fn none() -> SimLimits {
         SimLimits {
             connections: u32::MAX,
@@ -261,7 +261,7 @@ impl SimOptions {
 pub struct SimStats {
     /// Fills made since their account was first subscribed: what a perfect monitor must have seen.
     pub fills: u64,
-    /// Fills put into live frames, repeats counted again.
+    /// Fills in the live frames of all subscribers, before faults lose and repeat some.
     pub fills_sent: u64,
     /// Fills put into snapshots.
     pub snapshot_fills_sent: u64,

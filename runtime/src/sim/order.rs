@@ -109,7 +109,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// An order of (coin, side, lots, limit in ticks). A plan with more fills than lots is cut down.
+    /// An order of (coin, side, lots, limit in ticks). A plan with more fills than lots is cut
+    /// down.
     pub(crate) fn new(
         oid: u64,
         (coin, side, lots, limit_ticks): (usize, Side, i64, i64),
@@ -137,7 +138,8 @@ impl Order {
         }
     }
 
-    /// Lots of the next fill: about equal parts, each at least one lot, the last one all that is to be filled.
+    /// Lots of the next fill: about equal parts, each at least one lot, the last one all that is to
+    /// be filled.
     pub(crate) fn slice(&self, random: &mut Random) -> i64 {
         let rest = self.left - self.cut;
         let after = i64::from(self.slices_left) - 1;

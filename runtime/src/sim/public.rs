@@ -32,7 +32,8 @@ impl Public {
                 let side = *random.pick(&["A", "B"]);
                 let users = [random.next(), random.next()].map(|n| address_of(n, 0).to_string());
                 let time_ms = GENESIS_MS - 60_000 + i * 1000;
-                // Trade ids of the past stay below those of traders only by chance; nobody compares the two.
+                // Trade ids of the past stay below those of traders only by chance; nobody compares
+                // the two.
                 let tid = (random.next() >> 11).max(1);
                 trade(coin.name, side, (px, sz), time_ms, ZERO_HASH, tid, &users)
             });

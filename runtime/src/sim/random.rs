@@ -1,7 +1,7 @@
 //! Random numbers from a seed: the same seed gives the same numbers, for ever and on every machine.
 //!
-//! SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every state is a good one, so that a stream may be
-//! seeded from a hash of anything. Not for secrets.
+//! SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, every state is a good one, so that a
+//! stream may be seeded from a hash of anything. Not for secrets.
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to `limit - 1`. The bias of the multiplication is below 2^-32 for limits below 2^32.
+    /// A number from 0 to `limit - 1`. The bias of the multiplication is below 2^-32 for limits
+    /// below 2^32.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         assert!(limit > 0, "a choice needs something to choose from");
         ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64

@@ -1,7 +1,7 @@
 //! Recorded material as an account's source: files of frames with receive times, or of fills.
 //!
-//! Fills go out as the recorded text, unknown fields and all. A recording's first snapshot is the account's
-//! past; fills that a later snapshot or a repeated frame brings again are taken once.
+//! Fills go out as the recorded text, unknown fields and all. A recording's first snapshot is the
+//! account's past; fills that a later snapshot or a repeated frame brings again are taken once.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

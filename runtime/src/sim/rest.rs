@@ -113,8 +113,8 @@ impl Venue {
         let Some(info) = request.as_ref().and_then(Info::parse) else {
             return Reply { status: 422, body: Value::from(NO_REQUEST).to_string() };
         };
-        // What an answer will weigh is known only when it is there: its items are charged afterwards, and
-        // where they no longer fit, the answer is not given.
+        // What an answer will weigh is known only when it is there: its items are charged
+        // afterwards, and where they no longer fit, the answer is not given.
         if !self.limits.request(ip, info.weight(), now) {
             return Reply { status: 429, body: "null".into() };
         }

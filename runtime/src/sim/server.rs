@@ -1,4 +1,5 @@
-//! The shell around the venue: one thread, one listener, a task for the clock and one for each connection.
+//! The shell around the venue: one thread, one listener, a task for the clock and one for each
+//! connection.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -109,7 +110,8 @@ pub(crate) fn serve(
         Ok((runtime, venue, listener, addr))
     });
     match outcome {
-        // If nobody waits for the answer any more, the inbox is closed too and the thread ends at once.
+        // If nobody waits for the answer any more, the inbox is closed too and the thread ends at
+        // once.
         Err(error) => drop(started.send(Err(error))),
         Ok((runtime, venue, listener, addr)) => {
             drop(started.send(Ok((addr, venue.addresses()))));

@@ -87,8 +87,8 @@ impl Lane {
     }
 }
 
-/// Withheld frames of an account that then says nothing more are let go after this long: a fault must not
-/// delay the truth for ever.
+/// Withheld frames of an account that then says nothing more are let go after this long: a fault
+/// must not delay the truth for ever.
 const WITHHELD_FOR_MAX: Duration = Duration::from_secs(2);
 
 /// A connection.
@@ -139,7 +139,8 @@ impl Session {
         }
     }
 
-    /// Sends a frame of a user's channel: into the outbox, or to wait where the lane keeps things back.
+    /// Sends a frame of a user's channel: into the outbox, or to wait where the lane keeps things
+    /// back.
     pub(crate) fn send(&mut self, user: &Address, channel: Channel, text: &Rc<str>) {
         let Some(lane) = self.lanes.get_mut(user) else { return };
         if let Some(withheld) = &mut lane.withheld {

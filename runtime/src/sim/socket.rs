@@ -1,4 +1,5 @@
-//! One WebSocket connection: carries text in, frames out, and breaks in the ways that faults ask for.
+//! One WebSocket connection: carries text in, frames out, and breaks in the ways that faults ask
+//! for.
 
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::session::Out;
 
 /// Frames written between two flushes, at most.
 const FRAMES_PER_FLUSH: usize = 256;
+/// How long a peer may leave a batch unread.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the peer has to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -43,12 +46,15 @@ async fn exchange(
             if batch.is_empty() {
                 break;
             }
-            for out in batch {
-                if !write(socket, out).await? {
-                    return Ok(());
-                }
+            // A peer that does not read must not hold the connection for ever.
+            let written = tokio::time::timeout(WRITE_WITHIN, write_batch(socket, batch));
+            let goes_on = match written.await {
+                Ok(written) => written?,
+                Err(_too_late) => false,
+            };
+            if !goes_on {
+                return Ok(());
             }
-            socket.flush().await?;
             shared.venue.borrow_mut().sent(conn, shared.now());
             shared.stir.notify_one();
         }
@@ -64,6 +70,17 @@ async fn exchange(
             () = bell.notified() => {}
         }
     }
+}
+
+/// Writes and flushes; whether the connection goes on.
+async fn write_batch(socket: &mut Socket, batch: Vec<Out>) -> Result<bool, Error> {
+    for out in batch {
+        if !write(socket, out).await? {
+            return Ok(false);
+        }
+    }
+    socket.flush().await?;
+    Ok(true)
 }
 
 /// Writes one thing; whether the connection goes on.
@@ -84,7 +101,8 @@ async fn write(socket: &mut Socket, out: Out) -> Result<bool, Error> {
         Out::Expire => {
             let frame = CloseFrame { code: CloseCode::Normal, reason: "Expired".into() };
             socket.close(Some(frame)).await?;
-            // Until the peer has answered; what it says meanwhile is of no interest, nor is how it ends.
+            // Until the peer has answered; what it says meanwhile is of no interest, nor is how it
+            // ends.
             let answered = async { while let Some(Ok(_)) = socket.next().await {} };
             let _ = tokio::time::timeout(CLOSE_WITHIN, answered).await;
         }

@@ -84,7 +84,8 @@ impl Subscription {
             Some(_) => Err(Refusal::Unparseable),
         };
         match text("type").ok_or(Refusal::Unparseable)? {
-            // Merged fills have no trade ids; what needs them must not be given something else in silence.
+            // Merged fills have no trade ids; what needs them must not be given something else in
+            // silence.
             "userFills" => match value.get("aggregateByTime") {
                 None | Some(Value::Null | Value::Bool(false)) => {
                     Ok(Subscription::UserFills(user()?))

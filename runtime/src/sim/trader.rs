@@ -1,7 +1,8 @@
 //! A generated trader: what he does in each block follows from the seed and his number alone.
 //!
-//! Most orders are filled in the block that placed them (78 of 100, as in the recorded accounts), the others
-//! over many blocks; some are cut, some never filled. Positions flip, are liquidated, deleveraged, settled.
+//! Most orders are filled in the block that placed them (78 of 100, as in the recorded accounts),
+//! the others over many blocks; some are cut, some never filled. Positions flip, are liquidated,
+//! deleveraged, settled.
 
 use sha2::{Digest, Sha256};
 use shards::fill::{Cloid, Liquidation};
@@ -155,14 +156,16 @@ impl Trader {
             block.updates.push(order.face().update(order.end_status(), block.time_ms));
             return false;
         }
-        // Whether the venue tells of a part fill is not known: half the traders see it, half do not.
+        // Whether the venue tells of a part fill is not known: half the traders see it, half do
+        // not.
         if self.number % 2 == 1 {
             block.updates.push(order.face().update("open", block.time_ms));
         }
         true
     }
 
-    /// Now and then an order that waits is modified: cancelled, and placed anew with the same client id.
+    /// Now and then an order that waits is modified: cancelled, and placed anew with the same
+    /// client id.
     fn rest_or_replace(&mut self, order: &mut Order, block: &mut Block) -> bool {
         if order.cloid.is_none() || !self.random.chance(15) {
             return true;
@@ -177,7 +180,8 @@ impl Trader {
         false
     }
 
-    /// How many lots may be filled: a reduce-only order ends at no position, a spot seller sells what he has.
+    /// How many lots may be filled: a reduce-only order ends at no position, a spot seller sells
+    /// what he has.
     fn room(&self, order: &Order) -> i64 {
         let position = self.ledger.lots(order.coin);
         match (order.coin < PERPS, order.side) {
@@ -316,16 +320,20 @@ impl Trader {
         let method = if self.random.chance(200) { "backstop" } else { "market" };
         let user = self.address;
         let hash = self.hash();
-        let label = self.random.chance(500).then(|| {
-            Dir::new(if position > 0 { "Liquidated Cross Long" } else { "Liquidated Cross Short" })
-        });
+        let labels = if position > 0 {
+            ["Liquidated Cross Long", "Liquidated Isolated Long"]
+        } else {
+            ["Liquidated Cross Short", "Liquidated Isolated Short"]
+        };
+        // A market liquidation may also look like an ordinary close.
+        let label = *self.random.pick(&[None, Some(labels[0]), Some(labels[1])]);
         while order.slices_left > 0 {
             let lots = order.slice(&mut self.random);
             order.left -= lots;
             order.slices_left -= 1;
             let mut execution = self.execution_of(&order, lots, limit, block.time_ms, &hash);
             execution.liquidation = Some(Liquidation { user, method: method.into() });
-            execution.label = label;
+            execution.label = label.map(Dir::new);
             block.fills.push(self.ledger.execute(execution));
         }
         block.updates.push(order.face().update("filled", block.time_ms));

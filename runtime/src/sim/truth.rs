@@ -1,8 +1,9 @@
 //! What a perfect monitor must emit, kept by the simulator from its own knowledge.
 //!
-//! A second, independent statement of how fills become legs (spec/monitor.md section 1): it shares no code with
-//! the shard core, so that a mistake there cannot hide here. A leg is (address, oid, direction); a fill that
-//! crosses zero counts once in each of its two legs.
+//! A second, independent statement of how fills become legs (spec/monitor.md section 1): it shares
+//! no code with the shard core, so that a mistake there cannot hide here. A leg is (address, oid,
+//! direction); a fill that crosses zero counts once in each of its two legs. Nothing is ever
+//! forgotten: memory grows with every order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

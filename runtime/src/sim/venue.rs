@@ -1,7 +1,8 @@
-//! The simulated venue: accounts, connections, limits, faults and the truth, as one state machine without I/O.
+//! The simulated venue: accounts, connections, limits, faults and the truth, as one state machine
+//! without I/O.
 //!
-//! The server tells it what happened and when; what is to be sent waits in each session's outbox. Time is an
-//! argument: the time since the simulator started.
+//! The server tells it what happened and when; what is to be sent waits in each session's outbox.
+//! Time is an argument: the time since the simulator started.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -248,7 +249,8 @@ impl Venue {
         ));
     }
 
-    /// What a connection has to send, at most `limit` of it. The socket is busy until [`Venue::sent`].
+    /// What a connection has to send, at most `limit` of it. The socket is busy until
+    /// [`Venue::sent`].
     pub(crate) fn take_out(&mut self, conn: u64, limit: usize) -> Vec<Out> {
         let Some(session) = self.sessions.get_mut(&conn) else { return Vec::new() };
         let count = session.outbox.len().min(limit);
@@ -269,7 +271,8 @@ impl Venue {
         self.sessions.iter().filter(|(_, s)| !s.outbox.is_empty()).map(|(conn, _)| *conn)
     }
 
-    /// Does what is due. Says when the next thing is; `None` if only a message or a sent frame can bring one.
+    /// Does what is due. Says when the next thing is; `None` if only a message or a sent frame can
+    /// bring one.
     pub(crate) fn tick(&mut self, now: Duration) -> Option<Duration> {
         for session in self.sessions.values_mut() {
             session.release(Some(now));

@@ -166,7 +166,14 @@ fn numbers_are_unique_and_the_oddities_happen() {
     for coin in &COINS {
         seen(coin.name, tapes().any(|f| f.fill.coin.as_str() == coin.name));
     }
-    for dir in ["Long > Short", "Short > Long", "Liquidated Cross Long", "Liquidated Cross Short"] {
+    for dir in [
+        "Long > Short",
+        "Short > Long",
+        "Liquidated Cross Long",
+        "Liquidated Cross Short",
+        "Liquidated Isolated Long",
+        "Liquidated Isolated Short",
+    ] {
         seen(dir, tapes().any(|f| f.fill.dir.as_str() == dir));
     }
 }

@@ -361,19 +361,24 @@ impl Follower {
 
 #[test]
 fn every_kind_of_fault_is_made_and_none_loses_a_fill() {
+    (1..=4).for_each(check_faults);
+}
+
+fn check_faults(seed: u64) {
     let mut venue = venue(SimOptions {
+        seed,
         faults: true,
         traders: 1,
-        frames_per_fault: 4,
+        frames_per_fault: 2,
         cuts_per_minute: u32::MAX,
-        rates: SimRates { orders_per_mille: 400, ..SimRates::default() },
+        rates: SimRates { orders_per_mille: 400, history_blocks: 20, ..SimRates::default() },
         ..options()
     });
     let user = venue.addresses()[0];
     let mut follower = Follower::default();
     let mut now = ms(0);
     follower.connect(&mut venue, &user, now);
-    for _ in 0..3_000 {
+    for _ in 0..1_200 {
         follower.take_in(&mut venue, &user, now);
         now += ms(50);
         venue.tick(now);
