@@ -2,7 +2,8 @@
 //!
 //! One pass: the envelope's `channel` decides how its `data` is read, and lists go straight into the caller's
 //! [`Scratch`], so nothing is allocated once its vectors have their size. Only where `data` stands before
-//! `channel` (JSON objects have no order) is it passed over first and read second.
+//! `channel` (JSON objects have no order) is it passed over first and read second. The form of `userFills` that
+//! the venue sends is read by `scan`, without serde.
 //!
 //! Tolerated: the plain-text greeting, frames without `data`, unknown channels, fields and enum values, numbers
 //! for decimal strings, addresses in any case. Not tolerated: a fill that cannot be read. It makes its whole frame
@@ -10,6 +11,7 @@
 
 use super::account::{AccountState, AllDexs, Balance, Spot};
 use super::fill::{UserFills, WireStatus};
+use super::scan;
 use super::subscription::Subscription;
 use super::wire::{CoinName, Dec, Keyed, Object, Words, each, ignore};
 use serde::Deserialize;
@@ -144,6 +146,10 @@ pub fn decode<'a>(text: &'a str, scratch: &mut Scratch) -> Result<Frame<'a>, Dec
     if text.starts_with(GREETING) {
         return Ok(Frame::Greeting);
     }
+    if let Some((user, snapshot)) = scan::user_fills(text, &mut scratch.fills) {
+        return Ok(Frame::UserFills { user, snapshot });
+    }
+    scratch.fills.clear();
     let decoded = decode_json(text, scratch);
     if decoded.is_err() {
         scratch.clear();
@@ -151,7 +157,10 @@ pub fn decode<'a>(text: &'a str, scratch: &mut Scratch) -> Result<Frame<'a>, Dec
     decoded
 }
 
-fn decode_json<'a>(text: &'a str, scratch: &mut Scratch) -> Result<Frame<'a>, DecodeError> {
+pub(super) fn decode_json<'a>(
+    text: &'a str,
+    scratch: &mut Scratch,
+) -> Result<Frame<'a>, DecodeError> {
     let mut envelope = Envelope { scratch, channel: None, frame: None, late: None };
     let mut json = serde_json::Deserializer::from_str(text);
     Object(&mut envelope)

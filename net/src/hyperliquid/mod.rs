@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod fill;
 pub mod frame;
 pub mod rest;
+mod scan;
 pub mod session;
 pub mod subscription;
 pub mod symbols;

@@ -137,6 +137,18 @@ impl SymbolTable {
         self.perps.extend(meta.universe.iter().map(|perp| (Coin::new(&perp.name), collateral)));
     }
 
+    /// For each spot token that trades against USDC, its index and the wire name of the pair that prices it: the pair
+    /// with the lowest index, which is the venue's own.
+    pub fn spot_prices(&self) -> Vec<(u32, Coin)> {
+        let mut prices: BTreeMap<u32, Coin> = BTreeMap::new();
+        for (coin, base, quote) in self.pairs.values() {
+            if *quote == USDC {
+                prices.entry(*base).or_insert(*coin);
+            }
+        }
+        prices.into_iter().collect()
+    }
+
     /// All instruments: perpetuals by name, then spot pairs by index.
     pub fn entries(&self) -> Vec<SymbolEntry> {
         let mut entries: Vec<SymbolEntry> = self

@@ -464,13 +464,14 @@ impl Drop for Link {
     }
 }
 
-/// What is followed of an account, all on one connection.
+/// What is followed of an account, all on one connection. Statuses come before fills: they have no snapshot, so those
+/// of the account's first live fills must not be missed.
 fn user_subscriptions(user: Address) -> [Subscription; 4] {
     [
-        Subscription::UserFills { user },
         Subscription::OrderUpdates { user },
         Subscription::AllDexsClearinghouseState { user },
         Subscription::SpotState { user },
+        Subscription::UserFills { user },
     ]
 }
 

@@ -39,6 +39,8 @@ pub enum Command {
         /// The account.
         address: Address,
     },
+    /// Let go of every account that is not in this list.
+    Keep(Vec<Address>),
     /// The symbol table, and which coin prices which spot token.
     Symbols {
         /// All entries.

@@ -377,10 +377,13 @@ impl Shard {
                 }
                 self.place(address, source);
             }
-            Command::Unwatch { address } => {
-                self.station.apply(&Input::Unwatch { address }, 0);
-                self.station.positions.forget(&address);
-                self.links.iter_mut().for_each(|link| link.remove(&address));
+            Command::Unwatch { address } => self.unwatch(address),
+            Command::Keep(keep) => {
+                let mut strangers: Vec<Address> =
+                    self.station.core.watched().filter(|known| !keep.contains(known)).collect();
+                // The order of a hash map must not decide the journal.
+                strangers.sort_unstable();
+                strangers.into_iter().for_each(|address| self.unwatch(address));
             }
             Command::Symbols { entries, spot_prices } => {
                 self.station.symbols(&entries);
@@ -399,6 +402,12 @@ impl Shard {
                 self.links.iter_mut().for_each(|link| link.end(u64::MAX));
             }
         }
+    }
+
+    fn unwatch(&mut self, address: Address) {
+        self.station.apply(&Input::Unwatch { address }, 0);
+        self.station.positions.forget(&address);
+        self.links.iter_mut().for_each(|link| link.remove(&address));
     }
 
     /// Puts an account on the connection of its source that has the fewest, or on a new one when none has room.
