@@ -13,6 +13,9 @@ use std::rc::Rc;
 
 use crate::disk::{Disk, DiskFile, Mode};
 
+/// The one directory that is there from the start.
+const ROOT: &str = "/data";
+
 pub(crate) const SECTOR_BYTES: usize = 512;
 
 /// A disk. Clones are the same disk.
@@ -106,7 +109,7 @@ impl ModelDisk {
         // What is in a directory that was lost is lost with it.
         let has_dir = |path: &PathBuf| {
             let parent = path.parent().expect("all paths have a parent");
-            parent == Path::new("/") || names.get(parent) == Some(&Entry::Dir)
+            parent == Path::new(ROOT) || names.get(parent) == Some(&Entry::Dir)
         };
         let kept = names.iter().filter(|(path, _)| has_dir(path));
         let kept: BTreeMap<_, _> = kept.map(|(path, entry)| (path.clone(), *entry)).collect();
@@ -126,6 +129,16 @@ impl ModelDisk {
         let result = edit(&mut file.bytes);
         file.durable.clone_from(&file.bytes);
         result
+    }
+
+    /// Every file and what a process would read from it.
+    pub(crate) fn image(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.0.borrow();
+        let files = state.names.iter().filter_map(|(path, entry)| match entry {
+            Entry::Dir => None,
+            Entry::File(number) => Some((path.clone(), state.files[*number].bytes.clone())),
+        });
+        files.collect()
     }
 
     /// Counts a change; `Err` when it, and all after it, are refused.
