@@ -132,6 +132,12 @@ impl<F: DiskFile> Journal<F> {
         self.durable_seq
     }
 
+    /// Where the journal ends, for tests that write on in their own way.
+    #[cfg(test)]
+    pub(crate) fn chain(&self) -> Chain {
+        self.chain
+    }
+
     /// The epoch of this opening.
     pub fn epoch(&self) -> u64 {
         self.epoch

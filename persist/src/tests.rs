@@ -1,1 +1,6 @@
-//! Tests.
+//! What the whole crate promises: crashes, damage, refusals. Each file says which rule it guards.
+
+mod crash;
+mod damage;
+mod refuse;
+mod workload;
