@@ -1,6 +1,6 @@
-//! What does one command cost in a usual mix: 50 % adds near the touch, 40 % cancels, 8 % takers, 2 %
-//! replaces, on a book of some thousand resting orders? One iteration is [`COMMANDS`] commands; the
-//! throughput line says commands per second.
+//! What does one command cost in a usual mix: 50 % adds near the touch, 40 % cancels, 8 % takers, 2
+//! % replaces, on a book of some thousand resting orders? One iteration is [`COMMANDS`] commands;
+//! the throughput line says commands per second.
 
 use book::{
     Book, BookConfig, Command, Event, Events, Lots, NewOrder, OrderId, SelfTrade, Side, Ticks,

@@ -1,8 +1,9 @@
 //! Pre-sized storage with stable 32-bit slots, for orders, levels and ladder chunks.
 //!
-//! A freed slot is used again before a new one, the last freed first, as its cache line is the warmest.
-//! [`Arena::remove`] hands the value out as it frees the slot: state can't be read after it is gone. Within
-//! the capacity given at the start nothing is allocated; beyond it the arena grows and counts that.
+//! A freed slot is used again before a new one, the last freed first, as its cache line is the
+//! warmest. [`Arena::remove`] hands the value out as it frees the slot: state can't be read after
+//! it is gone. Within the capacity given at the start nothing is allocated; beyond it the arena
+//! grows and counts that.
 
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
@@ -151,7 +152,9 @@ mod tests {
         assert!(slots.iter().enumerate().all(|(value, slot)| arena[*slot] == value));
         assert!((1..10).contains(&arena.growths()), "{}", arena.growths());
         let before = arena.growths();
+        assert!(arena.free.capacity() >= arena.items.capacity(), "freeing must not allocate");
         arena.reserve(1000);
+        assert!(arena.free.capacity() >= arena.items.capacity(), "freeing must not allocate");
         (100..1000).for_each(|value| {
             arena.insert(value);
         });

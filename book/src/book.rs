@@ -1,7 +1,7 @@
 //! The book: its parts, and the commands that touch one resting order or many.
 //!
-//! Entering an order, which may trade, is in `matching.rs`; reading the book out in `depth.rs`. Every
-//! command is judged in full before the first change, so a refused one changes nothing.
+//! Entering an order, which may trade, is in `matching.rs`; reading the book out in `depth.rs`.
+//! Every command is judged in full before the first change, so a refused one changes nothing.
 
 use crate::arena::{Arena, Slot};
 use crate::command::{Command, SelfTrade};
@@ -12,8 +12,8 @@ use crate::level::{self, Level};
 use crate::order::Order;
 use crate::units::{LOTS_MAX, Lots, OrderId, Rank, Side, Ticks, User};
 
-/// Most orders that can rest in one book. With it, the lots of a whole book fit into a `u64`, and orders
-/// and levels into 32-bit slots.
+/// Most orders that can rest in one book. With it, the lots of a whole book fit into a `u64`, and
+/// orders and levels into 32-bit slots.
 pub const ORDERS_MAX: usize = (1 << 24) - 1;
 
 const _: () = assert!((ORDERS_MAX as u128) * (LOTS_MAX.0 as u128) < u64::MAX as u128);
@@ -23,9 +23,11 @@ const _: () = assert!((ORDERS_MAX as u128) * (LOTS_MAX.0 as u128) < u64::MAX as 
 pub struct BookConfig {
     /// Self-trade prevention of orders that don't name their own.
     pub self_trade: SelfTrade,
-    /// Resting orders to have room for. More are taken, up to [`ORDERS_MAX`], at the cost of a pause.
+    /// Resting orders to have room for. More are taken, up to [`ORDERS_MAX`], at the cost of a
+    /// pause.
     pub orders: usize,
-    /// Price levels, of both sides together, to have room for. More are taken, at the cost of a pause.
+    /// Price levels, of both sides together, to have room for. More are taken, at the cost of a
+    /// pause.
     pub levels: usize,
     /// Seed of the id table. Draw it at random where outsiders choose ids; it shows in no result.
     pub seed: u64,
@@ -79,8 +81,8 @@ impl Book {
         result.unwrap_or_else(|reject| refuse(id, reject, events))
     }
 
-    /// Makes room for so many resting orders and levels in all. To be called between commands, where a
-    /// pause does no harm: it may allocate and move what the book holds.
+    /// Makes room for so many resting orders and levels in all. To be called between commands,
+    /// where a pause does no harm: it may allocate and move what the book holds.
     pub fn reserve(&mut self, orders: usize, levels: usize) {
         let orders = orders.min(ORDERS_MAX);
         let levels = levels.min(orders);
@@ -165,8 +167,8 @@ impl Book {
         Event::Cancelled(Cancelled { id: order.id, user: order.user, side, price, qty, open, cut })
     }
 
-    /// Takes an order out of its queue, and its level out of the ladder when that was its last order.
-    /// The order keeps its slot and its id.
+    /// Takes an order out of its queue, and its level out of the ladder when that was its last
+    /// order. The order keeps its slot and its id.
     pub(crate) fn detach(&mut self, slot: Slot<Order>) {
         let at = self.orders[slot].level;
         if level::unlink(&mut self.levels, &mut self.orders, slot) {

@@ -50,8 +50,8 @@ pub enum Broken {
 }
 
 impl Book {
-    /// Checks every invariant: sides not crossed, ladders in order, level sums equal to order sums, no empty
-    /// level or order, queues linked both ways, index and queues in agreement.
+    /// Checks every invariant: sides not crossed, ladders in order, level sums equal to order sums,
+    /// no empty level or order, queues linked both ways, index and queues in agreement.
     pub fn check(&self) -> Result<(), Broken> {
         if let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell))
             && bid.price >= ask.price

@@ -1,8 +1,8 @@
 //! What can be asked of a book.
 //!
-//! A command is what its sender wrote, decoded: sides and kinds are valid by type, numbers and their
-//! combinations are judged by [`Book::apply`](crate::Book::apply). The owner of an order is taken as given;
-//! whether the sender may touch an order is decided before the book.
+//! A command is what its sender wrote, decoded: sides and kinds are valid by type, numbers and
+//! their combinations are judged by [`Book::apply`](crate::Book::apply). The owner of an order is
+//! taken as given; whether the sender may touch an order is decided before the book.
 
 use crate::units::{Lots, OrderId, Side, Ticks, User};
 
@@ -16,15 +16,16 @@ pub enum Command {
         /// The order.
         id: OrderId,
     },
-    /// Make a resting order smaller; it keeps its place. By its whole quantity or more, it is cancelled.
+    /// Make a resting order smaller; it keeps its place. By its whole quantity or more, it is
+    /// cancelled.
     Reduce {
         /// The order.
         id: OrderId,
         /// How many lots to take off, 1 to [`LOTS_MAX`](crate::LOTS_MAX).
         by: Lots,
     },
-    /// Cancel a resting order and enter it again, good till cancelled, with the same id, side and user.
-    /// It loses its place and may trade.
+    /// Cancel a resting order and enter it again, good till cancelled, with the same id, side and
+    /// user. It loses its place and may trade.
     Replace {
         /// The order.
         id: OrderId,

@@ -1,4 +1,5 @@
-//! FNV-1a over 64 bits, the digest of command files: simple enough for every other engine to compute too.
+//! FNV-1a over 64 bits, the digest of command files: simple enough for every other engine to
+//! compute too.
 
 use std::fmt;
 

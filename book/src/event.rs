@@ -1,9 +1,10 @@
 //! What a book answers: the outcome of a command, and the events it caused.
 //!
-//! Order of the events of one command: `Accepted` or `Rejected`; for a replace, `Cancelled` of the old
-//! order; then trades, and makers cut by self-trade prevention, in the order they are met; `Cancelled` for
-//! what is cut from the taker; `Rested` for what stays of it. A sink that follows them in this order has
-//! the queue of every level exact after each event. The n-th event of a command has index n.
+//! Order of the events of one command: `Accepted` or `Rejected`; for a replace, `Cancelled` of the
+//! old order; then trades, and makers cut by self-trade prevention, in the order they are met;
+//! `Cancelled` for what is cut from the taker; `Rested` for what stays of it. A sink that follows
+//! them in this order has the queue of every level exact after each event. The n-th event of a
+//! command has index n.
 
 use crate::units::{Lots, OrderId, Side, Ticks, User};
 
@@ -138,8 +139,9 @@ pub enum Reject {
 
 /// What a command came to.
 ///
-/// Lots of a new or replaced order: `filled + resting + cancelled` is its quantity. Quantity taken from
-/// makers by self-trade prevention, and the old quantity of a replaced order, are in the events only.
+/// Lots of a new or replaced order: `filled + resting + cancelled` is its quantity. Quantity taken
+/// from makers by self-trade prevention, and the old quantity of a replaced order, are in the
+/// events only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// Why the command was refused; all quantities are zero then.

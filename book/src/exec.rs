@@ -14,10 +14,10 @@
 //! | 36 | prefill u32 | first commands, which only build the book |
 //! | 40 | profile | name, zero-padded, 24 bytes |
 //!
-//! Digests are FNV-1a over packed little-endian fields. T: each trade (maker u64, taker u64, price i64, qty
-//! u64). R: each outcome (code u8, filled, resting, cancelled u64). L2, bids then asks from the best:
-//! (side u8, price i64, qty u64, orders u32). L3, each order in its queue: (side u8, id u64, price i64, qty
-//! u64, user u32).
+//! Digests are FNV-1a over packed little-endian fields. T: each trade (maker u64, taker u64, price
+//! i64, qty u64). R: each outcome (code u8, filled, resting, cancelled u64). L2, bids then asks
+//! from the best: (side u8, price i64, qty u64, orders u32). L3, each order in its queue: (side u8,
+//! id u64, price i64, qty u64, user u32).
 
 mod bench;
 

@@ -1,10 +1,10 @@
 //! Finds a resting order by its id: open addressing, one probe in the usual case.
 //!
-//! Ids are what outsiders choose, so the hash is seeded by the owner of the book: chosen ids can't be made
-//! to collide without the seed. Entries stand in the first free place from where their hash points
-//! (linear probing); a removal moves later entries back, so there are no tombstones and a table that has
-//! seen a billion orders is as fast as a new one. At most half of the places are in use. The table is never
-//! read out in its own order: the seed can't show in any result.
+//! Ids are what outsiders choose, so the hash is seeded by the owner of the book: chosen ids can't
+//! be made to collide without the seed. Entries stand in the first free place from where their hash
+//! points (linear probing); a removal moves later entries back, so there are no tombstones and a
+//! table that has seen a billion orders is as fast as a new one. At most half of the places are in
+//! use. The table is never read out in its own order: the seed can't show in any result.
 
 use crate::arena::Slot;
 use crate::order::Order;
@@ -89,8 +89,8 @@ impl Index {
             if entry.slot.is_none() {
                 break;
             }
-            // An entry may move back to the hole unless its home lies behind the hole: then a probe for
-            // it would start too late to find it.
+            // An entry may move back to the hole unless its home lies behind the hole: then a probe
+            // for it would start too late to find it.
             let mask = self.table.len() - 1;
             let from_home = at.wrapping_sub(self.home(entry.id)) & mask;
             if from_home >= at.wrapping_sub(hole) & mask {

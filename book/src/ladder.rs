@@ -1,20 +1,23 @@
-//! The levels of one side, in order of price: sorted chunks under one sorted directory, the best last.
+//! The levels of one side, in order of price: sorted chunks under one sorted directory, the best
+//! last.
 //!
-//! A chunk holds up to 64 ranks in rising order with the slots of their levels; the directory holds, for
-//! each chunk, the lowest rank that belongs there. A price is found by searching the directory from its
-//! end, then the chunk. A full chunk splits in half; neighbours that fit into half a chunk are merged, so
-//! there are at most `levels / 16 + 2` chunks whatever prices come and go, and memory follows the number of
-//! levels, not their distance. Near the touch, adding or removing a level moves a few words.
+//! A chunk holds up to 64 ranks in rising order with the slots of their levels; the directory
+//! holds, for each chunk, the lowest rank that belongs there. A price is found by searching the
+//! directory from its end, then the chunk. A full chunk splits in half; neighbours that fit into
+//! half a chunk are merged, so there are at most `levels / 16 + 2` chunks whatever prices come and
+//! go, and memory follows the number of levels, not their distance. Near the touch, adding or
+//! removing a level moves a few words.
 
 use crate::arena::{Arena, Slot};
 use crate::level::Level;
 use crate::units::Rank;
 
-/// Ranks in a chunk. 64 are searched in six steps, and half of them are moved in one cache-line copy.
+/// Ranks in a chunk. 64 are searched in six steps, and half of them are moved in one cache-line
+/// copy.
 const CHUNK_RANKS: usize = 64;
 
-/// A chunk merges with its neighbour when both hold at most this many ranks: half a chunk, so that the
-/// next change can't split it again.
+/// A chunk merges with its neighbour when both hold at most this many ranks: half a chunk, so that
+/// the next change can't split it again.
 const MERGE_MAX: usize = CHUNK_RANKS / 2;
 
 /// Neighbouring chunks of the directory, sorted inside.
@@ -160,7 +163,8 @@ impl Ladder {
         })
     }
 
-    /// The best level below `rank`: what follows it when levels leave while they are walked through.
+    /// The best level below `rank`: what follows it when levels leave while they are walked
+    /// through.
     pub(crate) fn below(&self, rank: Rank) -> Option<(Rank, Slot<Level>)> {
         let mut rung = self.lower_bound(rank);
         while rung.at == 0 {

@@ -1,7 +1,8 @@
 //! A price level: a queue of orders, first come first, and their sums.
 //!
-//! The queue is linked through the orders themselves, so an order leaves it in constant time wherever it
-//! stands. Sums are kept exact by every function here; [`ORDERS_MAX`](crate::ORDERS_MAX) proves that they fit.
+//! The queue is linked through the orders themselves, so an order leaves it in constant time
+//! wherever it stands. Sums are kept exact by every function here;
+//! [`ORDERS_MAX`](crate::ORDERS_MAX) proves that they fit.
 
 use crate::arena::{Arena, Slot};
 use crate::order::Order;

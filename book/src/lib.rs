@@ -1,9 +1,9 @@
 //! Limit order book and matching for one symbol: commands in, events out.
 //!
-//! Principles: integer ticks and lots only; no I/O, no clock, no randomness, no `unsafe`; nothing that is
-//! read out depends on the order of a hash table; no allocation per command once the book has the capacity
-//! it was given at the start. One function, [`Book::apply`], changes a book; it runs the same checks live
-//! and in replay, and a refused command changes nothing.
+//! Principles: integer ticks and lots only; no I/O, no clock, no randomness, no `unsafe`; nothing
+//! that is read out depends on the order of a hash table; no allocation per command once the book
+//! has the capacity it was given at the start. One function, [`Book::apply`], changes a book; it
+//! runs the same checks live and in replay, and a refused command changes nothing.
 //!
 //! ```
 //! use book::{Book, BookConfig, Command, Event, Lots, NewOrder, OrderId, Side, Ticks, User};
@@ -20,23 +20,24 @@
 //!
 //! # How it is built
 //!
-//! * An order is 32 bytes in an arena, linked to its neighbours in the queue of its level by `u32` slots.
+//! * An order is 32 bytes in an arena, linked to its neighbours in the queue by `u32` slots.
 //! * A level is 32 bytes in an arena: price, total, count, first and last order.
-//! * Each side keeps its levels in a [ladder](ladder): sorted chunks of 64 prices under one sorted
-//!   directory, the best price last, so that work near the touch moves a few words. The best level is cached.
-//! * Ids are found in an open-addressing table with a seeded multiplicative hash and back-shift deletion.
+//! * Each side keeps its levels in a ladder: sorted chunks of 64 prices under one sorted directory,
+//!   the best last, so that work near the touch moves a few words. The best level is cached.
+//! * Ids are found in an open-addressing table with a seeded multiplicative hash and back-shift
+//!   deletion.
 //!
 //! # Why this ladder, and what may replace it
 //!
-//! An array indexed by price fails on a far price, and a window of ticks has to be moved when the market
-//! moves, which is a pause. A tree from the standard library allocates. Chunks cost memory by the number of
-//! levels and not by their distance, never allocate below capacity, and find a far price in two binary
-//! searches, with 100,000 levels as with ten. What they do not give is the level of a price near the touch
-//! without a search: pages of 64 ticks with a bitmap, keyed by the same chunks, are the candidate that the
-//! benches have to judge. Only `ladder.rs` would change.
+//! An array indexed by price fails on a far price, and a window of ticks has to be moved when the
+//! market moves, which is a pause. A tree from the standard library allocates. Chunks cost memory
+//! by the number of levels and not by their distance, never allocate below capacity, and find a far
+//! price in two binary searches, with 100,000 levels as with ten. What they do not give is the
+//! level of a price near the touch without a search: pages of 64 ticks with a bitmap, keyed by the
+//! same chunks, are the candidate that the benches have to judge. Only `ladder.rs` would change.
 //!
-//! A mass cancel walks the book, best price first on each side: the order of its events follows from the
-//! state alone, but its cost is that of all resting orders, not of the user's.
+//! A mass cancel walks the book, best price first on each side: the order of its events follows
+//! from the state alone, but its cost is that of all resting orders, not of the user's.
 //!
 //! Not here yet: icebergs, stops, expiry, auctions, state hash and snapshots.
 

@@ -1,7 +1,8 @@
 //! Entering an order: the checks, the trades, and what becomes of the rest.
 //!
-//! A taker meets the best level first and in it the order that came first, always at the maker's price.
-//! Self-trade prevention decides at the moment two orders meet, so it touches only makers that are reached.
+//! A taker meets the best level first and in it the order that came first, always at the maker's
+//! price. Self-trade prevention decides at the moment two orders meet, so it touches only makers
+//! that are reached.
 
 use crate::arena::Slot;
 use crate::book::Book;
@@ -99,7 +100,8 @@ impl Book {
         Ok(taken.settle(&taker, Some(price), events))
     }
 
-    /// Judges a well-formed order against the book. Returns the price at which its remainder may rest.
+    /// Judges a well-formed order against the book. Returns the price at which its remainder may
+    /// rest.
     fn admit(&self, new: &NewOrder, limit: Rank, crosses: bool) -> Result<Option<Ticks>, Reject> {
         match new.tif {
             TimeInForce::Post if crosses => return Err(Reject::WouldCross),
@@ -142,7 +144,8 @@ impl Book {
         taken
     }
 
-    /// Trades a taker against one level until either is used up. Leaves an empty level in its ladder.
+    /// Trades a taker against one level until either is used up. Leaves an empty level in its
+    /// ladder.
     fn take_level(
         &mut self,
         taker: &Taker,
@@ -203,7 +206,8 @@ impl Book {
         taken.open.0 -= off_taker.0;
     }
 
-    /// Takes quantity off a maker; it leaves the book when nothing stays. Its level stays in the ladder.
+    /// Takes quantity off a maker; it leaves the book when nothing stays. Its level stays in the
+    /// ladder.
     fn lessen(&mut self, slot: Slot<Order>, by: Lots) {
         let order = &mut self.orders[slot];
         if by < order.open {

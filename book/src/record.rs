@@ -11,8 +11,8 @@
 //! | 16 | price i64 | |
 //! | 24 | qty u64 | |
 //!
-//! Side, tif, flags and price speak of a new order only; what other operations have there is not looked
-//! at. The record has no self-trade mode of its own and no side of a mass cancel.
+//! Side, tif, flags and price speak of a new order only; what other operations have there is not
+//! looked at. The record has no self-trade mode of its own and no side of a mass cancel.
 
 use crate::command::{Command, NewOrder, TimeInForce};
 use crate::event::Reject;
@@ -29,7 +29,8 @@ const MASS_CANCEL: u8 = 5;
 
 const FLAG_MARKET: u8 = 1;
 
-/// Reads a record. [`Reject::BadCommand`] when it is none; numbers out of range are left to the book.
+/// Reads a record. [`Reject::BadCommand`] when it is none; numbers out of range are left to the
+/// book.
 pub fn decode(record: &[u8; RECORD_BYTES]) -> Result<Command, Reject> {
     let id = OrderId(u64::from_le_bytes(field(record, 8)));
     let price = Ticks(i64::from_le_bytes(field(record, 16)));

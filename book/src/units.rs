@@ -1,7 +1,9 @@
-//! The numbers of a book: prices in ticks, quantities in lots, ids of orders and users, and the two sides.
+//! The numbers of a book: prices in ticks, quantities in lots, ids of orders and users, and the two
+//! sides.
 //!
-//! The newtypes keep a price from being passed for a quantity. They do not restrict the value: a command
-//! carries what its sender wrote, and [`Book::apply`](crate::Book::apply) refuses what is out of range.
+//! The newtypes keep a price from being passed for a quantity. They do not restrict the value: a
+//! command carries what its sender wrote, and [`Book::apply`](crate::Book::apply) refuses what is
+//! out of range.
 
 use std::fmt;
 
@@ -19,11 +21,13 @@ pub struct Ticks(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Lots(pub u64);
 
-/// Name of an order, chosen by whoever sends it. Unique among the resting orders of a book; all of `u64`.
+/// Name of an order, chosen by whoever sends it. Unique among the resting orders of a book; all of
+/// `u64`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OrderId(pub u64);
 
-/// Owner of an order. User 0 stands for nobody in particular and is exempt from self-trade prevention.
+/// Owner of an order. User 0 stands for nobody in particular and is exempt from self-trade
+/// prevention.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct User(pub u32);
 

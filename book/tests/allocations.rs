@@ -18,8 +18,8 @@ fn count() {
     CALLS.with(|calls| calls.set(calls.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator with the arguments it came with; counting touches a
-// constant-initialised thread-local without a destructor, which does not allocate.
+// SAFETY: every call goes to the system's allocator with the arguments it came with; counting
+// touches a constant-initialised thread-local without a destructor, which does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();

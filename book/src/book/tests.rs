@@ -1,11 +1,12 @@
 //! Semantics one by one, in a small language.
 //!
-//! Commands, separated by `;`: `b 5@100 #1` bids five lots at 100 as order 1, `s 5@mkt #2` sells at market.
-//! Behind it, in any order: `ioc`, `fok`, `post`, `u7` (user), `newest`, `oldest`, `both`, `dec`, `allow`
-//! (self-trade mode). Further `cancel #1`, `reduce #1 2`, `replace #1 5@101`, `mass u7`, `mass u7 b`.
+//! Commands, separated by `;`: `b 5@100 #1` bids five lots at 100 as order 1, `s 5@mkt #2` sells at
+//! market. Behind it, in any order: `ioc`, `fok`, `post`, `u7` (user), `newest`, `oldest`, `both`,
+//! `dec`, `allow` (self-trade mode). Further `cancel #1`, `reduce #1 2`, `replace #1 5@101`, `mass
+//! u7`, `mass u7 b`.
 //!
-//! Events of the last command: `ok`, `no6` (refused), `1/2 5@100` (maker/taker), `cut 1 5 Asked 0` (order,
-//! quantity, why, still open), `rest 2 5@100`. The book: `b100 1=5 2=3, s101 4=1`.
+//! Events of the last command: `ok`, `no6` (refused), `1/2 5@100` (maker/taker), `cut 1 5 Asked 0`
+//! (order, quantity, why, still open), `rest 2 5@100`. The book: `b100 1=5 2=3, s101 4=1`.
 
 use super::*;
 use crate::command::{NewOrder, TimeInForce};

@@ -26,10 +26,11 @@ pub struct LatencyNs {
     pub max: u64,
 }
 
-/// Runs a command file once for its digests, `runs` times for its speed, and once command by command.
+/// Runs a command file once for its digests, `runs` times for its speed, and once command by
+/// command.
 ///
-/// `clock_ns` tells nanoseconds from any start and must be cheap, as it is called twice a command in the
-/// last pass. Commands are decoded ahead of the timed part. At least one timed run is made.
+/// `clock_ns` tells nanoseconds from any start and must be cheap, as it is called twice a command
+/// in the last pass. Commands are decoded ahead of the timed part. At least one timed run is made.
 pub fn bench(
     bytes: &[u8],
     runs: u32,

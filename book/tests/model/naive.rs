@@ -200,7 +200,8 @@ impl Naive {
         open
     }
 
-    /// Takes quantity off a resting order, and the order out when nothing stays. Returns what stays.
+    /// Takes quantity off a resting order, and the order out when nothing stays. Returns what
+    /// stays.
     fn take_off(&mut self, id: OrderId, by: u64) -> Lots {
         let order = self.resting.iter_mut().find(|order| order.id == id).expect("it rests");
         order.qty.0 -= by;
