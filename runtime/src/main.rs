@@ -1,4 +1,10 @@
 //! The `corelane` binary.
+
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-fn main() {}
+
+fn main() -> ExitCode {
+    runtime::cli::main(std::env::args_os())
+}

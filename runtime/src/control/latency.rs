@@ -149,8 +149,8 @@ impl Log {
         let tag = Tag::new(&shard.tag).expect("no comma, space or line end");
         // The builder writes a header each time; into nothing, as the file has one.
         let mut sink = Joined { out: &mut self.out, body: false };
-        let mut writer = IntervalLogWriterBuilder::new()
-            .begin_log_with(&mut sink, &mut self.serializer)?;
+        let mut writer =
+            IntervalLogWriterBuilder::new().begin_log_with(&mut sink, &mut self.serializer)?;
         writer.write_histogram(&shard.interval, start, length, Some(tag))?;
         Ok(())
     }

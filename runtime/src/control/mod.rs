@@ -207,7 +207,8 @@ impl Node {
     ) -> Result<PublisherState, Problem> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(out) = &options.stdout {
-            let out = out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
+            let out =
+                out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
             sinks.push(Box::new(Stdout::new(out)));
         }
         if let Some((path, store)) = &options.store {
@@ -281,7 +282,8 @@ impl Node {
         while let Some(problem) = self.segments.problem() {
             self.notices.push_back(Notice::Warning(problem));
         }
-        if self.symbols_due.is_some_and(|due| due <= Instant::now()) && self.rest.ask(Job::Symbols) {
+        if self.symbols_due.is_some_and(|due| due <= Instant::now()) && self.rest.ask(Job::Symbols)
+        {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
         }
         for state in &mut self.shards {
@@ -423,7 +425,10 @@ impl Node {
         }
         let deadline = started + STOP_WITHIN;
         let mut fatal = false;
-        while self.shards.iter().any(|state| state.stopped.is_none()) && Instant::now() < deadline && !fatal {
+        while self.shards.iter().any(|state| state.stopped.is_none())
+            && Instant::now() < deadline
+            && !fatal
+        {
             self.turn();
             fatal = self.notices.iter().any(|notice| matches!(notice, Notice::Fatal(_)));
             self.sleep(SLEEP_MAX);
@@ -458,11 +463,8 @@ impl Node {
         if let Some(publisher) = self.publisher.take_if(|publisher| publisher.stopped) {
             // Its last word was that it stopped.
             let _ = publisher.thread.join();
-            self.publisher = Some(PublisherState {
-                thread: std::thread::spawn(|| {}),
-                stop: None,
-                ..publisher
-            });
+            self.publisher =
+                Some(PublisherState { thread: std::thread::spawn(|| {}), stop: None, ..publisher });
         }
     }
 }

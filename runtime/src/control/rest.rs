@@ -258,8 +258,7 @@ impl Worker {
 
     fn symbols(&mut self) -> Result<(), String> {
         let Some(url) = self.urls.first() else { return Ok(()) };
-        let (entries, spot_prices) =
-            symbols::read(&self.aliases, |body| self.post(url, body))?;
+        let (entries, spot_prices) = symbols::read(&self.aliases, |body| self.post(url, body))?;
         self.say(Answer::Symbols { entries, spot_prices });
         Ok(())
     }

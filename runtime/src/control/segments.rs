@@ -75,11 +75,7 @@ impl Segments {
     }
 }
 
-fn work(
-    bell: &Bell,
-    mut orders: Receiver<(ShardId, SegmentOrder)>,
-    mut made: Sender<Made>,
-) {
+fn work(bell: &Bell, mut orders: Receiver<(ShardId, SegmentOrder)>, mut made: Sender<Made>) {
     while !orders.is_abandoned() {
         let Some((shard, order)) = orders.receive() else {
             bell.sleep(Duration::from_secs(1), || !orders.is_empty() || orders.is_abandoned());

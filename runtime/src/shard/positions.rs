@@ -113,7 +113,11 @@ impl Positions {
     }
 
     /// Takes the perpetual state of an account. The row, if it changed.
-    pub(super) fn account(&mut self, state: &AccountState, positions: &str) -> Option<&PositionRow> {
+    pub(super) fn account(
+        &mut self,
+        state: &AccountState,
+        positions: &str,
+    ) -> Option<&PositionRow> {
         let row = self.rows.entry(state.user).or_default();
         let numbers =
             [state.account_value, state.total_margin_used, state.total_ntl_pos, state.withdrawable];

@@ -1,0 +1,15 @@
+//! Writing to standard output. A reader that goes away (`| head`) is no failure.
+
+use std::io::{ErrorKind, Write};
+
+use crate::diag::Exit;
+
+/// Writes text to standard output.
+pub(super) fn out(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Success,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Success,
+        Err(_) => Exit::Io,
+    }
+}

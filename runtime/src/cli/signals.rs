@@ -1,0 +1,40 @@
+//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::diag::{Exit, Problem, reason};
+
+/// Whether the end was asked for.
+#[derive(Clone)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from here on.
+    pub(super) fn listen() -> Result<Stop, Problem> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let listen = || -> io::Result<()> {
+            for signal in [SIGINT, SIGTERM] {
+                // In this order: the first signal finds the flag down and raises it, the second finds it up.
+                let code = i32::from(Exit::Failed.code());
+                flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
+                flag::register(signal, Arc::clone(&stop))?;
+            }
+            Ok(())
+        };
+        listen().map_err(|error| {
+            Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
+        })?;
+        Ok(Stop(stop))
+    }
+
+    /// Whether a signal came.
+    pub(super) fn is_asked(&self) -> bool {
+        // Relaxed: it carries nothing but itself.
+        self.0.load(Ordering::Relaxed)
+    }
+}

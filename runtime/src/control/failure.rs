@@ -1,0 +1,151 @@
+//! What the user reads when a node cannot start or goes on with a fault.
+
+use std::io;
+use std::path::Path;
+
+use persist::disk::DiskError;
+use persist::lock::LockError;
+use persist::open::OpenError;
+use persist::segment::{SegmentError, SegmentOrder};
+use shards::{Address, ShardId};
+
+use crate::diag::{Problem, reason};
+use crate::publisher::store::StartError;
+use crate::shard::message::NotOpened;
+
+pub(super) fn thread(what: &str, error: &io::Error) -> Problem {
+    Problem::error("SYS001", format!("cannot start {what}: {}", reason(error))).fix(
+        "close programs, or raise the limits of open files and of processes (ulimit -n, ulimit -u)",
+    )
+}
+
+pub(super) fn file(path: &Path, error: &io::Error) -> Problem {
+    Problem::error("DIR002", format!("cannot write {}: {}", path.display(), reason(error)))
+        .fix("free space, or give this user the right to write there")
+}
+
+pub(super) fn url(url: &str, why: &str) -> Problem {
+    Problem::error("UPS001", format!("{url}: {why}")).fix("write source.ws_url = \"wss://host/ws\"")
+}
+
+pub(super) fn resolve(host: &str, error: &io::Error) -> Problem {
+    Problem::error("UPS004", format!("the name {host} cannot be resolved: {}", reason(error)))
+        .fix("check source.ws_url and this host's name servers (/etc/resolv.conf)")
+}
+
+pub(super) fn backfill(address: &Address, why: &str) -> Problem {
+    Problem::warning("UPS005", format!("fills of {address} could not be fetched: {why}"))
+        .why("what is missing is told as a gap event; live fills go on")
+}
+
+pub(super) fn symbols(why: &str) -> Problem {
+    Problem::warning("UPS006", format!("the symbol table could not be read: {why}"))
+        .why("signals carry the raw coin name until it can; it is tried again")
+}
+
+pub(super) fn sink(sink: &str, what: &str) -> Problem {
+    Problem::warning("SNK001", format!("{sink}: {what}"))
+        .why("the journal holds what was not acknowledged")
+}
+
+pub(super) fn fault(shard: ShardId, why: &str) -> Problem {
+    Problem::error("LAN001", format!("shard {} cannot go on: {why}", shard.0))
+        .why("nothing that was not durable has been seen by anyone")
+        .fix("look at the cause and start again: the journal is replayed")
+}
+
+pub(super) fn store(path: &Path, error: &StartError) -> Problem {
+    Problem::error("DB001", format!("the database {} cannot be used: {error}", path.display()))
+        .fix("close the program that holds it, or name another file: store.url = \"sqlite:FILE\"")
+}
+
+pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, full: bool) -> Problem {
+    if full {
+        return Problem::warning(
+            "DSK001",
+            format!("{}: no space for the next journal segment", order.dir.display()),
+        )
+        .why(format!("{error}; input waits when the segments at hand are full"))
+        .fix("free space; it goes on by itself");
+    }
+    Problem::warning("JRN007", format!("a journal segment cannot be prepared: {error}"))
+        .fix("look at the disk; it is tried again each second")
+}
+
+pub(super) fn not_locked(dir: &Path, error: &LockError) -> Problem {
+    match error {
+        LockError::Held { pid, since_unix_s, .. } => {
+            let who =
+                pid.map_or("another corelane".to_owned(), |pid| format!("corelane pid {pid}"));
+            let since = since_unix_s.map_or(String::new(), |s| format!(" since {}", clock_time(s)));
+            Problem::error("JRN006", format!("{} is in use by {who}{since}", dir.display()))
+                .fix("stop it, or use another directory: node.data_dir")
+        }
+        LockError::Disk(error) => disk(dir, error),
+    }
+}
+
+/// Hours and minutes, UTC.
+fn clock_time(unix_s: u64) -> String {
+    format!("{:02}:{:02} UTC", unix_s / 3600 % 24, unix_s / 60 % 60)
+}
+
+fn disk(dir: &Path, error: &DiskError) -> Problem {
+    let code = if error.is_no_space() { "DSK001" } else { "JRN001" };
+    Problem::error(code, format!("the journal in {} cannot be used: {error}", dir.display()))
+        .fix("look at the disk and at the rights of the directory")
+}
+
+pub(super) fn not_opened(why: &NotOpened) -> Problem {
+    match why {
+        NotOpened::Unreadable { .. } => Problem::error("JRN003", why.to_string())
+            .why("the checksum is right: a later corelane wrote it")
+            .fix("use the version that wrote it, or a later one"),
+        NotOpened::Journal(error) => journal(error),
+    }
+}
+
+fn journal(error: &OpenError) -> Problem {
+    match error {
+        OpenError::CorruptBeforeEnd { segment, offset, seq, batches, records } => Problem::error(
+            "JRN005",
+            format!(
+                "{}: the batch at byte {offset} (seq {seq}) is damaged, and {batches} good batches \
+                 with {records} records follow it",
+                segment.display()
+            ),
+        )
+        .why("this is not a torn tail: the disk or a person changed what had been acknowledged")
+        .fix("bring the file back from a copy; nothing was changed here"),
+        OpenError::ShardCount { path, found, asked } => Problem::error(
+            "JRN002",
+            format!(
+                "{} holds {found} shards, the configuration asks for {asked}",
+                path.parent().and_then(Path::parent).unwrap_or(path).display()
+            ),
+        )
+        .why("an account would move to another shard and its journal would not follow")
+        .fix(format!("node.shards = {found}")),
+        OpenError::NewerFormat { path, found, known } => Problem::error(
+            "JRN003",
+            format!("{} has format {found}, this corelane reads up to {known}", path.display()),
+        )
+        .fix("use the version that wrote it, or a later one"),
+        OpenError::Segment(SegmentError::NoSpace { .. }) => {
+            Problem::error("DSK001", format!("no space for the journal: {error}"))
+                .fix("free space, or set a smaller journal.segment_size")
+        }
+        OpenError::Disk(cause) if cause.is_no_space() => {
+            Problem::error("DSK001", format!("no space for the journal: {error}"))
+                .fix("free space, or set a smaller journal.segment_size")
+        }
+        OpenError::SuperblockDamaged { .. }
+        | OpenError::SuperblockMissing { .. }
+        | OpenError::SegmentSize { .. }
+        | OpenError::WrongShard { .. } => Problem::error("JRN005", error.to_string())
+            .why("the disk or a person changed the directory")
+            .fix("bring the files back from a copy; nothing was changed here"),
+        other => Problem::error("JRN001", format!("the journal cannot be opened: {other}"))
+            .fix("look at the disk and at the rights of the directory"),
+    }
+}
