@@ -17,8 +17,8 @@ pub const ROOTS_ENV: &str = "SSL_CERT_FILE";
 /// Why TLS cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file that [`ROOTS_ENV`] names cannot be read.
-    #[error("{ROOTS_ENV} names {path}, which cannot be read: {source}")]
+    /// A file of roots cannot be read.
+    #[error("the root certificates in {path} cannot be read: {source} (see {ROOTS_ENV})")]
     ReadRoots {
         /// The file.
         path: PathBuf,
@@ -74,6 +74,13 @@ impl Roots {
         Ok(Roots::of(roots))
     }
 
+    /// The certificates of a PEM file and no others.
+    pub fn from_file(path: PathBuf) -> Result<Roots, TlsError> {
+        let origin = path.display().to_string();
+        let pem = std::fs::read(&path).map_err(|source| TlsError::ReadRoots { path, source })?;
+        Roots::from_pem(&pem, &origin)
+    }
+
     /// The roots of the file that [`ROOTS_ENV`] names; the bundled ones where it is unset. The file is read once
     /// in the life of the process.
     pub fn from_environment() -> Result<Roots, TlsError> {
@@ -83,13 +90,7 @@ impl Roots {
         }
         let roots = match std::env::var_os(ROOTS_ENV).filter(|path| !path.is_empty()) {
             None => Roots::bundled(),
-            Some(path) => {
-                let path = PathBuf::from(path);
-                let origin = path.display().to_string();
-                let pem =
-                    std::fs::read(&path).map_err(|source| TlsError::ReadRoots { path, source })?;
-                Roots::from_pem(&pem, &origin)?
-            }
+            Some(path) => Roots::from_file(path.into())?,
         };
         Ok(ROOTS.get_or_init(|| roots).clone())
     }
@@ -182,6 +183,19 @@ mod tests {
         );
         let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(error(damaged).starts_with("no usable root certificate in a.pem: "));
+    }
+
+    #[test]
+    fn roots_come_from_a_file() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        assert!(Roots::from_file(folder.join("root.pem")).is_ok());
+        let error = Roots::from_file(folder.join("none.pem")).expect_err("no such file");
+        assert!(matches!(error, TlsError::ReadRoots { .. }), "{error}");
+        assert!(error.to_string().contains("none.pem"), "{error}");
+        // What the environment says is the test machine's affair; that it is asked once is ours.
+        if let (Ok(first), Ok(second)) = (Roots::from_environment(), Roots::from_environment()) {
+            assert!(Arc::ptr_eq(&first.0, &second.0));
+        }
     }
 
     #[test]

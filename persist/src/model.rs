@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
@@ -85,11 +86,6 @@ impl ModelDisk {
     /// Lets a single write take at most this many bytes.
     pub(crate) fn shorten_writes(&self, bytes: Option<usize>) {
         self.0.borrow_mut().write_bytes_max = bytes;
-    }
-
-    /// Changes so far.
-    pub(crate) fn changes(&self) -> u64 {
-        self.0.borrow().changes
     }
 
     /// Sector writes that a crash could lose.
@@ -229,6 +225,12 @@ impl Content {
             }
         }
         Content { durable: bytes.clone(), bytes, pending: Vec::new() }
+    }
+}
+
+impl fmt::Debug for ModelFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file {}", self.number)
     }
 }
 

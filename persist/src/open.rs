@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::batch::{BATCH_BYTES_MAX, Place, Record, VERSION};
+use crate::chain::Chain;
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed};
 use crate::journal::{Journal, Options, Start};
 use crate::recover::{self, OnRecord, TornTail};
@@ -238,7 +239,8 @@ pub(crate) fn open_on<D: Disk>(
         disk.remove(&path).map_err(failed(Op::Remove, &path))?;
     }
     let epoch = loaded.next_epoch(scanned.chain.epoch);
-    let raised = Superblock { epoch, remains: scanned.remains, ..loaded.superblock };
+    let (end, remains) = (scanned.chain.place, scanned.remains);
+    let raised = Superblock { epoch, end, remains, ..loaded.superblock };
     loaded.replace(disk, dir, raised)?;
     // A seal over the torn batch: the next opening shall not report it again.
     scanned.chain.sealed &= scanned.torn.is_none();
@@ -290,6 +292,7 @@ fn create<D: Disk>(disk: &D, options: &Options) -> Result<Loaded, DiskError> {
         shard_count: options.shard_count,
         segment_bytes: options.segment_bytes,
         epoch: 0,
+        end: Chain::start(options.shard).place,
         remains: Place { segment: 0, offset: 0 },
     };
     superblock::create(disk, &options.dir, superblock)

@@ -1,17 +1,19 @@
 //! The scan of a journal: replay what is whole, find the end, and tell a torn tail from damage.
 //!
-//! The rule. Stop at the first place where no batch continues the chain; `h` is the seq expected there. Look
-//! through every later block for an intact batch of the same or a newer epoch. If one says that `h` was
-//! durable when it was built, or that everything before it was (the flag `settled`, which also speaks for a
-//! seal, which has no seq), then something acknowledged is damaged: refuse. Otherwise what lies beyond is the
-//! remains of writes that nobody was told of: a torn tail.
+//! The rule. Stop at the first place where no batch continues the chain; `h` is the seq expected there. From
+//! the end that the superblock remembers on, a batch must be of the epoch that began there, or newer: an older
+//! one was cut off then. Look through every later block for an intact batch of the same or a newer epoch. If one
+//! says that `h` was durable when it was built, or that everything before it was (the flag `settled`, which also
+//! speaks for a seal, which has no seq), then something acknowledged is damaged: refuse. Refuse as well when the
+//! remembered end is not reached. Otherwise what lies beyond is the remains of writes that nobody was told of: a
+//! torn tail.
 //!
 //! The scan writes nothing.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::batch::{self, BadBatch, Place, Record, Records};
+use crate::batch::{self, BadBatch, Header, Place, Record, Records};
 use crate::block::{BLOCK_BYTES, ZERO_BLOCK};
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed};
@@ -22,7 +24,7 @@ use crate::segment;
 use crate::superblock::Superblock;
 
 /// Large enough that a disk reads at its full rate, small against the memory of a host.
-const AHEAD_BYTES: usize = 1 << 20;
+const AHEAD_BYTES: u64 = 1 << 20;
 
 /// A journal that ends in the middle of a write. Normal after a power cut: nobody was told of what it held.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,8 +84,9 @@ pub(crate) fn scan<D: Disk>(
     on_record: &mut OnRecord<'_>,
 ) -> Result<Scanned, OpenError> {
     let chain = Chain::start(superblock.shard);
-    let reader = Reader::new(dir.to_owned(), Mode::Read, AHEAD_BYTES);
-    let mut scan = Scan { disk, dir, reader, chain, batches: 0, records: 0 };
+    let ahead = AHEAD_BYTES.min(superblock.segment_bytes) as usize;
+    let reader = Reader::new(dir.to_owned(), Mode::Read, ahead);
+    let mut scan = Scan { disk, dir, superblock, reader, chain, batches: 0, records: 0 };
     if let Some(position) = scan.replay(on_record)? {
         return Ok(Scanned {
             chain: scan.chain,
@@ -94,8 +97,8 @@ pub(crate) fn scan<D: Disk>(
             remains: scan.chain.place,
         });
     }
-    let later = scan.survey(segments, superblock.segment_bytes)?;
-    if later.proof {
+    let later = scan.survey(segments)?;
+    if later.proof || scan.chain.place < superblock.end {
         return Err(OpenError::CorruptBeforeEnd {
             segment: segment::path_of(dir, scan.chain.place.segment),
             offset: scan.chain.place.offset,
@@ -104,7 +107,7 @@ pub(crate) fn scan<D: Disk>(
             records: later.records,
         });
     }
-    let torn = scan.torn(superblock.remains)?;
+    let torn = scan.torn()?;
     Ok(Scanned {
         chain: scan.chain,
         batches: scan.batches,
@@ -118,6 +121,7 @@ pub(crate) fn scan<D: Disk>(
 struct Scan<'a, D: Disk> {
     disk: &'a D,
     dir: &'a Path,
+    superblock: &'a Superblock,
     reader: Reader<D::File>,
     chain: Chain,
     batches: u64,
@@ -154,7 +158,8 @@ impl<D: Disk> Scan<'_, D> {
     /// Takes the batch at `place` if it continues the chain.
     fn step(&mut self, place: Place, on_record: &mut OnRecord<'_>) -> Result<Step, DiskError> {
         let Ok(found) = self.reader.batch(self.disk, place)? else { return Ok(Step::None) };
-        if !self.chain.admits(&found.header) {
+        let (chain, superblock) = (&self.chain, self.superblock);
+        if !is_next(chain, superblock, &found.header, place) {
             return Ok(Step::None);
         }
         let mut records = Records::new(&found.header, found.bytes);
@@ -170,7 +175,8 @@ impl<D: Disk> Scan<'_, D> {
     }
 
     /// Looks through every block beyond the end for proof that something acknowledged is missing.
-    fn survey(&mut self, segments: &[u64], segment_bytes: u64) -> Result<Later, OpenError> {
+    fn survey(&mut self, segments: &[u64]) -> Result<Later, OpenError> {
+        let segment_bytes = self.superblock.segment_bytes;
         let end = self.chain.place;
         let mut later = Later { batches: 0, records: 0, proof: false, remains: end };
         for &segment in segments.iter().filter(|index| **index >= end.segment) {
@@ -195,7 +201,8 @@ impl<D: Disk> Scan<'_, D> {
                 let header = found.header;
                 // A batch of another shard proves nothing about seqs, but that files were mixed up.
                 let stranger = header.shard != self.chain.shard;
-                if stranger || header.epoch >= self.chain.epoch {
+                let floor = epoch_floor(&self.chain, self.superblock, place);
+                if stranger || header.epoch >= floor {
                     later.batches += 1;
                     later.records += u64::from(header.count);
                     later.proof |=
@@ -220,15 +227,18 @@ impl<D: Disk> Scan<'_, D> {
 
     /// Whether a write was cut short at the end. What the last opening saw already is not reported again,
     /// unless the start of the very next batch can be read there.
-    fn torn(&mut self, reported: Place) -> Result<Option<TornTail>, DiskError> {
+    fn torn(&mut self) -> Result<Option<TornTail>, DiskError> {
         let end = self.chain.place;
         for place in [end, end.next_segment()] {
+            let (chain, superblock) = (&self.chain, self.superblock);
             let block = self.reader.read(self.disk, place, BLOCK_BYTES)?;
             if block.is_empty() || block == ZERO_BLOCK.0 {
                 continue;
             }
-            let next = batch::peek(block).ok().filter(|(header, _)| self.chain.admits(header));
-            if next.is_none() && place < reported {
+            let next = batch::peek(block)
+                .ok()
+                .filter(|(header, _)| is_next(chain, superblock, header, place));
+            if next.is_none() && place < self.superblock.remains {
                 continue;
             }
             return Ok(Some(TornTail {
@@ -240,6 +250,16 @@ impl<D: Disk> Scan<'_, D> {
         }
         Ok(None)
     }
+}
+
+/// Whether the batch at `place` is the next one, and not one that an earlier opening cut off.
+fn is_next(chain: &Chain, superblock: &Superblock, header: &Header, place: Place) -> bool {
+    chain.admits(header) && header.epoch >= epoch_floor(chain, superblock, place)
+}
+
+/// The oldest epoch that a batch at `place`, not before the end of the chain, can have.
+fn epoch_floor(chain: &Chain, superblock: &Superblock, place: Place) -> u64 {
+    if place >= superblock.end { chain.epoch.max(superblock.epoch) } else { chain.epoch }
 }
 
 enum Step {

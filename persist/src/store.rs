@@ -125,6 +125,12 @@ impl Sqlite {
         written.map_err(|source| classify(&self.path, "write rows", source))
     }
 
+    /// Calls `f` with (signal_id, size_exact, notional_exact) of every signal, in the order they were written.
+    pub fn each_signal(&self, f: &mut dyn FnMut(&str, &str, &str)) -> Result<(), StoreError> {
+        let read = rows::each_signal(&self.connection, f);
+        read.map_err(|source| classify(&self.path, "read signals", source))
+    }
+
     /// Addresses of `hl_watch_addresses` that are not deleted, in the order of their ids.
     pub fn read_watch_addresses(&self) -> Result<Vec<WatchAddress>, StoreError> {
         let read = rows::watch_addresses(&self.connection);

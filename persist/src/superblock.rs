@@ -1,7 +1,8 @@
 //! What must be known before a journal is read: whose it is, its shape, and its epoch.
 //!
 //! The file `superblock` has two slots of one block. A change is written to the slot that does not hold the
-//! newest valid state, and synced; so one of them is valid at every moment. Little-endian.
+//! newest valid state, and synced; then to the other, and synced. So one of them is valid at every moment, and
+//! between changes both are, and say the same. Little-endian.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -15,10 +16,16 @@
 //! | 24 | 8 | epoch |
 //! | 32 | 8 | bytes of a segment |
 //! | 40 | 8 | segment, and |
-//! | 48 | 8 | offset up to which torn remains were found and reported at the last opening |
+//! | 48 | 8 | offset at which the journal ended when the epoch was raised |
+//! | 56 | 8 | segment, and |
+//! | 64 | 8 | offset up to which torn remains were found beyond that, and reported |
+//!
+//! The end is what makes recovery sure: everything before it was durable when it was written down, and whatever
+//! stands at or beyond it in an older epoch was cut off then, and stays dead, even if later writes that were cut
+//! short happen to make it whole.
 //!
 //! The epoch is raised here, durably, before the first batch of an opening is written. A slot that is damaged
-//! may have been the newest, so the epoch then rises by two: no epoch is ever used twice.
+//! may have held a newer one, cut short between the two, so the epoch then rises by two: none is used twice.
 
 use std::path::{Path, PathBuf};
 
@@ -49,11 +56,13 @@ struct RawSlot {
     generation: U64,
     epoch: U64,
     segment_bytes: U64,
+    end_segment: U64,
+    end_offset: U64,
     remains_segment: U64,
     remains_offset: U64,
 }
 
-const _: () = assert!(size_of::<RawSlot>() == 56);
+const _: () = assert!(size_of::<RawSlot>() == 72);
 
 /// What a superblock says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +75,8 @@ pub struct Superblock {
     pub segment_bytes: u64,
     /// Epoch of the last opening.
     pub epoch: u64,
+    /// Where the journal ended then: batches of this epoch follow, and none of an older one.
+    pub end: Place,
     /// Up to where torn remains beyond the journal's end have been reported already.
     pub remains: Place,
 }
@@ -170,10 +181,14 @@ impl Loaded {
         assert!(superblock.epoch > self.superblock.epoch, "epochs rise");
         let path = dir.join(NAME);
         let file = disk.open(&path, Mode::Write).map_err(failed(Op::Open, &path))?;
-        let (slot, generation) = (1 - self.slot, self.generation + 2);
-        write_slot(&file, &path, slot, generation, &superblock)?;
-        file.sync().map_err(failed(Op::Sync, &path))?;
-        *self = Loaded { superblock, generation, slot, other_damaged: false };
+        // First over the older slot; then, when that is durable, over the other: either alone will do.
+        for (slot, generation) in [1 - self.slot, self.slot].into_iter().zip(self.generation + 1..)
+        {
+            write_slot(&file, &path, slot, generation, &superblock)?;
+            file.sync().map_err(failed(Op::Sync, &path))?;
+        }
+        let generation = self.generation + SLOTS as u64;
+        *self = Loaded { superblock, generation, other_damaged: false, ..*self };
         Ok(())
     }
 }
@@ -195,6 +210,8 @@ fn write_slot<F: DiskFile>(
         generation: generation.into(),
         epoch: superblock.epoch.into(),
         segment_bytes: superblock.segment_bytes.into(),
+        end_segment: superblock.end.segment.into(),
+        end_offset: superblock.end.offset.into(),
         remains_segment: superblock.remains.segment.into(),
         remains_offset: superblock.remains.offset.into(),
     };
@@ -216,6 +233,7 @@ fn read_slot(block: &[u8], slot: usize) -> Option<(u16, u64, Superblock)> {
         shard_count: raw.shard_count.get(),
         segment_bytes: raw.segment_bytes.get(),
         epoch: raw.epoch.get(),
+        end: Place { segment: raw.end_segment.get(), offset: raw.end_offset.get() },
         remains: Place { segment: raw.remains_segment.get(), offset: raw.remains_offset.get() },
     };
     Some((raw.version.get(), raw.generation.get(), superblock))

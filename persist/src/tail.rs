@@ -52,6 +52,8 @@ pub struct Tail {
     dir: PathBuf,
     reader: Reader<OsFile>,
     after: Position,
+    /// The last record handed over.
+    last: Option<Handed>,
     chain: Chain,
     /// The batch being walked.
     batch: Option<Walking>,
@@ -75,6 +77,7 @@ impl Tail {
             dir: dir.to_owned(),
             reader: Reader::new(dir.to_owned(), Mode::ReadDirect, AHEAD_BYTES),
             after,
+            last: None,
             chain: Chain::start(loaded.superblock.shard),
             batch: None,
         };
@@ -87,10 +90,12 @@ impl Tail {
     /// Going a little forward costs nothing until the next [`Tail::read`], which walks there.
     pub fn seek(&mut self, after: Position) -> Result<(), TailError> {
         let start = self.segment_of(after.seq.max(1))?;
-        let is_ahead = after >= self.after && start.place.segment <= self.chain.place.segment;
+        let is_ahead = after >= self.after
+            && self.last.is_none_or(|last| last.is_at_or_before(after))
+            && start.place.segment <= self.chain.place.segment;
         if !is_ahead || self.chain.crc == 0 {
             self.chain = start;
-            self.batch = None;
+            (self.batch, self.last) = (None, None);
         }
         self.after = after;
         Ok(())
@@ -142,9 +147,11 @@ impl Tail {
             if record.seq > durable_seq {
                 return Ok((handed, false));
             }
-            if !is_at_or_before(&record, self.after) {
+            let here = Handed::from(&record);
+            if !here.is_at_or_before(self.after) {
                 on_record(record);
                 handed += 1;
+                self.last = Some(here);
             }
             walking.at = records.walked_to();
         }
@@ -206,10 +213,24 @@ impl Tail {
     }
 }
 
-/// Whether a reader that wants what follows `after` does not want this record.
-fn is_at_or_before(record: &Record<'_>, after: Position) -> bool {
-    let is_known_event = record.is_input || record.index <= after.index;
-    record.seq < after.seq || (record.seq == after.seq && is_known_event)
+/// Which record was handed over.
+#[derive(Clone, Copy)]
+struct Handed {
+    position: Position,
+    is_input: bool,
+}
+
+impl Handed {
+    fn from(record: &Record<'_>) -> Handed {
+        let position = Position::new(record.seq, record.index);
+        Handed { position, is_input: record.is_input }
+    }
+
+    /// Whether a reader that wants what follows `after` does not want this record.
+    fn is_at_or_before(self, after: Position) -> bool {
+        // An input comes before its first event, and whoever has seen one of its events has seen it.
+        if self.is_input { self.position.seq <= after.seq } else { self.position <= after }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! The short way through a `userFills` frame, for the form that the venue sends.
 //!
-//! The general reader in `frame` goes through serde: correct for every form of JSON, and two thirds slower than
-//! the parser alone. This one knows the fields of a fill and takes numbers from the digits as it passes them. It
+//! The general reader in `frame` goes through serde: right for every form of JSON, at 1.7 times what the parser
+//! alone takes. This one knows the fields of a fill and takes numbers from the digits as it passes them. It
 //! gives up (`None`) at whatever is unusual: white space, escapes, an unknown or repeated key, a liquidation, a
 //! number it cannot hold. Then the general reader judges the frame from its beginning, so no rule about what is
 //! accepted lives here. A property test holds the two to the same answer.
+//!
+//! Measured by `benches/decode_user_fills` on a 2-core virtual machine at 2.3 GHz, shared, one run, a frame of 1,
+//! 10, 1000 fills: 410 ns, 3.9 us, 373 us; serde_json alone into borrowed strings, in the same run: 600 ns,
+//! 7.0 us, 481 us. Without this file the first was 1.7 times the second at 10 and 1000 fills.
 
 use shards::{Address, Coin, Decimal, Dir, Fill, Side, Token, address};
 
@@ -363,7 +367,7 @@ mod tests {
             let mut bytes = text.into_bytes();
             for (at, byte, edit) in edits {
                 let at = at.index(bytes.len());
-                if edit == 0 { bytes[at] = byte } else { bytes.truncate(at) }
+                if edit == 0 { bytes[at] = byte } else { bytes[at..].rotate_left(1) }
             }
             both(&String::from_utf8_lossy(&bytes))?;
         }

@@ -287,6 +287,21 @@ pub(super) fn upsert_position(
         ])
 }
 
+pub(super) fn each_signal(
+    connection: &Connection,
+    f: &mut dyn FnMut(&str, &str, &str),
+) -> rusqlite::Result<()> {
+    let mut query = connection.prepare(
+        "SELECT signal_id, size_exact, notional_exact FROM hl_address_signals ORDER BY id",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
+        f(text(0)?, text(1)?, text(2)?);
+    }
+    Ok(())
+}
+
 pub(super) fn watch_addresses(connection: &Connection) -> rusqlite::Result<Vec<WatchAddress>> {
     connection
         .prepare_cached(

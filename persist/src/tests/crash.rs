@@ -136,7 +136,7 @@ fn every_crash_of_a_small_log_keeps_what_was_acked() {
         states += check_every_crash(Damage::None, seed);
         seed += 1;
     }
-    println!("{states} states, seeds 1 to {}", seed - 1);
+    eprintln!("{states} states, seeds 1 to {}", seed - 1);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn damaged_sectors_in_flight_are_no_worse() {
         states += check_every_crash(Damage::Sectors, seed);
         seed += 1;
     }
-    println!("{states} states, seeds 1 to {}", seed - 1);
+    eprintln!("{states} states, seeds 1 to {}", seed - 1);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn rounds_of_crash_and_recovery_keep_what_was_acked() {
         }
         seed += 1;
     }
-    println!("{done} rounds, seeds 1 to {}", seed - 1);
+    eprintln!("{done} rounds, seeds 1 to {}", seed - 1);
 }
 
 /// A writer that keeps several batches in flight: more than the journal's own does, and what the format is
@@ -284,7 +284,7 @@ fn old_tails_stay_dead() {
         pipelined.history.compare(recovered);
         seed += 1;
     }
-    println!("{done} rounds, seeds 1 to {}", seed - 1);
+    eprintln!("{done} rounds, seeds 1 to {}", seed - 1);
 }
 
 #[test]

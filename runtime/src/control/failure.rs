@@ -105,7 +105,7 @@ pub(super) fn not_opened(why: &NotOpened) -> Problem {
     }
 }
 
-fn journal(error: &OpenError) -> Problem {
+pub(super) fn journal(error: &OpenError) -> Problem {
     match error {
         OpenError::CorruptBeforeEnd { segment, offset, seq, batches, records } => Problem::error(
             "JRN005",

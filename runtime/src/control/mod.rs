@@ -80,12 +80,11 @@ struct ShardState {
     opened: Option<Opened>,
     report: Report,
     stopped: Option<Stopped>,
-    /// Info URL of the source that each of its accounts uses.
     dir: PathBuf,
 }
 
 struct PublisherState {
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
     stop: Option<Sender<()>>,
     news: Receiver<News>,
     report: PublisherReport,
@@ -241,7 +240,13 @@ impl Node {
             })
             .map_err(|error| failure::thread("the publisher", &error))?;
         let report = PublisherReport::default();
-        Ok(PublisherState { thread, stop: Some(stop), news: received, report, stopped: false })
+        Ok(PublisherState {
+            thread: Some(thread),
+            stop: Some(stop),
+            news: received,
+            report,
+            stopped: false,
+        })
     }
 
     /// Accounts that the journals know and the configuration no longer names are let go.
@@ -460,11 +465,12 @@ impl Node {
                 _ => break,
             }
         }
-        if let Some(publisher) = self.publisher.take_if(|publisher| publisher.stopped) {
+        if let Some(publisher) = &mut self.publisher
+            && publisher.stopped
+            && let Some(thread) = publisher.thread.take()
+        {
             // Its last word was that it stopped.
-            let _ = publisher.thread.join();
-            self.publisher =
-                Some(PublisherState { thread: std::thread::spawn(|| {}), stop: None, ..publisher });
+            let _ = thread.join();
         }
     }
 }
@@ -528,4 +534,9 @@ fn start_shard(
         dir,
     };
     Ok((state, HalfFeed { events: consumer, acks }))
+}
+
+/// What the user reads when a journal cannot be replayed.
+pub(crate) fn not_replayed(error: &persist::open::OpenError) -> Problem {
+    failure::journal(error)
 }

@@ -194,6 +194,8 @@ pub struct Report {
     pub unreadable: u64,
     /// Orders remembered now.
     pub orders: u64,
+    /// Orders with fills that are not yet signalled, now.
+    pub unsignalled: u64,
     /// Connections open now.
     pub links_open: u64,
     /// Connections lost.

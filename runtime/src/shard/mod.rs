@@ -544,7 +544,6 @@ fn lengthen_slice() {
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
 }
 
-/// The last counters of shards that are no more are all there is of them.
 impl Report {
     /// Adds another shard's counters.
     pub fn add(&mut self, other: &Report) {
@@ -558,6 +557,7 @@ impl Report {
         self.unsound += other.unsound;
         self.unreadable += other.unreadable;
         self.orders += other.orders;
+        self.unsignalled += other.unsignalled;
         self.links_open += other.links_open;
         self.links_lost += other.links_lost;
         self.followed += other.followed;

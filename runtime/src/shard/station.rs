@@ -293,6 +293,7 @@ impl Station {
     pub(super) fn report(&mut self) -> Report {
         self.report.counts = self.core.counts();
         self.report.orders = self.core.orders() as u64;
+        self.report.unsignalled = self.core.unsignalled() as u64;
         self.report.durable_seq = self.journal.durable_seq();
         self.report.ring_full = self.outbox.ring_full();
         self.report

@@ -115,7 +115,9 @@ impl Core {
                 }
             }
         }
-        self.orders[key].unsignalled_ns = 0;
+        if std::mem::take(&mut self.orders[key].unsignalled_ns) != 0 {
+            self.unsignalled -= 1;
+        }
     }
 
     fn emit_leg(

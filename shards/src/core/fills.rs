@@ -179,6 +179,7 @@ impl Core {
         order.touched_ns = self.now_ns;
         order.grace_from_ns = self.now_ns;
         if order.unsignalled_ns == 0 {
+            self.unsignalled += 1;
             order.unsignalled_ns = self.now_ns;
         }
         if order.cloid.is_none() {

@@ -84,6 +84,8 @@ pub struct Core {
     generation: u64,
     now_ns: u64,
     counts: Counts,
+    /// Orders with unsignalled fills.
+    unsignalled: usize,
     /// Orders touched by the input at hand, in order; and the ends of its chains. Scratch.
     touched: Vec<OrderKey>,
     ends: Vec<(Coin, crate::decimal::Decimal)>,
@@ -113,6 +115,7 @@ impl Core {
             generation: 0,
             now_ns: 0,
             counts: Counts::default(),
+            unsignalled: 0,
             touched: Vec::new(),
             ends: Vec::new(),
             drained: Vec::new(),
@@ -132,6 +135,11 @@ impl Core {
     /// Number of orders that are remembered.
     pub fn orders(&self) -> usize {
         self.orders.len()
+    }
+
+    /// Number of orders with fills that are not yet signalled.
+    pub fn unsignalled(&self) -> usize {
+        self.unsignalled
     }
 
     /// The accounts that are watched, in no particular order.

@@ -1,0 +1,195 @@
+//! `corelane run`: the node that the configuration describes, until a signal ends it.
+
+use std::time::{Duration, Instant};
+
+use tracing::{debug, error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::args::RunArgs;
+use super::signals::Stop;
+use crate::config::capacity;
+use crate::config::{Config, LoadOptions, Loaded, LogFormat};
+use crate::control::options::NodeOptions;
+use crate::control::{Ended, Node, Notice};
+use crate::diag::{Exit, Problem, Problems};
+use crate::host::{self, Root, cpus::CpuMap, dirs};
+use crate::shard::message::LinkNews;
+
+/// How often a line of counters is logged.
+const STATUS_EVERY: Duration = Duration::from_secs(60);
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
+    let source = &args.source;
+    let mut load = LoadOptions::from_process(source.config.clone(), args.sets());
+    load.ignore_unknown_env = source.ignore_unknown_env;
+    let loaded = Config::load(load)?;
+    start_log(&loaded.config);
+    loaded.warnings.print();
+    say_settings(&loaded);
+    let options = fit(&loaded.config)?;
+    let stop = Stop::listen()?;
+    let (accounts, shards) = (options.addresses.len(), options.shard_count);
+    let mut node = Node::start(options)?;
+    for (shard, opened) in node.opened().enumerate() {
+        let (last_seq, records) = (opened.last_seq, opened.records);
+        info!(shard, last_seq, records, ring = ?opened.ring, direct = opened.direct, "journal open");
+        if let Some(torn) = &opened.torn {
+            warn!(
+                code = "JRN004",
+                "{} ended inside a batch at byte {}; cut there, last good seq {}; normal after a power loss or a kill",
+                torn.segment.display(),
+                torn.offset,
+                torn.last_seq,
+            );
+        }
+    }
+    info!(accounts, shards, "running");
+    let fatal = work(&mut node, &stop);
+    info!("stopping: no more input, journals sealed, sinks drained");
+    let (ended, mut latency) = node.stop();
+    if let Err(error) = latency.finish() {
+        warn!("the latency log is incomplete: {error}");
+    }
+    say_end(&ended);
+    match fatal {
+        Some(problem) => Err(problem.into()),
+        None if ended.is_caught_up => Ok(Exit::Success),
+        None => Ok(Exit::Failed),
+    }
+}
+
+/// Checks that this host and configuration go together, all problems at once.
+fn fit(config: &Config) -> Result<NodeOptions, Problems> {
+    let root = Root::system();
+    let options = NodeOptions::from_config(config)?;
+    let mut problems = host::check(&root, u32::from(options.shard_count));
+    problems.extend(CpuMap::read(&root).check(&config.node));
+    problems.extend(capacity::plan(config).problem);
+    if let Err(problem) = dirs::prepare(&options.data_dir, "node.data_dir") {
+        problems.push(problem);
+    }
+    if options.addresses.is_empty() {
+        problems.push(Problem::error("CFG013", "no addresses to follow").fix(
+            "monitor.addresses = [\"0x...\"]   or   monitor.addresses_file = \"addresses.csv\"",
+        ));
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    problems.print();
+    Ok(options)
+}
+
+fn say_settings(loaded: &Loaded) {
+    let file = loaded.file.as_ref().map_or("none".to_owned(), |file| file.display().to_string());
+    info!(version = env!("CARGO_PKG_VERSION"), file, "configuration");
+    for setting in loaded.settings.iter().filter(|setting| setting.changed) {
+        let value = if setting.key.secret { "***" } else { &setting.value };
+        info!("  {} = {value}  ({})", setting.key.path(), setting.origin);
+    }
+}
+
+fn start_log(config: &Config) {
+    let filter = EnvFilter::new(config.log.level.name());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let json = match config.log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !is_terminal,
+    };
+    if json {
+        builder.json().init();
+    } else {
+        let colour = crate::diag::colour_wanted();
+        builder.with_ansi(colour).with_target(false).init();
+    }
+}
+
+/// Runs until a signal, a fault, or the end of who reads standard output.
+fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
+    let mut status_at = Instant::now();
+    while !stop.is_asked() {
+        node.turn();
+        while let Some(notice) = node.notice() {
+            match notice {
+                Notice::Link(shard, news) => say_link(shard.0, &news),
+                Notice::Followed(address) => info!(%address, "followed"),
+                Notice::Warning(problem) => {
+                    warn!(code = problem.code, "{}", problem.one_line());
+                }
+                Notice::Fatal(problem) => return Some(problem),
+                Notice::ReaderGone => {
+                    info!("standard output was closed by its reader");
+                    return None;
+                }
+            }
+        }
+        if status_at.elapsed() >= STATUS_EVERY {
+            status_at = Instant::now();
+            say_status(node);
+        }
+        node.sleep(Duration::from_millis(200));
+    }
+    None
+}
+
+fn say_link(shard: u16, news: &LinkNews) {
+    match news {
+        LinkNews::Up { link, users, away_ms } => {
+            info!(shard, link, users, away_ms, "connection open");
+        }
+        LinkNews::Down { link, users, why, retry_ms } => {
+            warn!(code = "UPS007", shard, link, users, retry_ms, "connection lost: {why}");
+        }
+        LinkNews::Refused { subscription, said, retry_ms } => {
+            let what = subscription.map_or("a request".to_owned(), |s| s.to_string());
+            warn!(code = "UPS003", shard, retry_ms, "the server refused {what}: {said}");
+        }
+        LinkNews::TimedOut { subscription } => {
+            warn!(code = "UPS003", shard, "no answer to {subscription}; asked again");
+        }
+        LinkNews::Unreadable { why } => debug!(shard, "a frame cannot be read: {why}"),
+    }
+}
+
+fn say_status(node: &Node) {
+    let report = node.report();
+    let latency = node.latency().total();
+    let (shards, publisher) = (&report.shards, &report.publisher);
+    info!(
+        followed = shards.followed,
+        links = shards.links_open,
+        frames = shards.frames,
+        fills = shards.counts.fills,
+        duplicates = shards.duplicates,
+        signals = shards.counts.signals,
+        gaps = shards.counts.gaps,
+        open = shards.unsignalled,
+        caught_up = publisher.is_caught_up,
+        p50_us = latency.value_at_quantile(0.5) / 1000,
+        p99_us = latency.value_at_quantile(0.99) / 1000,
+        "status"
+    );
+}
+
+fn say_end(ended: &Ended) {
+    for (shard, stopped) in ended.shards.iter().enumerate() {
+        match stopped {
+            Some(stopped) => {
+                let hash = super::replay::hash_text(stopped.state_hash);
+                info!(shard, last_seq = stopped.last_seq, state_hash = hash, "journal sealed");
+            }
+            None => {
+                error!(shard, "did not end in time; its journal is recovered at the next start")
+            }
+        }
+    }
+    for sink in &ended.report.publisher.sinks {
+        info!(sink = sink.name, signals = sink.signals, repeated = sink.repeated, "sink");
+    }
+    if !ended.is_caught_up {
+        warn!("not every sink has acknowledged everything; the rest goes out at the next start");
+    }
+    info!(took_ms = ended.took.as_millis() as u64, "stopped");
+}
