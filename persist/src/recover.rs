@@ -90,8 +90,8 @@ pub(crate) fn scan<D: Disk>(
     let ahead = AHEAD_BYTES.min(superblock.segment_bytes) as usize;
     let reader = Reader::new(dir.to_owned(), Mode::Read, ahead);
     let mut scan = Scan { disk, dir, superblock, reader, chain, batches: 0, records: 0 };
+    let mut looked_at = None;
     loop {
-        let batches = scan.batches;
         let stopped = scan.replay(on_record)?;
         if stopped.is_some() {
             let remains = scan.chain.place;
@@ -102,7 +102,7 @@ pub(crate) fn scan<D: Disk>(
             let torn = scan.torn()?;
             return Ok(scan.into_scanned(None, torn, later.remains));
         }
-        if scan.batches == batches {
+        if looked_at.replace(scan.batches) == Some(scan.batches) {
             return Err(OpenError::CorruptBeforeEnd {
                 segment: segment::path_of(dir, scan.chain.place.segment),
                 offset: scan.chain.place.offset,
