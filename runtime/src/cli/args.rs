@@ -66,7 +66,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  corelane replay /var/lib/corelane --json")]
     Replay(ReplayArgs),
     /// Work with order books
-    #[command(after_help = "Example:\n  corelane book exec orders.txt")]
+    #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
+        corelane book exec orders.bin --json --bench 9")]
     Book(BookArgs),
     /// Print a configuration file with every key, or the configuration in force
     #[command(after_help = "Examples:\n  corelane config init > corelane.toml\n  \
@@ -169,12 +170,12 @@ pub struct SimArgs {
     /// Seed of the simulated market
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
-    /// Simulated accounts
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub traders: usize,
-    /// Play recorded material instead; may be repeated, or several files behind one flag
+    /// Simulated accounts [default: 6, and none with --replay]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+    pub traders: Option<u32>,
+    /// Play recorded material: FILE or 0xADDRESS=FILE; may be repeated, or several behind one flag
     #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub replay: Vec<PathBuf>,
+    pub replay: Vec<String>,
     /// Speed of recorded material and of the market: 1, 10, ... or max
     #[arg(long, value_name = "N|max", default_value = "1", value_parser = speed)]
     pub speed: Speed,
@@ -187,9 +188,9 @@ pub struct SimArgs {
     /// Stop the market after this many blocks of each account
     #[arg(long, value_name = "N")]
     pub blocks: Option<u64>,
-    /// Blocks a second of each simulated account
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub rate: Option<f64>,
+    /// Blocks a second of each simulated account [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: Option<u32>,
     /// Limit: accounts per source IP
     #[arg(long, value_name = "N")]
     pub users_per_ip: Option<u32>,
@@ -217,6 +218,12 @@ pub struct SimArgs {
     /// Write a corelane.toml that follows this simulator's accounts
     #[arg(long, value_name = "FILE")]
     pub config_out: Option<PathBuf>,
+    /// End by itself when nobody has been connected for this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub exit_when_idle: Option<Duration>,
+    /// Say nothing on standard error while all is well
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Flags of `replay`.
@@ -241,11 +248,17 @@ pub struct BookArgs {
 /// What `book` can do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum BookVerb {
-    /// Apply the orders of a text file to an empty book and print every event
+    /// Apply the commands of a file to an empty book; print what came of it, with digests
     Exec {
-        /// File of orders; `-` for standard input
+        /// Command file (64-byte header, 32-byte records); `-` for standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+        /// Also time it: this many runs, and one more that times single commands
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        bench: Option<u32>,
     },
 }
 

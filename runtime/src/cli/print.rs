@@ -13,3 +13,8 @@ pub(super) fn out(text: &str) -> Exit {
         Err(_) => Exit::Io,
     }
 }
+
+/// Writes text to standard error. Where that cannot be written, nobody is there to be told: dropped.
+pub(super) fn talk(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

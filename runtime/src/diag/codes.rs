@@ -51,6 +51,22 @@ pub static CODES: &[CodeRow] = &[
          stands where a value was to be filled in.",
     ),
     code(
+        "BOK001",
+        Exit::Io,
+        "command file cannot be read",
+        "The file that `book exec` was given, or standard input, could not be read. The reason\n\
+         is the system's own.",
+    ),
+    code(
+        "BOK002",
+        Exit::Failed,
+        "not a command file",
+        "A command file is a 64-byte header (MECMD01, version 1, counts) and as many 32-byte\n\
+         records as the header says. The first thing that does not fit is named; no command was\n\
+         run. A file that was cut on its way has fewer records than its header says: fetch it\n\
+         again.",
+    ),
+    code(
         "CFG001",
         Exit::Config,
         "not TOML",
@@ -125,11 +141,27 @@ pub static CODES: &[CodeRow] = &[
          are meant for loopback and private test servers. It is a warning.",
     ),
     code(
+        "CFG013",
+        Exit::Config,
+        "no addresses to follow",
+        "Neither monitor.addresses nor monitor.addresses_file names an account, so a monitor\n\
+         would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
+         some that can be followed.",
+    ),
+    code(
         "CSV001",
         Exit::Config,
         "line of the address file skipped",
         "One line of monitor.addresses_file holds no address in its first column. It is left out, named,\n\
          and does not stop the others.",
+    ),
+    code(
+        "DB001",
+        Exit::Unavailable,
+        "database cannot be used",
+        "The SQLite file of store.url cannot be opened, locked, read or written: another\n\
+         program holds it, it is not a database, or its directory does not exist. Close that\n\
+         program, or name another file. Journals are not touched by it, so no signal is lost.",
     ),
     code(
         "DIR001",
@@ -179,6 +211,72 @@ pub static CODES: &[CodeRow] = &[
          shell: ulimit -l unlimited · systemd: LimitMEMLOCK=infinity · docker: --ulimit memlock=-1",
     ),
     code(
+        "JRN001",
+        Exit::Io,
+        "journal cannot be used",
+        "Reading, writing or locking the journal failed, for the reason given, or the directory\n\
+         holds none. Nothing is acknowledged that is not in a journal, so the program does not\n\
+         go on without it. Look at the disk (dmesg), its free space, and the rights of the\n\
+         directory.",
+    ),
+    code(
+        "JRN002",
+        Exit::Config,
+        "other number of shards",
+        "The data directory was written with another number of shards. Accounts are spread over\n\
+         the shards by a hash: with another number they would move and leave their journals\n\
+         behind. Set node.shards to the number found, or start with an empty directory.",
+    ),
+    code(
+        "JRN003",
+        Exit::Config,
+        "journal of a newer corelane",
+        "A journal, or a record in it, has a format that this version does not know, and its\n\
+         checksum is right: a later version wrote it. It is left as it is. Use that version, or\n\
+         a later one.",
+    ),
+    code(
+        "JRN004",
+        Exit::Io,
+        "journal ended inside a batch",
+        "The last write before a power loss or a kill was not finished, and was cut off.\n\
+         Nothing that had been acknowledged is in it, so nothing is lost. It is a warning;\n\
+         there is nothing to do.",
+    ),
+    code(
+        "JRN005",
+        Exit::Io,
+        "acknowledged journal data is damaged",
+        "A batch or a superblock is damaged, and what follows it proves that it had been\n\
+         durable: this is no torn tail. The disk or a person changed it. corelane refuses to\n\
+         start rather than cut acknowledged data, and changes nothing. Bring the file back from\n\
+         a copy, and look at the disk.",
+    ),
+    code(
+        "JRN006",
+        Exit::CannotCreate,
+        "data directory is in use",
+        "Another corelane works on this data directory. Two writers would destroy each other's\n\
+         journals, so the second never starts. Stop the other, or use another directory. The\n\
+         lock ends with the process that holds it: there is no lock file to remove.",
+    ),
+    code(
+        "JRN007",
+        Exit::Io,
+        "journal segment cannot be prepared",
+        "The next segment file could not be created or written in full. It is tried again each\n\
+         second; input waits only when the segments at hand are used up. It is a warning. Look\n\
+         at the disk and at the rights of the directory.",
+    ),
+    code(
+        "LAN001",
+        Exit::Failed,
+        "a shard cannot go on",
+        "The loop of one core met a fault that it must not work around, such as a failed flush.\n\
+         Outputs leave a shard only when they are durable, so nothing was seen that a restart\n\
+         does not know. Mend the cause that is named, and start again: the journal is replayed.",
+    ),
+    code(
         "NET001",
         Exit::Unavailable,
         "port in use",
@@ -191,6 +289,43 @@ pub static CODES: &[CodeRow] = &[
         "cannot listen",
         "The system refused to listen on the address, for the reason given: it is not an address of\n\
          this host, or the port is below 1024 and this user may not use it.",
+    ),
+    code(
+        "SIM001",
+        Exit::Unavailable,
+        "simulator does not run or answer",
+        "The simulator could not be started, has ended, or gave no answer that can be read.\n\
+         Start it by itself with `corelane sim` to see what it says.",
+    ),
+    code(
+        "SIM002",
+        Exit::Io,
+        "recorded material cannot be read",
+        "A file behind --replay could not be read, for the reason given.",
+    ),
+    code(
+        "SIM003",
+        Exit::Usage,
+        "this cannot be simulated",
+        "A file behind --replay holds something else than recorded frames\n\
+         ({\"recv_ms\":..,\"frame\":{..}} lines) or fills (a JSON array as /info gives it), two\n\
+         files are of the same account, or an option has no meaning.",
+    ),
+    code(
+        "SNK001",
+        Exit::Unavailable,
+        "a sink does not take signals",
+        "Standard output, the database or another receiver of signals failed. Signals stay in\n\
+         the journal and go out, in order, when it takes them again. It is a warning while the\n\
+         monitor runs. Mend the receiver; corelane need not be restarted.",
+    ),
+    code(
+        "SYS001",
+        Exit::Unavailable,
+        "the system refuses a thread, a file or a signal",
+        "A thread could not be started, a descriptor not made, or signals not listened for.\n\
+         Usually a limit of this user or container is reached: open files (ulimit -n),\n\
+         processes (ulimit -u, pids.max).",
     ),
     code(
         "TOP001",
@@ -221,11 +356,55 @@ pub static CODES: &[CodeRow] = &[
          caches: each makes the other slower. It is a warning.",
     ),
     code(
+        "UPS001",
+        Exit::Config,
+        "not a server address",
+        "source.ws_url must be wss://host[:port][/path]. ws:// is accepted for loopback and\n\
+         private hosts only: what moves money does not go over the internet in the clear.",
+    ),
+    code(
         "UPS002",
         Exit::Config,
         "more addresses than the venue takes",
         "The venue limits users, subscriptions and connections per source IP. corelane never connects in\n\
          a way that is known to be refused, and never leaves an address unmonitored without saying so.",
+    ),
+    code(
+        "UPS003",
+        Exit::Unavailable,
+        "subscription refused or not answered",
+        "The server answered a subscription with an error, or not at all. It is asked again,\n\
+         ever more slowly, and the account is not live until then. Another program on this IP\n\
+         may hold its place. It is a warning.",
+    ),
+    code(
+        "UPS004",
+        Exit::Unavailable,
+        "host name cannot be resolved",
+        "The name in source.ws_url or source.info_url has no address here: it is mistyped, or\n\
+         the name servers of this host (/etc/resolv.conf) do not answer. `getent hosts NAME`\n\
+         asks the same.",
+    ),
+    code(
+        "UPS005",
+        Exit::Unavailable,
+        "missed fills could not be fetched",
+        "After an interruption the fills in between are asked for by request. That failed, so\n\
+         what may be missing is told as a gap event; live fills go on. It is a warning.",
+    ),
+    code(
+        "UPS006",
+        Exit::Unavailable,
+        "symbol table could not be read",
+        "Signals carry the raw coin name (@107) instead of the symbol until the table can be\n\
+         read; it is tried again. It is a warning. source.info_url is where it is read from.",
+    ),
+    code(
+        "UPS007",
+        Exit::Unavailable,
+        "connection lost",
+        "The connection to the server ended or could not be opened. It is opened again, ever\n\
+         more slowly, and what was missed is fetched. It is a warning.",
     ),
 ];
 
