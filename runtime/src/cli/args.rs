@@ -209,9 +209,6 @@ pub struct SimArgs {
     /// Limit: weight of requests a minute per source IP
     #[arg(long, value_name = "N")]
     pub rest_weight_per_minute: Option<u32>,
-    /// End when nobody has been connected for this time
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub exit_when_idle: Option<Duration>,
     /// Send no orderUpdates
     #[arg(long)]
     pub no_order_updates: bool,
