@@ -1,13 +1,15 @@
-//! The unit of writing, of durability and of checksumming: byte layout, encode, check, decode. Pure.
+//! The unit of writing, of durability and of checksumming: byte layout, encode, check, decode.
+//! Pure.
 //!
-//! A batch begins on a 4-KiB block and is padded with zeros to a whole number of them. Little-endian.
+//! A batch begins on a 4-KiB block and is padded with zeros to a whole number of them.
+//! Little-endian.
 //!
 //! | offset | bytes | field | meaning |
 //! |---|---|---|---|
 //! | 0 | 4 | magic | `CLJB` |
-//! | 4 | 4 | crc | CRC-32C of segment index (u64), file offset (u64) and the padded batch with this field 0 |
+//! | 4 | 4 | crc | CRC-32C of segment index, file offset (u64 each), padded batch with this 0 |
 //! | 8 | 2 | version | [`VERSION`] |
-//! | 10 | 2 | flags | bit 0, settled: every batch before this one was durable when this one was built |
+//! | 10 | 2 | flags | bit 0, settled: every batch before it was durable when it was built |
 //! | 12 | 4 | shard | whose journal this is |
 //! | 16 | 8 | epoch | raised at every open |
 //! | 24 | 8 | first_seq | of the first input; of the next input when there is none |
@@ -18,13 +20,13 @@
 //! | 52 | 12 | reserved | 0 |
 //! | 64 | len | records | |
 //!
-//! A record: `len u32 | kind u16 | flags u16 | event_time u64 | body`, where `len` counts the body. Flag bit 0
-//! is set on an input, which opens the next seq; a record without it is an event of the input before it, and
-//! the events of an input count from 0. The first record of a batch is an input: an input and its events are
-//! never split over two batches.
+//! A record: `len u32 | kind u16 | flags u16 | event_time u64 | body`, where `len` counts the body.
+//! Flag bit 0 is set on an input, which opens the next seq; a record without it is an event of the
+//! input before it, and the events of an input count from 0. The first record of a batch is an
+//! input: an input and its events are never split over two batches.
 //!
-//! The crc covers the place, so a batch that was written to the wrong place, or was left behind by an earlier
-//! use of the space, is not valid where it stands.
+//! The crc covers the place, so a batch that was written to the wrong place, or was left behind by
+//! an earlier use of the space, is not valid where it stands.
 
 use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -38,7 +40,8 @@ pub const VERSION: u16 = 1;
 pub const HEADER_BYTES: usize = 64;
 /// Bytes before a record's body.
 pub const RECORD_HEADER_BYTES: usize = 16;
-/// Largest padded batch. Bounds what recovery has to hold in memory, whatever a damaged length says.
+/// Largest padded batch. Bounds what recovery has to hold in memory, whatever a damaged length
+/// says.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"CLJB");
@@ -218,8 +221,8 @@ pub fn peek(bytes: &[u8]) -> Result<(Header, u32), BadBatch> {
     Ok((header, raw.crc.get()))
 }
 
-/// Checks the batch at the start of `bytes`, found at `place`, in every respect that needs no neighbour.
-/// Returns its header and its checksum.
+/// Checks the batch at the start of `bytes`, found at `place`, in every respect that needs no
+/// neighbour. Returns its header and its checksum.
 pub fn check(bytes: &[u8], place: Place) -> Result<(Header, u32), BadBatch> {
     let (header, crc) = peek(bytes)?;
     let Some(whole) = bytes.get(..header.padded_bytes()) else {
@@ -259,7 +262,8 @@ pub(crate) fn finish_record(out: &mut [u8], start: usize) {
     out[start..start + 4].copy_from_slice(&len.to_le_bytes());
 }
 
-/// The records of one batch, in order. Stops early where they make no sense, which [`check`] has excluded.
+/// The records of one batch, in order. Stops early where they make no sense, which [`check`] has
+/// excluded.
 pub struct Records<'a> {
     bytes: &'a [u8],
     next_seq: u64,
@@ -275,7 +279,8 @@ impl<'a> Records<'a> {
         Records { bytes, next_seq: header.first_seq, next_index: 0, opened: false }
     }
 
-    /// The seq that the next input would get: after the last record, the seq that follows the batch.
+    /// The seq that the next input would get: after the last record, the seq that follows the
+    /// batch.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
     }

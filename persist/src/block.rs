@@ -1,4 +1,5 @@
-//! Buffers in whole 4-KiB blocks, aligned as O_DIRECT asks, and the window through which files are read.
+//! Buffers in whole 4-KiB blocks, aligned as O_DIRECT asks, and the window through which files are
+//! read.
 //!
 //! Alignment is had from a type, not from pointer arithmetic, so there is no unsafe code here.
 
@@ -80,7 +81,8 @@ impl Window {
         self.filled = 0;
     }
 
-    /// `bytes` bytes at `offset` (a multiple of the block) of the file numbered `number`; fewer at its end.
+    /// `bytes` bytes at `offset` (a multiple of the block) of the file numbered `number`; fewer at
+    /// its end.
     pub(crate) fn get<F: DiskFile>(
         &mut self,
         file: &F,

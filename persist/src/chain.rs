@@ -1,6 +1,7 @@
 //! The rule by which one batch continues another, and the place where the next one goes.
 //!
-//! Writer, recovery and tail reader keep the same [`Chain`], so they cannot disagree about what comes next.
+//! Writer, recovery and tail reader keep the same [`Chain`], so they cannot disagree about what
+//! comes next.
 
 use crate::batch::{Header, Place};
 
@@ -9,7 +10,8 @@ use crate::batch::{Header, Place};
 pub(crate) struct Chain {
     /// Whose journal this is.
     pub(crate) shard: u32,
-    /// Where the next batch begins, unless it does not fit there: then at the start of the next segment.
+    /// Where the next batch begins, unless it does not fit there: then at the start of the next
+    /// segment.
     pub(crate) place: Place,
     /// Seq of the next input.
     pub(crate) next_seq: u64,
@@ -30,8 +32,9 @@ impl Chain {
 
     /// Whether `header` belongs to the batch that comes next.
     ///
-    /// The epoch alone would let a batch pass whose forerunner is another than ours; the checksum of the
-    /// forerunner alone would let an old tail pass when, after a recovery, the same bytes were written again.
+    /// The epoch alone would let a batch pass whose forerunner is another than ours; the checksum
+    /// of the forerunner alone would let an old tail pass when, after a recovery, the same bytes
+    /// were written again.
     pub(crate) fn admits(&self, header: &Header) -> bool {
         header.shard == self.shard
             && header.first_seq == self.next_seq
@@ -61,5 +64,37 @@ impl Place {
     /// The start of the next segment.
     pub(crate) fn next_segment(self) -> Place {
         Place { segment: self.segment + 1, offset: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chain;
+    use crate::batch::{Header, Place};
+
+    #[test]
+    fn each_field_of_the_next_batch_must_fit() {
+        let place = Place { segment: 1, offset: 4096 };
+        let chain = Chain { place, next_seq: 7, crc: 11, epoch: 3, ..Chain::start(2) };
+        let next = Header {
+            shard: 2,
+            epoch: 3,
+            first_seq: 7,
+            durable_seq: 6,
+            settled: true,
+            count: 0,
+            len: 0,
+            parent_crc: 11,
+        };
+        assert!(chain.admits(&next) && chain.admits(&Header { epoch: 4, ..next }));
+        for other in [
+            Header { shard: 1, ..next },
+            Header { epoch: 2, ..next },
+            Header { first_seq: 6, ..next },
+            Header { first_seq: 8, ..next },
+            Header { parent_crc: 0, ..next },
+        ] {
+            assert!(!chain.admits(&other), "{other:?}");
+        }
     }
 }

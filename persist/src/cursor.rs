@@ -1,9 +1,9 @@
 //! How far one sink has acknowledged the events of one shard.
 //!
-//! The file `cursor-SINK` has two slots of one block; positions are written to them in turn, without a sync. A
-//! power cut can take back some of the last writes, or tear one: then an older position is valid, and events
-//! are sent again. It can never skip. Little-endian: magic `CLCU`, CRC-32C of slot number (u64) and the rest,
-//! generation u64, seq u64, index u32.
+//! The file `cursor-SINK` has two slots of one block; positions are written to them in turn,
+//! without a sync. A power cut can take back some of the last writes, or tear one: then an older
+//! position is valid, and events are sent again. It can never skip. Little-endian: magic `CLCU`,
+//! CRC-32C of slot number (u64) and the rest, generation u64, seq u64, index u32.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,8 @@ impl<F: DiskFile> Cursor<F> {
         for slot in 0..SLOTS {
             let mut bytes = [0; SLOT_BYTES];
             read(&file, path, slot * BLOCK_BYTES as u64, &mut bytes)?;
-            // Zeros were never written, as far as the disk remembers: the state before the first write.
+            // Zeros were never written, as far as the disk remembers: the state before the first
+            // write.
             let unwritten = (bytes == [0; SLOT_BYTES]).then_some((0, Position::START));
             newest = newest.max(unwritten.or_else(|| decode(&bytes, slot)));
         }

@@ -1,8 +1,8 @@
 //! The few things that are asked of a disk, as a trait, and the disk of the operating system.
 //!
-//! The second implementation is the model in the tests, which keeps what is durable apart from what is merely
-//! written and can lose the difference sector by sector. The trait is as small as opening, recovering,
-//! preparing segments and the superblock allow.
+//! The second implementation is the model in the tests, which keeps what is durable apart from what
+//! is merely written and can lose the difference sector by sector. The trait is as small as
+//! opening, recovering, preparing segments and the superblock allow.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -215,7 +215,8 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // A file system that cannot refuse to replace: look first. The directory is locked by us.
+            // A file system that cannot refuse to replace: look first. The directory is locked by
+            // us.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
                 if to.try_exists()? {
                     return Err(io::ErrorKind::AlreadyExists.into());

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::block::BLOCK_BYTES;
 
-/// A write to be submitted. The bytes at `ptr` stay where they are, unchanged, until it is completed; should
-/// the journal be dropped before, they are leaked.
+/// A write to be submitted. The bytes at `ptr` stay where they are, unchanged, until it is
+/// completed; should the journal be dropped before, they are leaked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Write {
     /// The segment's file.
@@ -41,7 +41,8 @@ pub enum Progress {
     Waiting,
     /// The write was short. Submit the rest, with its sync.
     Resubmit(Write),
-    /// The batch is durable; its outputs may be released. The last input in it, or before it if it is a seal.
+    /// The batch is durable; its outputs may be released. The last input in it, or before it if it
+    /// is a seal.
     Durable {
         /// Everything up to here is durable.
         seq: u64,
@@ -74,7 +75,7 @@ pub enum JournalFault {
         source: io::Error,
     },
     /// The rest of a short write was short again.
-    #[error("{}: the write at byte {offset} stopped twice, the second time after {written} of {len} bytes",
+    #[error("{}: a write stopped twice, then at byte {offset}, after {written} of {len} bytes",
         .segment.display())]
     ShortTwice {
         /// The file.
@@ -166,8 +167,8 @@ impl Flight {
                 Err(source) if source.raw_os_error() != Some(libc::ECANCELED) => {
                     Err(JournalFault::Sync { segment: segment(), offset, source })
                 }
-                // Cancelled, since the short write has cut the link; or done, which proves nothing about the
-                // rest. The rest gets a sync of its own.
+                // Cancelled, since the short write has cut the link; or done, which proves nothing
+                // about the rest. The rest gets a sync of its own.
                 _ => {
                     self.stage = Stage::Writing;
                     Ok(Landing::Resubmit)

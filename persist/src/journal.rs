@@ -4,12 +4,14 @@
 //!   push_input, push_event -> collecting -> take_write -> in flight -> complete -> durable
 //! ```
 //!
-//! One batch is in flight at a time; what arrives meanwhile is collected and goes out in the next. That is the
-//! whole of group commit: no timer, no tuning. An input and its events go into one batch. Two buffers are kept
-//! and reused, so that nothing is allocated once they have grown to the size that the load asks for.
+//! One batch is in flight at a time; what arrives meanwhile is collected and goes out in the next.
+//! That is the whole of group commit: no timer, no tuning. An input and its events go into one
+//! batch. Two buffers are kept and reused, so that nothing is allocated once they have grown to the
+//! size that the load asks for.
 //!
-//! An error, a second short write, or a completion that cannot be poisons the journal: it hands out nothing
-//! more. A failed flush is never tried again, since the kernel marks pages clean that it could not write.
+//! An error, a second short write, or a completion that cannot be poisons the journal: it hands out
+//! nothing more. A failed flush is never tried again, since the kernel marks pages clean that it
+//! could not write.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -41,8 +43,8 @@ pub struct Options {
     pub shard_count: u16,
     /// Bytes of a segment of a new journal: whole blocks of 4 KiB.
     pub segment_bytes: u64,
-    /// Bytes at which a batch is closed. The input at which it gets there, with its events, may go beyond, to
-    /// 8 MiB or the size of a segment.
+    /// Bytes at which a batch is closed. The input at which it gets there, with its events, may go
+    /// beyond, to 8 MiB or the size of a segment.
     pub batch_bytes_max: usize,
 }
 
@@ -60,7 +62,8 @@ pub struct Journal<F = OsFile> {
     next_seq: u64,
     next_index: u32,
     collecting: Collecting,
-    /// Closed batches that wait, oldest first. Empty while the caller heeds [`Journal::wants_room`].
+    /// Closed batches that wait, oldest first. Empty while the caller heeds
+    /// [`Journal::wants_room`].
     closed: VecDeque<Collecting>,
     /// Empty buffers, to be used again.
     unused: Vec<Vec<u8>>,
@@ -153,8 +156,8 @@ impl<F: DiskFile> Journal<F> {
         !self.closed.is_empty() || self.collecting.bytes.len() >= self.soft_bytes
     }
 
-    /// Segments that are ready. With fewer than [`SPARES_WANTED`] for longer than a preparation takes, the disk
-    /// is full or slow, and new work is to be refused.
+    /// Segments that are ready. With fewer than [`SPARES_WANTED`] for longer than a preparation
+    /// takes, the disk is full or slow, and new work is to be refused.
     pub fn spare_segments(&self) -> usize {
         self.spares.len()
     }
@@ -251,8 +254,9 @@ impl<F: DiskFile> Journal<F> {
         self.seal_wanted = true;
     }
 
-    /// The next write. `None` while one is in flight, when nothing is pending, after a fault, and when no
-    /// segment has room: then one is [wanted](Journal::segment_wanted) and what is pending stays pending.
+    /// The next write. `None` while one is in flight, when nothing is pending, after a fault, and
+    /// when no segment has room: then one is [wanted](Journal::segment_wanted) and what is pending
+    /// stays pending.
     pub fn take_write(&mut self) -> Option<Write> {
         if self.poisoned || self.flight.is_some() {
             return None;
@@ -304,7 +308,8 @@ impl<F: DiskFile> Journal<F> {
         assert!(header.first_seq == self.chain.next_seq, "seqs have no gaps");
         let place = self.chain.place;
         let (crc, padded) = batch::encode(&header, place, &batch.bytes, &mut self.buffer);
-        // What was collected last is what comes next: the seqs of this batch end where the rest begins.
+        // What was collected last is what comes next: the seqs of this batch end where the rest
+        // begins.
         let rest = self.closed.front().unwrap_or(&self.collecting);
         let next_seq = if rest.count > 0 { rest.first_seq } else { self.next_seq };
         self.chain.advance(&header, crc, place, next_seq);
@@ -319,7 +324,8 @@ impl<F: DiskFile> Journal<F> {
         owes_seal || self.collecting.count > 0 || !self.closed.is_empty()
     }
 
-    /// Tells how a part of the flush went: the number of bytes written (0 for a sync), or the error.
+    /// Tells how a part of the flush went: the number of bytes written (0 for a sync), or the
+    /// error.
     pub fn complete(
         &mut self,
         result: io::Result<u32>,
@@ -374,8 +380,8 @@ impl<F: DiskFile> Journal<F> {
         Ok(())
     }
 
-    /// A segment to be made on a background thread, if there are too few. Each order is given once; if it
-    /// fails, try the same order again.
+    /// A segment to be made on a background thread, if there are too few. Each order is given once;
+    /// if it fails, try the same order again.
     pub fn segment_wanted(&mut self) -> Option<SegmentOrder> {
         if self.spares.len() + self.ordered.len() >= SPARES_WANTED {
             return None;
@@ -403,7 +409,8 @@ impl<F: DiskFile> Journal<F> {
 impl<F> Drop for Journal<F> {
     fn drop(&mut self) {
         if self.flight.is_some() {
-            // The kernel may still read the buffer. Were it freed and used anew, the journal would get that.
+            // The kernel may still read the buffer. Were it freed and used anew, the journal would
+            // get that.
             std::mem::forget(std::mem::take(&mut self.buffer));
         }
     }

@@ -1,13 +1,14 @@
 //! What survives a power cut: journal, cursors, superblock, directory lock, and the SQL store.
 //!
-//! Principles: bytes only, no domain type. A record is a kind, a flag that says whether it is an input, a time
-//! and a body; what they mean is the caller's. Nothing is believed that a checksum over content *and place* does
-//! not cover. Nothing that was acknowledged is ever dropped in silence: recovery either proves that what it cuts
-//! was never acknowledged, or refuses and changes nothing. The crate opens no ring, starts no thread, prints
-//! nothing.
+//! Principles: bytes only, no domain type. A record is a kind, a flag that says whether it is an
+//! input, a time and a body; what they mean is the caller's. Nothing is believed that a checksum
+//! over content *and place* does not cover. Nothing that was acknowledged is ever dropped in
+//! silence: recovery either proves that what it cuts was never acknowledged, or refuses and changes
+//! nothing. The crate opens no ring, starts no thread, prints nothing.
 //!
-//! The journal's writer ([`journal::Journal`]) does no I/O: it hands out writes and is told how they went. All
-//! else under it goes through [`disk::Disk`], so that a model of a disk can be crashed at every point.
+//! The journal's writer ([`journal::Journal`]) does no I/O: it hands out writes and is told how
+//! they went. All else under it goes through [`disk::Disk`], so that a model of a disk can be
+//! crashed at every point.
 //!
 //! | file | what is in it |
 //! |---|---|

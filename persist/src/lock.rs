@@ -1,7 +1,7 @@
 //! One process a data directory.
 //!
-//! The lock is the kernel's (`flock`), so it goes with the process, however that ends. The file's content says
-//! who holds it and since when; it is for the reader of an error, not for the lock.
+//! The lock is the kernel's (`flock`), so it goes with the process, however that ends. The file's
+//! content says who holds it and since when; it is for the reader of an error, not for the lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,8 +1,10 @@
-//! A model of a disk, for tests: what is durable is kept apart from what is merely written, per 512-byte
-//! sector and per directory entry, and a crash may lose, keep or damage any part of the difference.
+//! A model of a disk, for tests: what is durable is kept apart from what is merely written, per
+//! 512-byte sector and per directory entry, and a crash may lose, keep or damage any part of the
+//! difference.
 //!
-//! Strict where POSIX is: a file's name is durable only when its directory was synced, its content and length
-//! only when the file was. A fuse lets the power fail after any operation that changes something.
+//! Strict where POSIX is: a file's name is durable only when its directory was synced, its content
+//! and length only when the file was. A fuse lets the power fail after any operation that changes
+//! something.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -71,11 +73,16 @@ pub(crate) enum Damage {
 }
 
 impl ModelDisk {
-    /// Lets the power fail at the `fuse`-th change from now, 0 being the next: it happens as far as a crash
-    /// lets it, and everything after is refused.
+    /// Lets the power fail at the `fuse`-th change from now, 0 being the next: it happens as far as
+    /// a crash lets it, and everything after is refused.
     pub(crate) fn cut_after(&self, fuse: u64) {
         let mut state = self.0.borrow_mut();
         state.fuse = Some(state.changes + fuse);
+    }
+
+    /// The process ends, the power stays on: what was written can still be read, and still be lost.
+    pub(crate) fn end_process(&self) {
+        self.0.borrow_mut().fuse = None;
     }
 
     /// Lets every change fail with this error number, or none.

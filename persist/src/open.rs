@@ -1,10 +1,10 @@
 //! Opening a journal for writing, and replaying one without writing.
 //!
-//! The order of an opening: names and content that an earlier process wrote are made durable before they are
-//! read, so that nothing is built on what a power cut could still take back; the superblock is read and
-//! compared with the options; sizes are checked; the scan replays and finds the end. Up to here nothing has
-//! been changed, and every refusal happens here. Then leftovers are removed, the epoch is raised durably, and
-//! the segment to be written is opened.
+//! The order of an opening: names and content that an earlier process wrote are made durable before
+//! they are read, so that nothing is built on what a power cut could still take back; the
+//! superblock is read and compared with the options; sizes are checked; the scan replays and finds
+//! the end. Up to here nothing has been changed, and every refusal happens here. Then leftovers are
+//! removed, the epoch is raised durably, and the segment to be written is opened.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -54,7 +54,8 @@ pub struct Replayed {
     pub stopped: bool,
 }
 
-/// Why a journal was not opened. Nothing has been changed, unless it is `Disk`, `NoSpace` or `Segment`.
+/// Why a journal was not opened. Nothing has been changed, unless it is `Disk`, `NoSpace` or
+/// `Segment`.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The options make no sense.
@@ -63,10 +64,11 @@ pub enum OpenError {
         /// Which, and why.
         why: &'static str,
     },
-    /// Something that was acknowledged is damaged: later batches, of which these many are intact, prove it.
+    /// Something that was acknowledged is damaged: later batches, of which these many are intact,
+    /// prove it.
     #[error(
-        "{}: the batch at byte {offset}, seq {seq}, is damaged, and {batches} intact batches with {records} \
-         records follow it",
+        "{}: the batch at byte {offset}, seq {seq}, is damaged, and {batches} intact batches with \
+         {records} records follow it",
         .segment.display()
     )]
     CorruptBeforeEnd {
@@ -127,7 +129,8 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// There is no superblock, though there are segments; or, when replaying, though one was asked for.
+    /// There is no superblock, though there are segments; or, when replaying, though one was asked
+    /// for.
     #[error("{} is missing", .path.display())]
     SuperblockMissing {
         /// The file that should be there.
@@ -161,10 +164,11 @@ impl From<SuperblockError> for OpenError {
     }
 }
 
-/// Opens the journal in `options.dir`, creating it if there is none, and hands over every record in order.
+/// Opens the journal in `options.dir`, creating it if there is none, and hands over every record in
+/// order.
 ///
-/// A record may be handed over though the opening is refused later: what the closure built is then to be
-/// thrown away. When the closure breaks off, the opening fails with [`OpenError::Stopped`].
+/// A record may be handed over though the opening is refused later: what the closure built is then
+/// to be thrown away. When the closure breaks off, the opening fails with [`OpenError::Stopped`].
 pub fn open(
     options: &Options,
     on_record: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,

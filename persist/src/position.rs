@@ -2,9 +2,9 @@
 
 /// The place of an event: the input that it came of, and its place among that input's events.
 ///
-/// Ordered by `seq`, then `index`. Inputs count from 1 and events from 0, so the default, `(0, 0)`, lies before
-/// every event. "After `(seq, index)`" leaves out that input, its events up to and with `index`, and everything
-/// before them: what follows is its next event, or the next input.
+/// Ordered by `seq`, then `index`. Inputs count from 1 and events from 0, so the default, `(0, 0)`,
+/// lies before every event. "After `(seq, index)`" leaves out that input, its events up to and with
+/// `index`, and everything before them: what follows is its next event, or the next input.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Position {
     /// The input.

@@ -1,5 +1,5 @@
-//! Reading batches from a journal's segment files. Judges each batch by itself; whether it continues the one
-//! before is for [`Chain`](crate::chain::Chain) to say.
+//! Reading batches from a journal's segment files. Judges each batch by itself; whether it
+//! continues the one before is for [`Chain`](crate::chain::Chain) to say.
 
 use std::io;
 use std::path::PathBuf;

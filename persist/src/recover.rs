@@ -1,12 +1,13 @@
 //! The scan of a journal: replay what is whole, find the end, and tell a torn tail from damage.
 //!
-//! The rule. Stop at the first place where no batch continues the chain; `h` is the seq expected there. From
-//! the end that the superblock remembers on, a batch must be of the epoch that began there, or newer: an older
-//! one was cut off then. Look through every later block for an intact batch of the same or a newer epoch. If one
-//! says that `h` was durable when it was built, or that everything before it was (the flag `settled`, which also
-//! speaks for a seal, which has no seq), then something acknowledged is damaged: refuse. Refuse as well when the
-//! remembered end is not reached. Otherwise what lies beyond is the remains of writes that nobody was told of: a
-//! torn tail.
+//! The rule. Stop at the first place where no batch continues the chain; `h` is the seq expected
+//! there. From the end that the superblock remembers on, a batch must be of the epoch that began
+//! there, or newer: an older one was cut off then. Look through every later block for an intact
+//! batch of the same or a newer epoch. If one says that `h` was durable when it was built, or that
+//! everything before it was (the flag `settled`, which also speaks for a seal, which has no seq),
+//! then something acknowledged is damaged: refuse. Refuse as well when the remembered end is not
+//! reached. Otherwise what lies beyond is the remains of writes that nobody was told of: a torn
+//! tail.
 //!
 //! The scan writes nothing.
 
@@ -26,7 +27,8 @@ use crate::superblock::Superblock;
 /// Large enough that a disk reads at its full rate, small against the memory of a host.
 const AHEAD_BYTES: u64 = 1 << 20;
 
-/// A journal that ends in the middle of a write. Normal after a power cut: nobody was told of what it held.
+/// A journal that ends in the middle of a write. Normal after a power cut: nobody was told of what
+/// it held.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TornTail {
     /// The file.
@@ -57,7 +59,8 @@ pub(crate) struct Scanned {
 
 /// Compares the size of every segment with what the superblock says.
 ///
-/// A segment gets its name only when it has its full size, durably, so no crash explains another size.
+/// A segment gets its name only when it has its full size, durably, so no crash explains another
+/// size.
 pub(crate) fn check_sizes<D: Disk>(
     disk: &D,
     dir: &Path,
@@ -87,35 +90,30 @@ pub(crate) fn scan<D: Disk>(
     let ahead = AHEAD_BYTES.min(superblock.segment_bytes) as usize;
     let reader = Reader::new(dir.to_owned(), Mode::Read, ahead);
     let mut scan = Scan { disk, dir, superblock, reader, chain, batches: 0, records: 0 };
-    if let Some(position) = scan.replay(on_record)? {
-        return Ok(Scanned {
-            chain: scan.chain,
-            batches: scan.batches,
-            records: scan.records,
-            stopped: Some(position),
-            torn: None,
-            remains: scan.chain.place,
-        });
+    let mut looked_at = None;
+    loop {
+        let stopped = scan.replay(on_record)?;
+        if stopped.is_some() {
+            let remains = scan.chain.place;
+            return Ok(scan.into_scanned(stopped, None, remains));
+        }
+        let later = scan.survey(segments)?;
+        if !later.proof && scan.chain.place >= superblock.end {
+            let torn = scan.torn()?;
+            return Ok(scan.into_scanned(None, torn, later.remains));
+        }
+        if looked_at.replace(scan.batches) == Some(scan.batches) {
+            return Err(OpenError::CorruptBeforeEnd {
+                segment: segment::path_of(dir, scan.chain.place.segment),
+                offset: scan.chain.place.offset,
+                seq: scan.chain.next_seq,
+                batches: later.batches,
+                records: later.records,
+            });
+        }
+        // Before the verdict, look again: a writer at work may have gone on since this was read.
+        scan.reader.forget();
     }
-    let later = scan.survey(segments)?;
-    if later.proof || scan.chain.place < superblock.end {
-        return Err(OpenError::CorruptBeforeEnd {
-            segment: segment::path_of(dir, scan.chain.place.segment),
-            offset: scan.chain.place.offset,
-            seq: scan.chain.next_seq,
-            batches: later.batches,
-            records: later.records,
-        });
-    }
-    let torn = scan.torn()?;
-    Ok(Scanned {
-        chain: scan.chain,
-        batches: scan.batches,
-        records: scan.records,
-        stopped: None,
-        torn,
-        remains: later.remains,
-    })
 }
 
 struct Scan<'a, D: Disk> {
@@ -141,16 +139,14 @@ impl<D: Disk> Scan<'_, D> {
     fn replay(&mut self, on_record: &mut OnRecord<'_>) -> Result<Option<Position>, DiskError> {
         loop {
             let here = self.chain.place;
-            let follows = self.step(here, on_record)?;
-            match follows {
-                Step::Stopped(position) => return Ok(Some(position)),
-                Step::Taken => continue,
-                Step::None => {}
+            let mut step = self.step(here, on_record)?;
+            if matches!(step, Step::None) {
+                step = self.step(here.next_segment(), on_record)?;
             }
-            match self.step(here.next_segment(), on_record)? {
-                Step::Stopped(position) => return Ok(Some(position)),
+            match step {
                 Step::Taken => {}
                 Step::None => return Ok(None),
+                Step::Stopped(position) => return Ok(Some(position)),
             }
         }
     }
@@ -172,6 +168,16 @@ impl<D: Disk> Scan<'_, D> {
         self.batches += 1;
         self.chain.advance(&found.header, found.crc, place, records.next_seq());
         Ok(Step::Taken)
+    }
+
+    fn into_scanned(
+        self,
+        stopped: Option<Position>,
+        torn: Option<TornTail>,
+        remains: Place,
+    ) -> Scanned {
+        let Scan { chain, batches, records, .. } = self;
+        Scanned { chain, batches, records, stopped, torn, remains }
     }
 
     /// Looks through every block beyond the end for proof that something acknowledged is missing.
@@ -225,8 +231,8 @@ impl<D: Disk> Scan<'_, D> {
         }
     }
 
-    /// Whether a write was cut short at the end. What the last opening saw already is not reported again,
-    /// unless the start of the very next batch can be read there.
+    /// Whether a write was cut short at the end. What the last opening saw already is not reported
+    /// again, unless the start of the very next batch can be read there.
     fn torn(&mut self) -> Result<Option<TornTail>, DiskError> {
         let end = self.chain.place;
         for place in [end, end.next_segment()] {

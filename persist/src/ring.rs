@@ -1,8 +1,9 @@
 //! The ring entries of one flush, in two forms. The only file of this crate with unsafe code.
 //!
-//! [`Flush::Linked`] is a write, linked to an fdatasync that begins when the write has ended: two completions.
-//! It is the form that a simulated power cut can test on any file system. [`Flush::Dsync`] is one write that
-//! is durable when it completes: faster where the disk has forced unit access, and on FUSE known to be lost.
+//! [`Flush::Linked`] is a write, linked to an fdatasync that begins when the write has ended: two
+//! completions. It is the form that a simulated power cut can test on any file system.
+//! [`Flush::Dsync`] is one write that is durable when it completes: faster where the disk has
+//! forced unit access, and on FUSE known to be lost.
 
 use std::os::fd::RawFd;
 
@@ -38,15 +39,17 @@ impl Flush {
         }
     }
 
-    /// Pushes the flush of `write`. Its write completes with `write_data`; its sync, if it has one, with
+    /// Pushes the flush of `write`. Its write completes with `write_data`; its sync, if it has one,
+    /// with
     /// `sync_data`. Nothing is pushed when not all of it has room.
     ///
-    /// The entries of a link must reach the kernel in one submission: submit after pushing, not between.
+    /// The entries of a link must reach the kernel in one submission: submit after pushing, not
+    /// between.
     ///
     /// # Safety
-    /// The journal that gave `write` must have been told of no completion of it since, and must be alive when
-    /// the entries are submitted. (It keeps the buffer and the file while a write is in flight, and leaks the
-    /// buffer when it is dropped earlier.)
+    /// The journal that gave `write` must have been told of no completion of it since, and must be
+    /// alive when the entries are submitted. (It keeps the buffer and the file while a write is in
+    /// flight, and leaks the buffer when it is dropped earlier.)
     #[expect(unsafe_code, reason = "ring entries carry raw pointers")]
     pub unsafe fn push(
         self,
@@ -65,9 +68,9 @@ impl Flush {
                         .build()
                         .user_data(sync_data),
                 ];
-                // SAFETY: the write reads `len` bytes at `ptr`, which lie in the journal's buffer; the caller
-                // promises that the write is still in flight, and while it is, the journal neither changes
-                // nor frees that buffer and keeps the file open.
+                // SAFETY: the write reads `len` bytes at `ptr`, which lie in the journal's buffer;
+                // the caller promises that the write is still in flight, and while it is, the
+                // journal neither changes nor frees that buffer and keeps the file open.
                 unsafe { queue.push_multiple(&pair) }
             }
             Flush::Dsync => {

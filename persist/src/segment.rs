@@ -1,7 +1,8 @@
 //! Segment files: their names, their sizes, and how one is made.
 //!
-//! A segment is written with zeros and made durable before it gets its name, so a file called `NNNNNN.journal`
-//! has its full size and its blocks on disk: writing into it never needs space, nor a commit of the file system.
+//! A segment is written with zeros and made durable before it gets its name, so a file called
+//! `NNNNNN.journal` has its full size and its blocks on disk: writing into it never needs space,
+//! nor a commit of the file system.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,8 @@ pub struct Segment<F = OsFile> {
     pub index: u64,
     /// Its file.
     pub file: F,
-    /// Whether writes go around the page cache. If not, the file system has no O_DIRECT: worth a word to the
-    /// user, for a flush is slower then.
+    /// Whether writes go around the page cache. If not, the file system has no O_DIRECT: worth a
+    /// word to the user, for a flush is slower then.
     pub direct: bool,
 }
 
@@ -50,7 +51,8 @@ pub enum SegmentError {
     Disk(DiskError),
 }
 
-/// Makes a segment: zeros, sync, rename, sync of the directory. Blocks; meant for a background thread.
+/// Makes a segment: zeros, sync, rename, sync of the directory. Blocks; meant for a background
+/// thread.
 pub fn prepare(order: &SegmentOrder) -> Result<Segment, SegmentError> {
     prepare_on(&OsDisk, order)
 }
@@ -72,7 +74,8 @@ fn make<D: Disk>(disk: &D, order: &SegmentOrder) -> Result<Segment<D::File>, Dis
     let tmp = order.dir.join(format!("{:06}{TMP_SUFFIX}", order.index));
     let written = write_zeros(disk, &tmp, order.segment_bytes);
     if written.is_err() {
-        // A full disk is not to be kept full by our attempt. If this fails too, the next opening removes it.
+        // A full disk is not to be kept full by our attempt. If this fails too, the next opening
+        // removes it.
         let _ = disk.remove(&tmp);
     }
     written?;

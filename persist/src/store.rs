@@ -1,7 +1,7 @@
 //! The SQL store: signals, aggregations and positions in SQLite, in the tables that readers know.
 //!
-//! It is a sink like any other: rows come at least once and in order, and a row that comes again changes
-//! nothing. Blocking; its thread is the caller's.
+//! It is a sink like any other: rows come at least once and in order, and a row that comes again
+//! changes nothing. Blocking; its thread is the caller's.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,8 @@ mod schema;
 
 pub use rows::{AggregationRow, PositionRow, Row, SignalRow, WatchAddress};
 
-/// Rows that one call of [`Sqlite::retain`] deletes from each table at most: bounds how long it holds up rows.
+/// Rows that one call of [`Sqlite::retain`] deletes from each table at most: bounds how long it
+/// holds up rows.
 pub const RETAIN_ROWS_MAX: usize = 1000;
 
 /// How long another process may hold the database before a batch fails with [`StoreError::Busy`].
@@ -68,8 +69,8 @@ pub struct Applied {
     pub inserted: usize,
     /// Signals that were there already, with the same content: a delivery repeated after a crash.
     pub repeated: usize,
-    /// Ids of signals that were there already with *other* content. The stored one was kept. This must never
-    /// happen; report it.
+    /// Ids of signals that were there already with *other* content. The stored one was kept. This
+    /// must never happen; report it.
     pub conflicts: Vec<String>,
     /// Aggregations and positions written.
     pub upserted: usize,
@@ -137,8 +138,9 @@ impl Sqlite {
         read.map_err(|source| classify(&self.path, "read addresses", source))
     }
 
-    /// Deletes a bounded number of aggregations that were signalled and last changed `aggregations_ms` ago or
-    /// earlier, and of signals created `signals_ms` ago or earlier. Times in milliseconds.
+    /// Deletes a bounded number of aggregations that were signalled and last changed
+    /// `aggregations_ms` ago or earlier, and of signals created `signals_ms` ago or earlier. Times
+    /// in milliseconds.
     pub fn retain(
         &mut self,
         now_ms: u64,

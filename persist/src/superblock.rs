@@ -1,8 +1,8 @@
 //! What must be known before a journal is read: whose it is, its shape, and its epoch.
 //!
-//! The file `superblock` has two slots of one block. A change is written to the slot that does not hold the
-//! newest valid state, and synced; then to the other, and synced. So one of them is valid at every moment, and
-//! between changes both are, and say the same. Little-endian.
+//! The file `superblock` has two slots of one block. A change is written to the slot that does not
+//! hold the newest valid state, and synced; then to the other, and synced. So one of them is valid
+//! at every moment, and between changes both are, and say the same. Little-endian.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -20,12 +20,13 @@
 //! | 56 | 8 | segment, and |
 //! | 64 | 8 | offset up to which torn remains were found beyond that, and reported |
 //!
-//! The end is what makes recovery sure: everything before it was durable when it was written down, and whatever
-//! stands at or beyond it in an older epoch was cut off then, and stays dead, even if later writes that were cut
-//! short happen to make it whole.
+//! The end is what makes recovery sure: everything before it was durable when it was written down,
+//! and whatever stands at or beyond it in an older epoch was cut off then, and stays dead, even if
+//! later writes that were cut short happen to make it whole.
 //!
-//! The epoch is raised here, durably, before the first batch of an opening is written. A slot that is damaged
-//! may have held a newer one, cut short between the two, so the epoch then rises by two: none is used twice.
+//! The epoch is raised here, durably, before the first batch of an opening is written. A slot that
+//! is damaged may have held a newer one, cut short between the two, so the epoch then rises by two:
+//! none is used twice.
 
 use std::path::{Path, PathBuf};
 
@@ -181,7 +182,8 @@ impl Loaded {
         assert!(superblock.epoch > self.superblock.epoch, "epochs rise");
         let path = dir.join(NAME);
         let file = disk.open(&path, Mode::Write).map_err(failed(Op::Open, &path))?;
-        // First over the older slot; then, when that is durable, over the other: either alone will do.
+        // First over the older slot; then, when that is durable, over the other: either alone will
+        // do.
         for (slot, generation) in [1 - self.slot, self.slot].into_iter().zip(self.generation + 1..)
         {
             write_slot(&file, &path, slot, generation, &superblock)?;

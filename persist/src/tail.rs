@@ -1,9 +1,9 @@
 //! Reading a journal while it is written: for a publisher that has fallen behind its ring.
 //!
-//! The reader is told how far the journal is durable and never looks at what is not. It reads with O_DIRECT
-//! where the file system has that, since the writer writes so. It keeps the same chain as writer and recovery,
-//! so a batch that was torn and written over cannot mislead it. Segments that are gone, or whose content is
-//! not what was declared durable, are an error, never a silent end.
+//! The reader is told how far the journal is durable and never looks at what is not. It reads with
+//! O_DIRECT where the file system has that, since the writer writes so. It keeps the same chain as
+//! writer and recovery, so a batch that was torn and written over cannot mislead it. Segments that
+//! are gone, or whose content is not what was declared durable, are an error, never a silent end.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ use crate::reader::Reader;
 use crate::segment;
 use crate::superblock::{self, SuperblockError};
 
-/// A compromise: reading far behind is fast, reading just behind the writer does not read much in vain.
+/// A compromise: reading far behind is fast, reading just behind the writer does not read much in
+/// vain.
 const AHEAD_BYTES: usize = 128 << 10;
 
 /// Why a journal could not be read further.
@@ -66,8 +67,8 @@ struct Walking {
 }
 
 impl Tail {
-    /// A reader of the journal in `dir` that hands over what follows `after`. From [`Position::START`],
-    /// everything.
+    /// A reader of the journal in `dir` that hands over what follows `after`. From
+    /// [`Position::START`], everything.
     pub fn open(dir: &Path, after: Position) -> Result<Tail, TailError> {
         let loaded = superblock::load(&OsDisk, dir).map_err(TailError::Superblock)?;
         let Some(loaded) = loaded else {
@@ -101,8 +102,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Hands over at most `budget_records` records, none with a seq above `durable_seq`. Returns how many; fewer
-    /// than the budget means that there are no more.
+    /// Hands over at most `budget_records` records, none with a seq above `durable_seq`. Returns
+    /// how many; fewer than the budget means that there are no more.
     pub fn read(
         &mut self,
         durable_seq: u64,
@@ -128,7 +129,8 @@ impl Tail {
         Ok(handed)
     }
 
-    /// Walks the present batch. Returns the records handed over, and whether it came to the batch's end.
+    /// Walks the present batch. Returns the records handed over, and whether it came to the batch's
+    /// end.
     fn walk(
         &mut self,
         durable_seq: u64,
@@ -228,7 +230,8 @@ impl Handed {
 
     /// Whether a reader that wants what follows `after` does not want this record.
     fn is_at_or_before(self, after: Position) -> bool {
-        // An input comes before its first event, and whoever has seen one of its events has seen it.
+        // An input comes before its first event, and whoever has seen one of its events has seen
+        // it.
         if self.is_input { self.position.seq <= after.seq } else { self.position <= after }
     }
 }

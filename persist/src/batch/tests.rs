@@ -49,7 +49,8 @@ fn sample() -> (Header, Vec<u8>) {
     (header(6, records.len()), records)
 }
 
-/// The golden file: lines of `offset: hex`, only lines that are not zero, so that a change shows where it is.
+/// The golden file: lines of `offset: hex`, only lines that are not zero, so that a change shows
+/// where it is.
 fn dump(bytes: &[u8]) -> String {
     let mut text = format!("bytes {}\n", bytes.len());
     for (row, line) in bytes.chunks(16).enumerate().filter(|(_, line)| **line != [0; 16]) {
@@ -121,7 +122,8 @@ fn another_place_is_refused() {
     }
 }
 
-/// The sample with bytes replaced and the checksum made right again, as a faulty program would write it.
+/// The sample with bytes replaced and the checksum made right again, as a faulty program would
+/// write it.
 #[track_caller]
 fn check_forged(at: usize, new: &[u8], expected: &BadBatch) {
     let (header, records) = sample();

@@ -146,12 +146,12 @@ pub(super) fn insert_signal(
 ) -> rusqlite::Result<Inserted> {
     let inserted = transaction
         .prepare_cached(
-            r#"INSERT INTO hl_address_signals (signal_id, address, position_rate, close_rate, symbol,
-                   coin_type, asset_type, direction, side, price, size, oid, revision, final, timestamp,
-                   size_exact, price_exact, notional_exact, fills, "trigger", status, shard, seq, idx,
-                   created_at, expired_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                   ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
+            r#"INSERT INTO hl_address_signals (signal_id, address, position_rate, close_rate,
+                   symbol, coin_type, asset_type, direction, side, price, size, oid, revision,
+                   final, timestamp, size_exact, price_exact, notional_exact, fills, "trigger",
+                   status, shard, seq, idx, created_at, expired_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                   ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
                ON CONFLICT (signal_id) DO NOTHING"#,
         )?
         .execute(params![
@@ -188,16 +188,18 @@ pub(super) fn insert_signal(
     Ok(if is_stored(transaction, row)? { Inserted::Repeated } else { Inserted::Conflict })
 }
 
-/// Whether the signal is stored as it is. Its time of making is left out: a replay makes it again, later.
+/// Whether the signal is stored as it is. Its time of making is left out: a replay makes it again,
+/// later.
 fn is_stored(transaction: &Transaction<'_>, row: &SignalRow) -> rusqlite::Result<bool> {
     transaction
         .prepare_cached(
-            r#"SELECT 1 FROM hl_address_signals WHERE signal_id = ?1 AND address = ?2
-                   AND position_rate IS ?3 AND close_rate = ?4 AND symbol = ?5 AND coin_type = ?6
-                   AND asset_type = ?7 AND direction = ?8 AND side = ?9 AND price = ?10 AND size = ?11
-                   AND oid = ?12 AND revision = ?13 AND final = ?14 AND timestamp = ?15
-                   AND size_exact = ?16 AND price_exact = ?17 AND notional_exact = ?18 AND fills = ?19
-                   AND "trigger" = ?20 AND status IS ?21 AND shard = ?22 AND seq = ?23 AND idx = ?24"#,
+            r#"SELECT 1 FROM hl_address_signals
+               WHERE signal_id = ?1 AND address = ?2 AND position_rate IS ?3 AND close_rate = ?4
+                   AND symbol = ?5 AND coin_type = ?6 AND asset_type = ?7 AND direction = ?8
+                   AND side = ?9 AND price = ?10 AND size = ?11 AND oid = ?12 AND revision = ?13
+                   AND final = ?14 AND timestamp = ?15 AND size_exact = ?16 AND price_exact = ?17
+                   AND notional_exact = ?18 AND fills = ?19 AND "trigger" = ?20 AND status IS ?21
+                   AND shard = ?22 AND seq = ?23 AND idx = ?24"#,
         )?
         .exists(params![
             row.signal_id,
@@ -263,8 +265,9 @@ pub(super) fn upsert_position(
 ) -> rusqlite::Result<usize> {
     transaction
         .prepare_cached(
-            "INSERT INTO hl_position_cache (address, spot_balances, spot_total_usd, futures_positions,
-                 account_value, total_margin_used, total_ntl_pos, withdrawable, updated_at)
+            "INSERT INTO hl_position_cache (address, spot_balances, spot_total_usd,
+                 futures_positions, account_value, total_margin_used, total_ntl_pos, withdrawable,
+                 updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (address) DO UPDATE SET spot_balances = excluded.spot_balances,
                  spot_total_usd = excluded.spot_total_usd,
@@ -319,7 +322,8 @@ pub(super) fn watch_addresses(connection: &Connection) -> rusqlite::Result<Vec<W
         .collect()
 }
 
-/// Unix milliseconds as `YYYY-MM-DD HH:MM:SS.sss`, UTC. Text of this form sorts as time does, to the year 9999.
+/// Unix milliseconds as `YYYY-MM-DD HH:MM:SS.sss`, UTC. Text of this form sorts as time does, to
+/// the year 9999.
 pub(super) fn utc_text(unix_ms: u64) -> String {
     let (unix_s, ms) = (unix_ms / 1000, unix_ms % 1000);
     let (mut days, second) = (unix_s / 86_400, unix_s % 86_400);

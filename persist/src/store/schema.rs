@@ -1,4 +1,5 @@
-//! The schema, as numbered steps. A step that was released is never changed: another one follows it.
+//! The schema, as numbered steps. A step that was released is never changed: another one follows
+//! it.
 //!
 //! Names and columns are those that readers of the old program's tables use. Times are UTC text
 //! `YYYY-MM-DD HH:MM:SS.sss`; exact amounts are decimal text.

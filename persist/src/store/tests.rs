@@ -298,7 +298,8 @@ fn times_are_as_sqlite_writes_them() {
     let reader = Connection::open(&path).expect("opened");
     let mut query =
         reader.prepare("SELECT strftime('%Y-%m-%d %H:%M:%S', ?1, 'unixepoch')").expect("prepared");
-    // Every 13 days and some, to beyond the year 2600, so over leap years and centuries; and ends of days.
+    // Every 13 days and some, to beyond the year 2600, so over leap years and centuries; and ends
+    // of days.
     let walk = (0..18_000u64).map(|step| step * 1_123_457).chain([0, 951_782_399, 951_868_800]);
     for unix_s in walk {
         let expected: String = query.query_row([unix_s], |row| row.get(0)).expect("a time");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Tail, TailError};
 use crate::block::BLOCK_BYTES;
-use crate::journal::{Journal, Options, open};
+use crate::journal::{Journal, Options, open, replay};
 use crate::model::Seeded;
 use crate::position::Position;
 use crate::segment;
@@ -146,4 +146,30 @@ fn what_is_not_there_is_an_error_not_an_end() {
     let error = tail.read(2, 100, &mut |_| {}).expect_err("seq 2 was never pushed");
     assert!(matches!(error, TailError::Missing { seq: 2, .. }), "{error}");
     assert!(error.to_string().contains("seq 2"), "{error}");
+}
+
+#[test]
+fn a_replay_beside_a_writer_takes_nothing_for_damage() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = options(dir.path());
+    let mut journal = opened(&options);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut seeded, mut pushed) = (Seeded(5), Vec::new());
+            for _ in 0..600 {
+                push(&mut journal, &mut seeded, &mut pushed);
+                flush(&mut journal);
+            }
+            done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        let (mut last_seq, mut replays) = (0, 0);
+        while !done.load(std::sync::atomic::Ordering::Acquire) {
+            let replayed = replay(&options.dir, &mut |_| ControlFlow::Continue(()));
+            let replayed = replayed.expect("a torn tail at worst");
+            assert!(replayed.last_seq >= last_seq);
+            (last_seq, replays) = (replayed.last_seq, replays + 1);
+        }
+        assert!(replays > 0);
+    });
 }

@@ -1,9 +1,9 @@
 //! Crashes at every point, with every part of what was not yet durable lost, kept or damaged.
 //!
-//! The promise: what was acknowledged is a prefix of what is recovered, which is a prefix of what was
-//! submitted; and a crash alone is never a reason to refuse. Guards the wait for the flush, the sync before
-//! reading, the order of names and syncs, epoch and chain against old tails. All by seed; `CORELANE_CRASH_STATES`
-//! asks for more.
+//! The promise: what was acknowledged is a prefix of what is recovered, which is a prefix of what
+//! was submitted; and a crash alone is never a reason to refuse. Guards the wait for the flush, the
+//! sync before reading, the order of names and syncs, epoch and chain against old tails. All by
+//! seed; `CORELANE_CRASH_STATES` asks for more.
 
 use super::workload::{Input, open, options, prepare, states_wanted};
 use crate::batch::{self, Header, Place};
@@ -97,8 +97,8 @@ impl History {
     }
 }
 
-/// Cuts the power after each change of a log in turn, and tries every subset of the sectors in flight where
-/// there are at most 256, and 64 of them where there are more.
+/// Cuts the power after each change of a log in turn, and tries every subset of the sectors in
+/// flight where there are at most 256, and 64 of them where there are more.
 fn check_every_crash(damage: Damage, seed: u64) -> usize {
     let mut states = 0;
     for fuse in 0.. {
@@ -162,6 +162,15 @@ fn rounds_of_crash_and_recovery_keep_what_was_acked() {
             history.disk.cut_after(seeded.below(60) as u64);
             let inputs = 1 + seeded.below(12);
             history.live(&mut seeded, inputs);
+            if seeded.below(3) == 0 {
+                // Killed, not cut off: what the next opening reads from the page cache it must make
+                // durable.
+                history.disk.end_process();
+                let (recovered, epoch) = history.recover();
+                assert!(epoch > last_epoch, "seed {seed}: epoch {epoch} was used before");
+                last_epoch = epoch;
+                history.compare(recovered);
+            }
             let kept_of_8 = seeded.below(9);
             let damage = [Damage::None, Damage::Sectors][seeded.below(2)];
             let crashed = history.disk.crash(damage, &mut |outcomes| {
@@ -181,8 +190,9 @@ fn rounds_of_crash_and_recovery_keep_what_was_acked() {
     eprintln!("{done} rounds, seeds 1 to {}", seed - 1);
 }
 
-/// A writer that keeps several batches in flight: more than the journal's own does, and what the format is
-/// made for. A crash can lose the first of them and keep the second: an old tail, which must stay dead.
+/// A writer that keeps several batches in flight: more than the journal's own does, and what the
+/// format is made for. A crash can lose the first of them and keep the second: an old tail, which
+/// must stay dead.
 struct Pipelined {
     history: History,
     depth: usize,

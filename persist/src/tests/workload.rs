@@ -1,4 +1,5 @@
-//! The load under the crash and damage tests: inputs whose content tells where and when they were pushed.
+//! The load under the crash and damage tests: inputs whose content tells where and when they were
+//! pushed.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -40,7 +41,8 @@ impl Input {
     }
 }
 
-/// Collects records as the inputs they came of, comparing each event with what its input must have had.
+/// Collects records as the inputs they came of, comparing each event with what its input must have
+/// had.
 #[derive(Default)]
 pub(super) struct Collected(pub(super) Vec<Input>);
 

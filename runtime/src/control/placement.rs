@@ -32,15 +32,17 @@ pub(super) fn sources(
         let target = Target::parse(&source.ws_url)
             .map_err(|error| failure::url(&source.ws_url, &error.to_string()))?;
         let resolved = resolve(&target)?;
-        let mut users = vec![0; by_shard.len()];
+        let mut users = vec![0usize; by_shard.len()];
         for (address, _) in placed.iter().filter(|(_, index)| *index == at) {
             users[usize::from(shard_of(address, options.shard_count).0)] += 1;
         }
         let busy = users.iter().filter(|count| **count > 0).count().max(1);
         // At least one each: `capacity::plan` refuses more busy shards than connections.
         let connections_max = (source.connections_max / busy).max(1);
-        let messages = source.messages_per_minute / (busy * connections_max).max(1) as u32;
-        for sources in &mut by_shard {
+        for (sources, users) in by_shard.iter_mut().zip(users) {
+            // The messages are shared by the connections that there will be, not by those that there may be.
+            let links = users.div_ceil(options.users_per_link.max(1)).clamp(1, connections_max);
+            let messages = source.messages_per_minute / (busy * links) as u32;
             sources.push(Source {
                 target: target.clone(),
                 resolved: resolved.clone(),
