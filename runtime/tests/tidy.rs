@@ -228,12 +228,14 @@ fn each_dependency_has_a_reason_in_the_architecture() {
     none(missing, "dependencies without a line in ARCHITECTURE.md");
 }
 
-/// Texts of the form `ABC123` in quotes.
+/// Texts of the form `ABC123` or `AB123` in quotes.
 fn quoted_codes(text: &str) -> BTreeSet<String> {
     let is_code = |word: &&str| {
-        word.len() == 6
-            && word[..3].bytes().all(|b| b.is_ascii_uppercase())
-            && word[3..].bytes().all(|b| b.is_ascii_digit())
+        matches!(word.len(), 5 | 6) && {
+            let (area, number) = word.split_at(word.len() - 3);
+            area.bytes().all(|b| b.is_ascii_uppercase())
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
     };
     text.split('"').filter(|part| part.is_ascii()).filter(is_code).map(str::to_owned).collect()
 }
