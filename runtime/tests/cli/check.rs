@@ -252,11 +252,12 @@ fn forbid_io_uring(command: &mut Command) {
         let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
         // SAFETY: the call has no memory arguments.
-        let refused = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0;
+        let no_more_rights = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         // SAFETY: `program` points at `filter`, whose length it states and which the closure owns; the
         // kernel copies both before the call returns.
-        let mode = libc::SECCOMP_MODE_FILTER;
-        if refused || unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &program) } != 0 {
+        let filtered =
+            unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
+        if no_more_rights != 0 || filtered != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(())
