@@ -22,8 +22,8 @@ const PAGE_FILLS: usize = 2000;
 const PAGES_MAX: usize = 6;
 /// How long one request may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
-/// How often a job is tried.
-const TRIES_MAX: u32 = 6;
+/// How long a job is tried. A core holds an account's fills for five minutes; a rate limit lasts one.
+const TRIED_FOR: Duration = Duration::from_secs(150);
 /// Largest answer: `spotMeta` and full pages have a few hundred KiB.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -50,6 +50,18 @@ pub enum Job {
     },
     /// The symbol table.
     Symbols,
+}
+
+impl Job {
+    /// Whether the answer to one is the answer to the other.
+    fn repeats(&self, other: &Job) -> bool {
+        match (self, other) {
+            (Job::Backfill { address: a, .. }, Job::Backfill { address: b, .. }) => a == b,
+            (Job::Status { oid: a, .. }, Job::Status { oid: b, .. }) => a == b,
+            (Job::Symbols, Job::Symbols) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What was answered.
@@ -146,6 +158,7 @@ impl Rest {
 
 struct Retry {
     job: Job,
+    since: Instant,
     due: Instant,
     backoff: Backoff,
 }
@@ -165,10 +178,13 @@ impl Worker {
             let now = Instant::now();
             let due = self.retries.iter().position(|retry| retry.due <= now);
             if let Some(retry) = due.and_then(|at| self.retries.remove(at)) {
-                self.attempt(retry.job, retry.backoff);
+                self.attempt(retry.job, retry.since, retry.backoff);
             } else if let Some(job) = jobs.receive() {
-                let seed = crate::lane::clock::wall_now_ns();
-                self.attempt(job, Backoff::new(seed));
+                // A core asks again for what it still needs; it is being tried already.
+                if !self.retries.iter().any(|retry| retry.job.repeats(&job)) {
+                    let seed = crate::lane::clock::wall_now_ns();
+                    self.attempt(job, now, Backoff::new(seed));
+                }
             } else {
                 let next = self.retries.iter().map(|retry| retry.due).min();
                 let patience = next.map_or(Duration::from_secs(1), |due| due - now);
@@ -177,16 +193,16 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, job: Job, mut backoff: Backoff) {
+    fn attempt(&mut self, job: Job, since: Instant, mut backoff: Backoff) {
         let done = match &job {
             Job::Backfill { shard, address, from_ms } => self.backfill(*shard, *address, *from_ms),
             Job::Status { shard, address, oid } => self.status(*shard, address, *oid),
             Job::Symbols => self.symbols(),
         };
         let Err(why) = done else { return };
-        if backoff.attempts() + 1 < TRIES_MAX {
+        if since.elapsed() < TRIED_FOR {
             let due = Instant::now() + Duration::from_millis(backoff.next_ms());
-            self.retries.push_back(Retry { job, due, backoff });
+            self.retries.push_back(Retry { job, since, due, backoff });
             return;
         }
         match job {

@@ -52,7 +52,6 @@ pub(super) struct Link {
     received: Box<[u8]>,
     sending: Vec<u8>,
     sent: usize,
-    queued: Vec<u8>,
     connecting: bool,
     receiving: bool,
     is_sending: bool,
@@ -84,7 +83,6 @@ impl Link {
             received: vec![0; RECV_BYTES].into_boxed_slice(),
             sending: Vec::new(),
             sent: 0,
-            queued: Vec::new(),
             connecting: false,
             receiving: false,
             is_sending: false,
@@ -195,7 +193,7 @@ impl Link {
         *self.peer = peer.into();
         let fd = tcp.as_raw_fd();
         self.tcp = Some(tcp);
-        (self.sending.clear(), self.queued.clear());
+        self.sending.clear();
         self.sent = 0;
         let entry = opcode::Connect::new(types::Fd(fd), self.peer.as_ptr().cast(), self.peer.len())
             .build()

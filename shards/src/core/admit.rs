@@ -73,7 +73,7 @@ impl Admitted {
             same
         });
         self.baseline_chain.clear();
-        self.baseline_chain.extend_from_slice(chain.ends());
+        self.baseline_chain.extend(chain.stands().iter().map(|stand| (stand.coin, stand.end)));
         self.baseline_newest_ms = sorted.last().map_or(0, |fill| fill.time_ms);
         let newest_ms = self.baseline_newest_ms;
         self.fills.extend(sorted.into_iter().filter(|fill| fill.time_ms == newest_ms));

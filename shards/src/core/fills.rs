@@ -9,6 +9,16 @@ use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
 use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
+use crate::text::Coin;
+
+/// Where a fill goes in its chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At its end.
+    End,
+    /// Before its newest millisecond, which had come first.
+    Before,
+}
 
 impl Core {
     pub(super) fn fills(
@@ -116,17 +126,29 @@ impl Core {
         std::mem::swap(&mut held, &mut account.held);
         chain::order(&mut held, &account.chain, &mut self.ends);
         let mut taken = 0;
-        for fill in &held {
-            let account = &self.accounts[key];
-            if !account.knows(fill) {
-                if !account.chain.accepts(fill) {
-                    if !force {
-                        break;
-                    }
-                    self.tell_gap(key, fill, effects);
-                }
-                self.take(key, fill);
+        // Coin and time of fills that go before the newest millisecond of their chain.
+        let mut before: Option<(Coin, u64)> = None;
+        for (at, fill) in held.iter().enumerate() {
+            let account = &mut self.accounts[key];
+            if account.knows(fill) {
+                taken += 1;
+                continue;
             }
+            let mut place = Place::End;
+            if before == Some((fill.coin, fill.time_ms)) {
+                place = Place::Before;
+            } else if !account.chain.accepts(fill) {
+                if account.chain.is_preceded_by(&held[at..]) {
+                    account.chain.prepend(&fill.coin, fill.start_position);
+                    before = Some((fill.coin, fill.time_ms));
+                    place = Place::Before;
+                } else if force {
+                    self.tell_gap(key, fill, effects);
+                } else {
+                    break;
+                }
+            }
+            self.take(key, fill, place);
             taken += 1;
         }
         held.drain(..taken);
@@ -158,13 +180,13 @@ impl Core {
     }
 
     /// Takes one new fill: its key, its chain, its legs.
-    fn take(&mut self, key: AccountKey, fill: &Fill) {
+    fn take(&mut self, key: AccountKey, fill: &Fill, place: Place) {
         self.counts.fills += 1;
         let account = &mut self.accounts[key];
         account.remember(fill, self.policy.dedup_window_ms);
-        if fill.is_perp() {
+        if fill.is_perp() && place == Place::End {
             let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
-            account.chain.set(fill.coin, end);
+            account.chain.append(fill, end);
         }
         let reason = leg::reason(fill, &account.address);
         let order_key = self.order_of(key, fill);

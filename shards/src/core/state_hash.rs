@@ -59,9 +59,12 @@ impl Core {
             }
             put_varint(account.floor_ms, out);
             put_varint(account.last_ms, out);
-            for (coin, end) in account.chain.ends() {
-                put_text(coin, out);
-                put_decimal(*end, out);
+            for stand in account.chain.stands() {
+                put_text(&stand.coin, out);
+                put_decimal(stand.end, out);
+                put_varint(stand.run_ms, out);
+                put_decimal(stand.run_start, out);
+                out.push(u8::from(stand.run_known));
             }
             let mut keys: Vec<_> = account.key_order.iter().collect();
             keys.sort_unstable();

@@ -382,6 +382,21 @@ fn frames_swapped_inside_a_millisecond_mend_themselves() {
 }
 
 #[test]
+fn the_first_half_of_a_block_may_come_last_for_a_coin_that_is_new() {
+    let mut bed = Bed::watching(Policy::default());
+    let at = |n: u64, start: &str| Fill { time_ms: 1_005, ..buy(1, n, "1", start) };
+    bed.live(&[at(3, "7"), at(4, "8")]);
+    bed.live(&[at(1, "5"), at(2, "6")]);
+    bed.live(&[Fill { time_ms: 1_006, ..buy(1, 5, "1", "9") }]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, &bed.requests[..], &bed.gaps[..]), (5, &[][..], &[][..]));
+    // A known chain does not let it happen: what came before is known.
+    bed.live(&[Fill { time_ms: 1_006, ..buy(1, 6, "1", "2") }]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, bed.requests.len()), (5, 1));
+}
+
+#[test]
 fn a_broken_chain_asks_for_the_missing_fills_and_goes_on_in_order() {
     let mut bed = Bed::watching(Policy::default());
     bed.live(&[buy(1, 1, "1", "0")]);
