@@ -1,7 +1,7 @@
 //! When a leg is emitted, and what its signal says.
 
 use super::leg::{Leg, LegKey, Open};
-use super::order::{ENDED_KEEP_NS, OPEN_KEEP_NS, OrderKey};
+use super::order::{COMPLETE_KEEP_NS, ENDED_KEEP_NS, OPEN_KEEP_NS, OrderKey};
 use super::timers::Owner;
 use super::{Core, Effects};
 use crate::decimal::Decimal;
@@ -58,6 +58,7 @@ impl Core {
     fn order_deadline_ns(&self, key: OrderKey) -> u64 {
         let order = &self.orders[key];
         let (from_ns, wait_ns) = match (order.unsignalled_ns, order.terminal) {
+            (0, Some(_)) if order.is_complete() => (order.touched_ns, COMPLETE_KEEP_NS),
             (0, Some(_)) => (order.touched_ns, ENDED_KEEP_NS),
             (0, None) => (order.touched_ns, OPEN_KEEP_NS),
             (_, Some(_)) => (order.grace_from_ns, self.policy.status_grace_ns),

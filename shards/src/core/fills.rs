@@ -36,7 +36,7 @@ impl Core {
         }
         // Fills that wait are checked again when they are taken; here only what is surely old is left out.
         for fill in fills.iter().filter(|fill| fill.is_sound()) {
-            if !account.knows(fill) {
+            if !account.knows(fill, &self.names) {
                 account.held.push(*fill);
             }
         }
@@ -130,7 +130,7 @@ impl Core {
         let mut before: Option<(Coin, u64)> = None;
         for (at, fill) in held.iter().enumerate() {
             let account = &mut self.accounts[key];
-            if account.knows(fill) {
+            if account.knows(fill, &self.names) {
                 taken += 1;
                 continue;
             }
@@ -183,7 +183,7 @@ impl Core {
     fn take(&mut self, key: AccountKey, fill: &Fill, place: Place) {
         self.counts.fills += 1;
         let account = &mut self.accounts[key];
-        account.remember(fill, self.policy.dedup_window_ms);
+        account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
         if fill.is_perp() && place == Place::End {
             let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
             account.chain.append(fill, end);

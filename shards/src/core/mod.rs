@@ -26,7 +26,7 @@ use crate::event::{AssetType, Event};
 use crate::fill::OrderStatus;
 use crate::input::{Baseline, Input, Policy, Request, StartFrom, SymbolEntry};
 use crate::text::Coin;
-use account::{Account, AccountKey, Hold};
+use account::{Account, AccountKey, Hold, Names};
 use leg::Leg;
 use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
@@ -72,6 +72,7 @@ struct Waiting {
 pub struct Core {
     policy: Policy,
     accounts: Slab<Account>,
+    names: Names,
     by_address: HashMap<Address, AccountKey>,
     orders: Slab<Order>,
     by_oid: HashMap<u64, OrderKey>,
@@ -104,6 +105,7 @@ impl Core {
         Core {
             policy: Policy::default(),
             accounts: Slab::new(),
+            names: Names::default(),
             by_address: HashMap::new(),
             orders: Slab::new(),
             by_oid: HashMap::new(),
@@ -262,7 +264,10 @@ impl Core {
         account.floor_ms = account.floor_ms.max(baseline.newest_ms);
         account.last_ms = account.last_ms.max(baseline.newest_ms);
         for fill in baseline.newest {
-            account.remember(fill, self.policy.dedup_window_ms);
+            // It was watched before, perhaps: then some of these were taken.
+            if !account.knows(fill, &self.names) {
+                account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
+            }
         }
         for (coin, end) in baseline.chain {
             account.chain.set(*coin, *end);

@@ -9,7 +9,10 @@ use crate::text::{Coin, Label};
 /// Slab key of an order.
 pub(super) type OrderKey = usize;
 
-/// How long an order stays after it ended: a late fill must count on as a revision.
+/// How long an order stays after its end came with all its fills: nothing more can come of it but repeats, which are
+/// known by their keys.
+pub(super) const COMPLETE_KEEP_NS: u64 = 10_000_000_000;
+/// How long an order stays after its end while fills are missing: a late one must count on as a revision.
 pub(super) const ENDED_KEEP_NS: u64 = 3_600_000_000_000;
 /// How long an order stays without an end and with nothing to signal.
 pub(super) const OPEN_KEEP_NS: u64 = 24 * 3_600_000_000_000;

@@ -66,11 +66,12 @@ impl Core {
                 put_decimal(stand.run_start, out);
                 out.push(u8::from(stand.run_known));
             }
-            let mut keys: Vec<_> = account.key_order.iter().collect();
+            let mut keys: Vec<_> = account.keys.iter().collect();
             keys.sort_unstable();
             for key in keys {
-                put_varint(key.time_ms(), out);
-                out.extend_from_slice(format!("{key:?}").as_bytes());
+                for number in [key.time_ms, key.id, u64::from(key.coin), u64::from(key.dir)] {
+                    put_varint(number, out);
+                }
             }
             for (oid, filled) in &account.baseline_orders {
                 put_varint(*oid, out);
