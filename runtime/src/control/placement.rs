@@ -29,8 +29,8 @@ pub(super) fn sources(
 ) -> Result<Vec<Vec<Source>>, Problem> {
     let mut by_shard = vec![Vec::new(); usize::from(options.shard_count)];
     for (at, source) in options.sources.iter().enumerate() {
-        let target = Target::parse(&source.ws_url)
-            .map_err(|error| failure::url(&source.ws_url, &error.to_string()))?;
+        let target =
+            Target::parse(&source.ws_url).map_err(|error| failure::url(&error.to_string()))?;
         let resolved = resolve(&target)?;
         let mut users = vec![0usize; by_shard.len()];
         for (address, _) in placed.iter().filter(|(_, index)| *index == at) {
