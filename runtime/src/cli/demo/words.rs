@@ -145,6 +145,13 @@ impl Words {
                 grouped(l.count)
             ));
         }
+        if let Some(floor) = &v.floor_ns {
+            line(&format!(
+                "floor           one 4-KiB write + fdatasync here: p50 {} p99 {}",
+                time(floor.p50),
+                time(floor.p99)
+            ));
+        }
         if let Some(path) = latency.path().filter(|_| !self.removed) {
             line(&format!("latency log     {}", path.display()));
         }
