@@ -134,7 +134,7 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::Up { link, users, away_ms } => {
             info!(shard, link, users, away_ms, "connection open");
         }
-        LinkNews::Down { link, users, why, retry_ms } => {
+        LinkNews::Down { link, users, why, retry_ms, .. } => {
             warn!(code = "UPS007", shard, link, users, retry_ms, "connection lost: {why}");
         }
         LinkNews::Refused { subscription, said, retry_ms } => {

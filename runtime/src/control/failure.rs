@@ -30,7 +30,7 @@ pub(super) fn url(why: &str) -> Problem {
 }
 
 pub(super) fn resolve(host: &str, error: &io::Error) -> Problem {
-    Problem::error("UPS004", format!("the name {host} cannot be resolved: {}", reason(error)))
+    Problem::warning("UPS004", format!("the name {host} cannot be resolved: {}", reason(error)))
         .fix("check source.ws_url and this host's name servers (/etc/resolv.conf)")
 }
 

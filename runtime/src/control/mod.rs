@@ -338,7 +338,13 @@ impl Node {
                 self.rest.ask(Job::Status { shard: id, address, oid });
             }
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
-            Reply::Link(news) => self.notices.push_back(Notice::Link(id, news)),
+            Reply::Link(news) => {
+                if let LinkNews::Down { source, .. } = &news {
+                    // The host may have moved.
+                    self.rest.ask(Job::Resolve { source: *source });
+                }
+                self.notices.push_back(Notice::Link(id, news));
+            }
             Reply::Followed(address) => {
                 self.followed += 1;
                 self.notices.push_back(Notice::Followed(address));
@@ -371,6 +377,13 @@ impl Node {
                 }
                 self.send_watches();
             }
+            Answer::Resolved { source, addresses } => {
+                for at in 0..self.shards.len() {
+                    let addresses = addresses.clone();
+                    self.command(ShardId(at as u16), Command::Resolved { source, addresses });
+                }
+            }
+            Answer::NotResolved(problem) => self.notices.push_back(Notice::Warning(problem)),
             Answer::SymbolsFailed { why } => {
                 self.symbols_due = Some(Instant::now() + SYMBOLS_RETRY);
                 self.notices.push_back(Notice::Warning(failure::symbols(&why)));

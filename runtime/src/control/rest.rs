@@ -1,9 +1,11 @@
 //! The thread that asks the REST interface: back-fills, order statuses, the symbol table.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use net::Target;
 use net::backoff::Backoff;
 use net::hyperliquid::rest;
 use shards::{Address, Coin, Fill, OrderStatus, ShardId, SymbolEntry};
@@ -50,6 +52,11 @@ pub enum Job {
     },
     /// The symbol table.
     Symbols,
+    /// The addresses of a source's host.
+    Resolve {
+        /// Index of the source.
+        source: usize,
+    },
 }
 
 impl Job {
@@ -59,6 +66,7 @@ impl Job {
             (Job::Backfill { address: a, .. }, Job::Backfill { address: b, .. }) => a == b,
             (Job::Status { oid: a, .. }, Job::Status { oid: b, .. }) => a == b,
             (Job::Symbols, Job::Symbols) => true,
+            (Job::Resolve { source: a }, Job::Resolve { source: b }) => a == b,
             _ => false,
         }
     }
@@ -101,6 +109,15 @@ pub enum Answer {
         /// Token index and the pair that prices it.
         spot_prices: Vec<(u32, Coin)>,
     },
+    /// The addresses of a source's host.
+    Resolved {
+        /// Index of the source.
+        source: usize,
+        /// They may have changed.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A host could not be resolved. It is tried again when a connection fails.
+    NotResolved(Problem),
     /// The symbol table could not be read.
     SymbolsFailed {
         /// Why.
@@ -128,6 +145,7 @@ impl Rest {
         let worker = Worker {
             agent,
             urls: options.sources.iter().map(|source| source.info_url.clone()).collect(),
+            targets: placement::targets(options)?,
             placed: placement::place(options),
             aliases: options.aliases.clone(),
             answers: sender,
@@ -166,6 +184,7 @@ struct Retry {
 struct Worker {
     agent: ureq::Agent,
     urls: Vec<String>,
+    targets: Vec<Target>,
     placed: Vec<(Address, usize)>,
     aliases: Vec<(String, String)>,
     answers: Sender<Answer>,
@@ -198,6 +217,10 @@ impl Worker {
             Job::Backfill { shard, address, from_ms } => self.backfill(*shard, *address, *from_ms),
             Job::Status { shard, address, oid } => self.status(*shard, address, *oid),
             Job::Symbols => self.symbols(),
+            Job::Resolve { source } => {
+                self.resolve(*source);
+                Ok(())
+            }
         };
         let Err(why) = done else { return };
         if since.elapsed() < TRIED_FOR {
@@ -209,8 +232,8 @@ impl Worker {
             Job::Backfill { shard, address, .. } => {
                 self.say(Answer::BackfillFailed { shard, address, why });
             }
-            // The order's time-out emits what there is.
-            Job::Status { .. } => {}
+            // The order's time-out emits what there is; a host is looked up again with the next connection.
+            Job::Status { .. } | Job::Resolve { .. } => {}
             Job::Symbols => self.say(Answer::SymbolsFailed { why }),
         }
     }
@@ -270,6 +293,15 @@ impl Worker {
             self.say(Answer::Status { shard, status });
         }
         Ok(())
+    }
+
+    fn resolve(&mut self, source: usize) {
+        let target = &self.targets[source];
+        let answer = match placement::resolve(target) {
+            Ok(addresses) => Answer::Resolved { source, addresses },
+            Err(error) => Answer::NotResolved(failure::resolve(&target.host, &error)),
+        };
+        self.say(answer);
     }
 
     fn symbols(&mut self) -> Result<(), String> {

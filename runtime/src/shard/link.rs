@@ -392,7 +392,13 @@ impl Link {
         };
         self.end(now_ms + retry_ms);
         let why = why.to_owned();
-        station.news(LinkNews::Down { link: self.number, users: self.users.len(), why, retry_ms });
+        station.news(LinkNews::Down {
+            source: self.source,
+            link: self.number,
+            users: self.users.len(),
+            why,
+            retry_ms,
+        });
     }
 
     /// Ends the connection, to be tried again at `retry_at_ms`.
