@@ -111,7 +111,10 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                 Notice::Link(shard, news) => say_link(shard.0, &news),
                 Notice::Followed(address) => info!(%address, "followed"),
                 Notice::Warning(problem) => {
-                    warn!(code = problem.code, "{}", problem.one_line());
+                    let line = problem.one_line();
+                    // The level and the code are fields of the log line.
+                    let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+                    warn!(code = problem.code, "{text}");
                 }
                 Notice::Fatal(problem) => return Some(problem),
                 Notice::ReaderGone => {

@@ -401,6 +401,21 @@ impl Link {
         });
     }
 
+    /// Ends the connection for good, with a close frame if the socket takes it at once.
+    pub(super) fn leave(&mut self) {
+        let polite = self.is_open() && !self.is_sending && self.sent == self.sending.len();
+        if let (true, Some(ws), Some(tcp)) = (polite, &mut self.ws, &self.tcp) {
+            ws.close();
+            self.sending.clear();
+            self.sent = 0;
+            ws.take_outgoing(&mut self.sending);
+            // Not worth waiting for: the server sees the end of the stream anyway.
+            let _ = tcp.send_with_flags(&self.sending, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+            self.sending.clear();
+        }
+        self.end(u64::MAX);
+    }
+
     /// Ends the connection, to be tried again at `retry_at_ms`.
     pub(super) fn end(&mut self, retry_at_ms: u64) {
         self.stage = Stage::Ending { retry_at_ms };

@@ -400,7 +400,7 @@ impl Shard {
             Command::Segment(segment) => self.station.journal.segment_ready(segment),
             Command::Stop => {
                 self.stopping = true;
-                self.links.iter_mut().for_each(|link| link.end(u64::MAX));
+                self.links.iter_mut().for_each(Link::leave);
             }
         }
     }
