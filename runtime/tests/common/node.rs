@@ -65,6 +65,16 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What went wrong is in the journals.
+            self.dir.disable_cleanup(true);
+            eprintln!("the node's data was kept: {}", self.dir.path().display());
+        }
+    }
+}
+
 /// Configuration that follows all accounts of a simulator.
 pub fn follow(market: &Market, monitor: &str, aggregation: &str) -> String {
     let source = source(market.ws_url(), market.info_url());

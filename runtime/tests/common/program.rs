@@ -119,6 +119,9 @@ impl Drop for Program {
         // It has ended, or it ends now: both are wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{} said at last:\n{}", self.name, self.err.tail());
+        }
     }
 }
 
@@ -183,7 +186,19 @@ impl Lines {
 
     /// Gives `found` each line from `cursor` on, once, until it says yes; the cursor then stands behind that line.
     #[track_caller]
-    pub fn wait(&self, cursor: &mut usize, what: &str, mut found: impl FnMut(&str) -> bool) {
+    pub fn wait(&self, cursor: &mut usize, what: &str, found: impl FnMut(&str) -> bool) {
+        if let Err(why) = self.try_wait(cursor, found) {
+            panic!("no {what}: {why}");
+        }
+    }
+
+    /// The same; the error says why it was in vain.
+    #[track_caller]
+    pub fn try_wait(
+        &self,
+        cursor: &mut usize,
+        mut found: impl FnMut(&str) -> bool,
+    ) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         let mut stream = self.lock();
         loop {
@@ -193,19 +208,22 @@ impl Lines {
                 let line = stream.lines[*cursor - 1].clone();
                 drop(stream);
                 if found(&line) {
-                    return;
+                    return Ok(());
                 }
                 stream = self.lock();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let (ended, tail) = (stream.ended, tail_of(&stream));
-            if ended || left.is_zero() {
-                drop(stream);
-                let why = if ended { "it ended" } else { "time is over" };
-                panic!("no {what}: {why}; last lines:\n{tail}");
+            if stream.ended || left.is_zero() {
+                let why = if stream.ended { "it ended" } else { "time is over" };
+                return Err(format!("{why}; last lines:\n{}", tail_of(&stream)));
             }
             stream = self.0.1.wait_timeout(stream, left).expect("nobody panics with the lock").0;
         }
+    }
+
+    /// Lines so far.
+    pub fn count(&self) -> usize {
+        self.lock().lines.len()
     }
 
     /// Waits for a line that holds `text`, and gives it.
