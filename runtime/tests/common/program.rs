@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -48,12 +48,17 @@ impl Program {
         }
         let mut child = command.spawn().expect("the binary was built with the tests");
         let process = handle(child.id());
-        let out = match child.stdout.take().filter(|_| reads) {
-            Some(out) => Lines::read(out),
-            None => Lines::default(),
+        let out = match reads {
+            true => Lines::read(child.stdout.take().expect("it was piped")),
+            false => Lines::default(),
         };
         let err = Lines::read(child.stderr.take().expect("it was piped"));
         Program { name: format!("corelane {}", args.join(" ")), child, process, out, err }
+    }
+
+    /// Its standard output, for the test to read.
+    pub fn take_out(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("it was started unread, and this is the first time")
     }
 
     /// Its process id.

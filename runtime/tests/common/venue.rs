@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
@@ -11,33 +10,31 @@ use tungstenite::{Message, WebSocket};
 
 use super::program::PATIENCE;
 
-/// The two listeners of a venue. Requests are refused, and kept for the test to see, but for those that the test has
-/// given an answer to.
+/// The two listeners of a venue.
 pub struct Venue {
     stream: TcpListener,
     requests: SocketAddr,
-    asked: Arc<Mutex<Vec<Value>>>,
 }
 
 /// How a venue answers a request: `None` refuses it.
-pub type Answer = fn(&Value) -> Option<Value>;
+pub trait Answer: Fn(&Value) -> Option<Value> + Send + 'static {}
+
+impl<F: Fn(&Value) -> Option<Value> + Send + 'static> Answer for F {}
 
 impl Venue {
     /// Listens on free ports.
-    pub fn open(answer: Answer) -> Venue {
+    pub fn open(answer: impl Answer) -> Venue {
         let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let requests = listen();
         let addr = requests.local_addr().expect("it is bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&asked);
         // It ends with the test's process.
         std::thread::spawn(move || {
             for connection in requests.incoming().flatten() {
                 // A client that goes away in the middle asks again.
-                let _ = answer_one(&connection, answer, &kept);
+                let _ = answer_one(&connection, &answer);
             }
         });
-        Venue { stream: listen(), requests: addr, asked }
+        Venue { stream: listen(), requests: addr }
     }
 
     /// Where its stream is.
@@ -48,12 +45,6 @@ impl Venue {
     /// Where it takes requests.
     pub fn info_url(&self) -> String {
         format!("http://{}/info", self.requests)
-    }
-
-    /// Requests of this type so far.
-    pub fn asked(&self, kind: &str) -> Vec<Value> {
-        let asked = self.asked.lock().expect("nobody panics with the lock");
-        asked.iter().filter(|body| body["type"] == kind).cloned().collect()
     }
 
     /// The next connection.
@@ -129,11 +120,7 @@ impl Connection {
 }
 
 /// Answers one request and closes: simple, and allowed.
-fn answer_one(
-    connection: &TcpStream,
-    answer: Answer,
-    asked: &Mutex<Vec<Value>>,
-) -> std::io::Result<()> {
+fn answer_one(connection: &TcpStream, answer: &impl Answer) -> std::io::Result<()> {
     connection.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(connection);
     let mut body_bytes = 0;
@@ -152,9 +139,7 @@ fn answer_one(
     let mut body = vec![0; body_bytes];
     reader.read_exact(&mut body)?;
     let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let answered = answer(&request);
-    asked.lock().expect("nobody panics with the lock").push(request);
-    let (status, text) = match answered {
+    let (status, text) = match answer(&request) {
         Some(value) => ("200 OK", value.to_string()),
         None => ("500 Internal Server Error", "null".to_owned()),
     };
