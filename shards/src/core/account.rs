@@ -6,6 +6,7 @@ use foldhash::HashSet;
 
 use super::chain::Chain;
 use crate::address::Address;
+use crate::codec::{put_dir, put_text, put_varint};
 use crate::decimal::Decimal;
 use crate::fill::{Dir, Fill};
 use crate::input::StartFrom;
@@ -43,8 +44,13 @@ impl FillKey {
         FillKey { time_ms: fill.time_ms, id, coin: fill.coin, dir }
     }
 
-    pub(super) fn time_ms(&self) -> u64 {
-        self.time_ms
+    /// Appends its bytes, for the state hash.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        put_varint(self.time_ms, out);
+        put_varint(self.id, out);
+        put_text(&self.coin, out);
+        out.push(u8::from(self.dir.is_some()));
+        self.dir.iter().for_each(|dir| put_dir(dir, out));
     }
 }
 
@@ -55,21 +61,27 @@ pub(super) enum Hold {
     Break { since_ns: u64 },
     /// A back-fill was asked for.
     Asked { since_ns: u64, asked_ns: u64 },
+    /// More fills than one input takes are ready; the rest is taken with the next tick, in the same way.
+    Rest { since_ns: u64, force: bool },
 }
 
 impl Hold {
     pub(super) fn deadline_ns(self) -> u64 {
         match self {
-            Hold::Break { since_ns } => since_ns + BREAK_GRACE_NS,
+            Hold::Break { since_ns } => since_ns.saturating_add(BREAK_GRACE_NS),
             Hold::Asked { since_ns, asked_ns } => {
-                (asked_ns + BACKFILL_RETRY_NS).min(since_ns + HOLD_MAX_NS)
+                asked_ns.saturating_add(BACKFILL_RETRY_NS).min(since_ns.saturating_add(HOLD_MAX_NS))
             }
+            // Later than now: not in the input at hand.
+            Hold::Rest { since_ns, .. } => since_ns.saturating_add(1),
         }
     }
 
     pub(super) fn since_ns(self) -> u64 {
         match self {
-            Hold::Break { since_ns } | Hold::Asked { since_ns, .. } => since_ns,
+            Hold::Break { since_ns }
+            | Hold::Asked { since_ns, .. }
+            | Hold::Rest { since_ns, .. } => since_ns,
         }
     }
 }
@@ -146,6 +158,17 @@ impl Account {
             self.keys.remove(first);
             self.key_order.pop_front();
         }
+    }
+
+    /// Gives back the room of the keys of an account that is followed no longer. Fills before its newest are old from
+    /// here on; those of its newest time are still told by key.
+    pub(super) fn forget_keys(&mut self) {
+        self.floor_ms = self.floor_ms.max(self.last_ms);
+        let floor_ms = self.floor_ms;
+        self.key_order.retain(|key| key.time_ms >= floor_ms);
+        self.keys.retain(|key| key.time_ms >= floor_ms);
+        self.key_order.shrink_to_fit();
+        self.keys.shrink_to_fit();
     }
 
     /// Size that the order had filled at the baseline, if it had.
