@@ -104,6 +104,22 @@ fn what_is_held_back_is_bounded_and_goes_on_in_parts() {
 }
 
 #[test]
+fn a_break_behind_many_fills_is_still_given_time_to_mend() {
+    let mut bed = Bed::watching(Policy::default());
+    let many = TAKEN_PER_INPUT_MAX as u64 + 100;
+    let mut fills: Vec<Fill> = (0..many).map(|n| buy(1, n, "1", &n.to_string())).collect();
+    fills.push(buy(1, many + 1, "1", &(many + 1).to_string()));
+    bed.live(&fills[..1]);
+    bed.step(&Input::Disconnected { address: ME });
+    bed.snapshot(&fills);
+    assert_eq!(bed.core.counts().fills as usize, 1 + TAKEN_PER_INPUT_MAX);
+    bed.wait(MS);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (many, 0));
+    bed.live(&[buy(1, many, "1", &many.to_string())]);
+    assert_eq!((bed.core.counts().fills, bed.requests.len()), (many + 2, 0));
+}
+
+#[test]
 fn time_outs_that_are_all_due_are_spread_over_ticks() {
     let mut bed = Bed::watching(Policy::default());
     let orders = 5_000;
