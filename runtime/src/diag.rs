@@ -10,8 +10,10 @@ mod codes;
 mod render;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+
+use rustix::io::Errno;
 
 pub use codes::{CODES, CodeRow, exit_codes, explain};
 
@@ -309,8 +311,7 @@ pub fn colour_wanted() -> bool {
 /// The kinds that a user can mend have a sentence of their own; the rest is the system's text with
 /// the `(os error N)` that the standard library appends cut off.
 pub fn reason(error: &io::Error) -> String {
-    use rustix::io::Errno;
-    let known = match error.raw_os_error().map(Errno::from_raw_os_error) {
+    let known = match errno(error) {
         Some(Errno::ACCESS) => "permission denied for this user",
         Some(Errno::PERM) => "the system does not allow it (EPERM)",
         Some(Errno::NOSPC) => "no space left on this file system",
@@ -340,6 +341,29 @@ pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_lowercase()
+}
+
+/// The system's number, or the usual one of that kind where a library has wrapped the error and hides the
+/// number, as `tempfile` does to add a path.
+fn errno(error: &io::Error) -> Option<Errno> {
+    if let Some(number) = error.raw_os_error() {
+        return Some(Errno::from_raw_os_error(number));
+    }
+    // An error without anything inside, or with a text of its own, is not the system's.
+    if !error.to_string().contains("(os error") {
+        return None;
+    }
+    Some(match error.kind() {
+        ErrorKind::PermissionDenied => Errno::ACCESS,
+        ErrorKind::StorageFull => Errno::NOSPC,
+        ErrorKind::QuotaExceeded => Errno::DQUOT,
+        ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        ErrorKind::NotADirectory => Errno::NOTDIR,
+        ErrorKind::IsADirectory => Errno::ISDIR,
+        ErrorKind::NotFound => Errno::NOENT,
+        ErrorKind::InvalidFilename => Errno::NAMETOOLONG,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Tests of the socket against a server in memory, in pieces of every size.
+
 use super::*;
 use proptest::prelude::*;
 use rustls::pki_types::PrivateKeyDer;

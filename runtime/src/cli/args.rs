@@ -116,6 +116,9 @@ pub struct DemoArgs {
     /// Shards
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: u16,
+    /// Blocks a second of each simulated account
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: Option<u32>,
     /// Leave out the simulated faults
     #[arg(long)]
     pub no_faults: bool,

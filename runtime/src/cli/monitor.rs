@@ -6,13 +6,13 @@ use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::args::RunArgs;
+use super::check;
 use super::signals::Stop;
-use crate::config::capacity;
 use crate::config::{Config, LoadOptions, Loaded, LogFormat};
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
-use crate::host::{self, Root, cpus::CpuMap, dirs};
+use crate::host::{Root, dirs};
 use crate::shard::message::LinkNews;
 
 /// How often a line of counters is logged.
@@ -60,18 +60,13 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
 
 /// Checks that this host and configuration go together, all problems at once.
 fn fit(config: &Config) -> Result<NodeOptions, Problems> {
-    let root = Root::system();
     let options = NodeOptions::from_config(config)?;
-    let mut problems = host::check(&root, u32::from(options.shard_count));
-    problems.extend(CpuMap::read(&root).check(&config.node));
-    problems.extend(capacity::plan(config).problem);
+    let mut problems = check::fit(config, options.shard_count, &Root::system());
     if let Err(problem) = dirs::prepare(&options.data_dir, "node.data_dir") {
-        problems.push(problem);
-    }
-    if options.addresses.is_empty() {
-        problems.push(Problem::error("CFG013", "no addresses to follow").fix(
-            "monitor.addresses = [\"0x...\"]   or   monitor.addresses_file = \"addresses.csv\"",
-        ));
+        // The check of the directory has said it, if it could.
+        if !problems.has_errors() {
+            problems.push(problem);
+        }
     }
     if problems.has_errors() {
         return Err(problems);
@@ -116,7 +111,10 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                 Notice::Link(shard, news) => say_link(shard.0, &news),
                 Notice::Followed(address) => info!(%address, "followed"),
                 Notice::Warning(problem) => {
-                    warn!(code = problem.code, "{}", problem.one_line());
+                    let line = problem.one_line();
+                    // The level and the code are fields of the log line.
+                    let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+                    warn!(code = problem.code, "{text}");
                 }
                 Notice::Fatal(problem) => return Some(problem),
                 Notice::ReaderGone => {
@@ -139,7 +137,7 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::Up { link, users, away_ms } => {
             info!(shard, link, users, away_ms, "connection open");
         }
-        LinkNews::Down { link, users, why, retry_ms } => {
+        LinkNews::Down { link, users, why, retry_ms, .. } => {
             warn!(code = "UPS007", shard, link, users, retry_ms, "connection lost: {why}");
         }
         LinkNews::Refused { subscription, said, retry_ms } => {

@@ -24,12 +24,13 @@ pub(super) fn file(path: &Path, error: &io::Error) -> Problem {
         .fix("free space, or give this user the right to write there")
 }
 
-pub(super) fn url(url: &str, why: &str) -> Problem {
-    Problem::error("UPS001", format!("{url}: {why}")).fix("write source.ws_url = \"wss://host/ws\"")
+pub(super) fn url(why: &str) -> Problem {
+    Problem::error("UPS001", format!("source.ws_url cannot be connected to: {why}"))
+        .fix("write source.ws_url = \"wss://host/ws\"")
 }
 
 pub(super) fn resolve(host: &str, error: &io::Error) -> Problem {
-    Problem::error("UPS004", format!("the name {host} cannot be resolved: {}", reason(error)))
+    Problem::warning("UPS004", format!("the name {host} cannot be resolved: {}", reason(error)))
         .fix("check source.ws_url and this host's name servers (/etc/resolv.conf)")
 }
 

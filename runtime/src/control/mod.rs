@@ -52,6 +52,10 @@ const MESSAGES_MAX: usize = 4096;
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long the first connections wait for the symbol table.
+const SYMBOLS_WITHIN: Duration = Duration::from_secs(3);
+/// How soon a symbol table that could not be read is tried again.
+const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
 /// How long control sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_millis(200);
 
@@ -65,6 +69,8 @@ pub struct Node {
     latency: Latency,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
+    /// Watches that wait for the symbol table, and until when: a signal should carry its symbol from the first on.
+    watches: Option<(Instant, Vec<(ShardId, Command)>)>,
     notices: VecDeque<Notice>,
     followed: u64,
     _lock: DirLock,
@@ -151,6 +157,7 @@ impl Node {
             latency: Latency::open(&options.data_dir, options.shard_count)?,
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
+            watches: None,
             notices: VecDeque::new(),
             followed: 0,
             publisher: None,
@@ -160,11 +167,12 @@ impl Node {
         };
         node.wait_for_journals()?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
-        for (address, source) in placed {
+        let watch = |(address, source)| {
             let shard = shard_of(&address, options.shard_count);
-            let start = options.start_from;
-            node.command(shard, Command::Watch { address, source, start });
-        }
+            (shard, Command::Watch { address, source, start: options.start_from })
+        };
+        let watches = placed.into_iter().map(watch).collect();
+        node.watches = Some((Instant::now() + SYMBOLS_WITHIN, watches));
         node.unwatch_strangers(&options);
         Ok(node)
     }
@@ -291,6 +299,9 @@ impl Node {
         {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
         }
+        if self.watches.as_ref().is_some_and(|(until, _)| *until <= Instant::now()) {
+            self.send_watches();
+        }
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
                 if let Err(command) = state.commands.send(command) {
@@ -298,6 +309,12 @@ impl Node {
                     break;
                 }
             }
+        }
+    }
+
+    fn send_watches(&mut self) {
+        for (shard, command) in self.watches.take().into_iter().flat_map(|(_, watches)| watches) {
+            self.command(shard, command);
         }
     }
 
@@ -321,7 +338,13 @@ impl Node {
                 self.rest.ask(Job::Status { shard: id, address, oid });
             }
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
-            Reply::Link(news) => self.notices.push_back(Notice::Link(id, news)),
+            Reply::Link(news) => {
+                if let LinkNews::Down { source, .. } = &news {
+                    // The host may have moved.
+                    self.rest.ask(Job::Resolve { source: *source });
+                }
+                self.notices.push_back(Notice::Link(id, news));
+            }
             Reply::Followed(address) => {
                 self.followed += 1;
                 self.notices.push_back(Notice::Followed(address));
@@ -352,8 +375,17 @@ impl Node {
                     let (entries, spot_prices) = (entries.clone(), spot_prices.clone());
                     self.command(ShardId(at as u16), Command::Symbols { entries, spot_prices });
                 }
+                self.send_watches();
             }
+            Answer::Resolved { source, addresses } => {
+                for at in 0..self.shards.len() {
+                    let addresses = addresses.clone();
+                    self.command(ShardId(at as u16), Command::Resolved { source, addresses });
+                }
+            }
+            Answer::NotResolved(problem) => self.notices.push_back(Notice::Warning(problem)),
             Answer::SymbolsFailed { why } => {
+                self.symbols_due = Some(Instant::now() + SYMBOLS_RETRY);
                 self.notices.push_back(Notice::Warning(failure::symbols(&why)));
             }
         }

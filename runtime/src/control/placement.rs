@@ -1,12 +1,13 @@
 //! Which account goes over which source, and each shard's slice of a source's budgets.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use net::Target;
 use shards::{Address, shard_of};
 
 use super::failure;
-use super::options::NodeOptions;
+use super::options::{NodeOptions, SourceOptions};
 use crate::diag::Problem;
 use crate::shard::message::Source;
 
@@ -21,17 +22,26 @@ pub(super) fn place(options: &NodeOptions) -> Vec<(Address, usize)> {
     options.addresses.iter().copied().zip(room).collect()
 }
 
+/// The servers, parsed.
+pub(super) fn targets(options: &NodeOptions) -> Result<Vec<Target>, Problem> {
+    let parse = |source: &SourceOptions| {
+        Target::parse(&source.ws_url).map_err(|error| failure::url(&error.to_string()))
+    };
+    options.sources.iter().map(parse).collect()
+}
+
 /// By shard, the sources with the slice of their budgets that the shard may use. A shard without accounts on a source
 /// needs no connection to it.
 pub(super) fn sources(
     options: &NodeOptions,
     placed: &[(Address, usize)],
 ) -> Result<Vec<Vec<Source>>, Problem> {
+    let targets = targets(options)?;
     let mut by_shard = vec![Vec::new(); usize::from(options.shard_count)];
     for (at, source) in options.sources.iter().enumerate() {
-        let target = Target::parse(&source.ws_url)
-            .map_err(|error| failure::url(&source.ws_url, &error.to_string()))?;
-        let resolved = resolve(&target)?;
+        let target = &targets[at];
+        // A name that cannot be resolved now is no reason not to start: connections say so, and it is looked up again.
+        let resolved = resolve(target).unwrap_or_default();
         let mut users = vec![0usize; by_shard.len()];
         for (address, _) in placed.iter().filter(|(_, index)| *index == at) {
             users[usize::from(shard_of(address, options.shard_count).0)] += 1;
@@ -55,11 +65,8 @@ pub(super) fn sources(
     Ok(by_shard)
 }
 
-/// Looks a host up. A name that cannot be resolved now is no reason not to start: connections say so and try again.
-fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Problem> {
+/// Looks a host up. Blocks: not for cores, and after the start not for control.
+pub(super) fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
     let host = target.host.trim_start_matches('[').trim_end_matches(']');
-    match (host, target.port).to_socket_addrs() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => Err(failure::resolve(&target.host, &error)),
-    }
+    Ok((host, target.port).to_socket_addrs()?.collect())
 }

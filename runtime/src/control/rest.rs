@@ -1,9 +1,11 @@
 //! The thread that asks the REST interface: back-fills, order statuses, the symbol table.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use net::Target;
 use net::backoff::Backoff;
 use net::hyperliquid::rest;
 use shards::{Address, Coin, Fill, OrderStatus, ShardId, SymbolEntry};
@@ -22,8 +24,8 @@ const PAGE_FILLS: usize = 2000;
 const PAGES_MAX: usize = 6;
 /// How long one request may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
-/// How often a job is tried.
-const TRIES_MAX: u32 = 6;
+/// How long a job is tried. A core holds an account's fills for five minutes; a rate limit lasts one.
+const TRIED_FOR: Duration = Duration::from_secs(150);
 /// Largest answer: `spotMeta` and full pages have a few hundred KiB.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -50,6 +52,24 @@ pub enum Job {
     },
     /// The symbol table.
     Symbols,
+    /// The addresses of a source's host.
+    Resolve {
+        /// Index of the source.
+        source: usize,
+    },
+}
+
+impl Job {
+    /// Whether the answer to one is the answer to the other.
+    fn repeats(&self, other: &Job) -> bool {
+        match (self, other) {
+            (Job::Backfill { address: a, .. }, Job::Backfill { address: b, .. }) => a == b,
+            (Job::Status { oid: a, .. }, Job::Status { oid: b, .. }) => a == b,
+            (Job::Symbols, Job::Symbols) => true,
+            (Job::Resolve { source: a }, Job::Resolve { source: b }) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// What was answered.
@@ -89,6 +109,15 @@ pub enum Answer {
         /// Token index and the pair that prices it.
         spot_prices: Vec<(u32, Coin)>,
     },
+    /// The addresses of a source's host.
+    Resolved {
+        /// Index of the source.
+        source: usize,
+        /// They may have changed.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A host could not be resolved. It is tried again when a connection fails.
+    NotResolved(Problem),
     /// The symbol table could not be read.
     SymbolsFailed {
         /// Why.
@@ -116,6 +145,7 @@ impl Rest {
         let worker = Worker {
             agent,
             urls: options.sources.iter().map(|source| source.info_url.clone()).collect(),
+            targets: placement::targets(options)?,
             placed: placement::place(options),
             aliases: options.aliases.clone(),
             answers: sender,
@@ -146,6 +176,7 @@ impl Rest {
 
 struct Retry {
     job: Job,
+    since: Instant,
     due: Instant,
     backoff: Backoff,
 }
@@ -153,6 +184,7 @@ struct Retry {
 struct Worker {
     agent: ureq::Agent,
     urls: Vec<String>,
+    targets: Vec<Target>,
     placed: Vec<(Address, usize)>,
     aliases: Vec<(String, String)>,
     answers: Sender<Answer>,
@@ -165,10 +197,13 @@ impl Worker {
             let now = Instant::now();
             let due = self.retries.iter().position(|retry| retry.due <= now);
             if let Some(retry) = due.and_then(|at| self.retries.remove(at)) {
-                self.attempt(retry.job, retry.backoff);
+                self.attempt(retry.job, retry.since, retry.backoff);
             } else if let Some(job) = jobs.receive() {
-                let seed = crate::lane::clock::wall_now_ns();
-                self.attempt(job, Backoff::new(seed));
+                // A core asks again for what it still needs; it is being tried already.
+                if !self.retries.iter().any(|retry| retry.job.repeats(&job)) {
+                    let seed = crate::lane::clock::wall_now_ns();
+                    self.attempt(job, now, Backoff::new(seed));
+                }
             } else {
                 let next = self.retries.iter().map(|retry| retry.due).min();
                 let patience = next.map_or(Duration::from_secs(1), |due| due - now);
@@ -177,24 +212,28 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, job: Job, mut backoff: Backoff) {
+    fn attempt(&mut self, job: Job, since: Instant, mut backoff: Backoff) {
         let done = match &job {
             Job::Backfill { shard, address, from_ms } => self.backfill(*shard, *address, *from_ms),
             Job::Status { shard, address, oid } => self.status(*shard, address, *oid),
             Job::Symbols => self.symbols(),
+            Job::Resolve { source } => {
+                self.resolve(*source);
+                Ok(())
+            }
         };
         let Err(why) = done else { return };
-        if backoff.attempts() + 1 < TRIES_MAX {
+        if since.elapsed() < TRIED_FOR {
             let due = Instant::now() + Duration::from_millis(backoff.next_ms());
-            self.retries.push_back(Retry { job, due, backoff });
+            self.retries.push_back(Retry { job, since, due, backoff });
             return;
         }
         match job {
             Job::Backfill { shard, address, .. } => {
                 self.say(Answer::BackfillFailed { shard, address, why });
             }
-            // The order's time-out emits what there is.
-            Job::Status { .. } => {}
+            // The order's time-out emits what there is; a host is looked up again with the next connection.
+            Job::Status { .. } | Job::Resolve { .. } => {}
             Job::Symbols => self.say(Answer::SymbolsFailed { why }),
         }
     }
@@ -254,6 +293,15 @@ impl Worker {
             self.say(Answer::Status { shard, status });
         }
         Ok(())
+    }
+
+    fn resolve(&mut self, source: usize) {
+        let target = &self.targets[source];
+        let answer = match placement::resolve(target) {
+            Ok(addresses) => Answer::Resolved { source, addresses },
+            Err(error) => Answer::NotResolved(failure::resolve(&target.host, &error)),
+        };
+        self.say(answer);
     }
 
     fn symbols(&mut self) -> Result<(), String> {

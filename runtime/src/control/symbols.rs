@@ -3,11 +3,14 @@
 use net::hyperliquid::{SymbolTable, rest};
 use shards::{Coin, SymbolEntry};
 
-/// Asks with `post` (body in, answer out) and builds the table: entries, and which pair prices which spot token.
+/// The entries, and which pair prices which spot token.
+type Table = (Vec<SymbolEntry>, Vec<(u32, Coin)>);
+
+/// Asks with `post` (body in, answer out) and builds the table.
 pub(super) fn read(
     aliases: &[(String, String)],
     mut post: impl FnMut(&str) -> Result<Vec<u8>, String>,
-) -> Result<(Vec<SymbolEntry>, Vec<(u32, Coin)>), String> {
+) -> Result<Table, String> {
     let pairs = aliases.iter().map(|(venue, ours)| (venue.as_str(), ours.as_str()));
     let mut table = SymbolTable::new(pairs);
     let unreadable = |what: &str, error: net::hyperliquid::DecodeError| format!("{what}: {error}");

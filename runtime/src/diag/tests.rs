@@ -145,3 +145,11 @@ fn no_reason_shows_a_bare_number() {
     let full = reason(&io::Error::from_raw_os_error(28));
     assert_eq!(full, "no space left on this file system");
 }
+
+#[test]
+fn a_wrapped_reason_is_still_the_reason() {
+    let wrapped = tempfile::NamedTempFile::new_in("/no/such/place").expect_err("nothing is there");
+    assert_eq!(wrapped.raw_os_error(), None, "tempfile wraps it to add the path");
+    assert_eq!(reason(&wrapped), "it does not exist");
+    assert_eq!(reason(&io::Error::other("a text of its own")), "a text of its own");
+}

@@ -52,7 +52,6 @@ pub(super) struct Link {
     received: Box<[u8]>,
     sending: Vec<u8>,
     sent: usize,
-    queued: Vec<u8>,
     connecting: bool,
     receiving: bool,
     is_sending: bool,
@@ -84,7 +83,6 @@ impl Link {
             received: vec![0; RECV_BYTES].into_boxed_slice(),
             sending: Vec::new(),
             sent: 0,
-            queued: Vec::new(),
             connecting: false,
             receiving: false,
             is_sending: false,
@@ -195,7 +193,7 @@ impl Link {
         *self.peer = peer.into();
         let fd = tcp.as_raw_fd();
         self.tcp = Some(tcp);
-        (self.sending.clear(), self.queued.clear());
+        self.sending.clear();
         self.sent = 0;
         let entry = opcode::Connect::new(types::Fd(fd), self.peer.as_ptr().cast(), self.peer.len())
             .build()
@@ -394,7 +392,28 @@ impl Link {
         };
         self.end(now_ms + retry_ms);
         let why = why.to_owned();
-        station.news(LinkNews::Down { link: self.number, users: self.users.len(), why, retry_ms });
+        station.news(LinkNews::Down {
+            source: self.source,
+            link: self.number,
+            users: self.users.len(),
+            why,
+            retry_ms,
+        });
+    }
+
+    /// Ends the connection for good, with a close frame if the socket takes it at once.
+    pub(super) fn leave(&mut self) {
+        let polite = self.is_open() && !self.is_sending && self.sent == self.sending.len();
+        if let (true, Some(ws), Some(tcp)) = (polite, &mut self.ws, &self.tcp) {
+            ws.close();
+            self.sending.clear();
+            self.sent = 0;
+            ws.take_outgoing(&mut self.sending);
+            // Not worth waiting for: the server sees the end of the stream anyway.
+            let _ = tcp.send_with_flags(&self.sending, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+            self.sending.clear();
+        }
+        self.end(u64::MAX);
     }
 
     /// Ends the connection, to be tried again at `retry_at_ms`.

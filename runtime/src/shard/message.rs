@@ -64,6 +64,13 @@ pub enum Command {
     },
     /// The answer to [`Reply::StatusWanted`].
     Status(OrderStatus),
+    /// A source's host was looked up again.
+    Resolved {
+        /// Index of the source.
+        source: usize,
+        /// Its addresses.
+        addresses: Vec<SocketAddr>,
+    },
     /// A segment was prepared.
     Segment(Segment),
     /// Stop taking input, make everything durable, seal, and end.
@@ -147,6 +154,8 @@ pub enum LinkNews {
     },
     /// It is lost.
     Down {
+        /// Index of its source.
+        source: usize,
         /// Its number on this shard.
         link: usize,
         /// Accounts on it.

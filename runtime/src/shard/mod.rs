@@ -396,10 +396,11 @@ impl Shard {
                 self.station.apply(&Input::BackfillFailed { address }, 0);
             }
             Command::Status(status) => self.station.statuses(&[status], 0),
+            Command::Resolved { source, addresses } => self.sources[source].resolved = addresses,
             Command::Segment(segment) => self.station.journal.segment_ready(segment),
             Command::Stop => {
                 self.stopping = true;
-                self.links.iter_mut().for_each(|link| link.end(u64::MAX));
+                self.links.iter_mut().for_each(Link::leave);
             }
         }
     }

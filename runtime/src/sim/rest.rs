@@ -24,7 +24,7 @@ pub(crate) struct Reply {
 const NO_REQUEST: &str = "Failed to deserialize the JSON body into the target type";
 
 /// A request that is understood.
-enum Info {
+enum Question {
     Meta(String),
     AllPerpMetas,
     PerpDexs,
@@ -42,8 +42,8 @@ enum OrderName {
     Cloid(String),
 }
 
-impl Info {
-    fn parse(request: &Value) -> Option<Info> {
+impl Question {
+    fn parse(request: &Value) -> Option<Question> {
         let text = |name: &str| request.get(name).and_then(Value::as_str);
         let user = || text("user").and_then(|user| user.parse().ok());
         let dex = || match request.get("dex") {
@@ -51,27 +51,27 @@ impl Info {
             Some(dex) => dex.as_str().filter(|dex| is_dex(dex)).map(str::to_owned),
         };
         Some(match text("type")? {
-            "meta" => Info::Meta(dex()?),
-            "allPerpMetas" => Info::AllPerpMetas,
-            "perpDexs" => Info::PerpDexs,
-            "spotMeta" => Info::SpotMeta,
-            "allMids" => Info::AllMids(dex()?),
-            "userFills" => Info::UserFills(user()?),
+            "meta" => Question::Meta(dex()?),
+            "allPerpMetas" => Question::AllPerpMetas,
+            "perpDexs" => Question::PerpDexs,
+            "spotMeta" => Question::SpotMeta,
+            "allMids" => Question::AllMids(dex()?),
+            "userFills" => Question::UserFills(user()?),
             "userFillsByTime" => {
                 let end = match request.get("endTime") {
                     None | Some(Value::Null) => u64::MAX,
                     Some(end) => end.as_u64()?,
                 };
-                Info::UserFillsByTime(user()?, request.get("startTime")?.as_u64()?, end)
+                Question::UserFillsByTime(user()?, request.get("startTime")?.as_u64()?, end)
             }
-            "clearinghouseState" => Info::ClearinghouseState(user()?, dex()?),
-            "spotClearinghouseState" => Info::SpotClearinghouseState(user()?),
+            "clearinghouseState" => Question::ClearinghouseState(user()?, dex()?),
+            "spotClearinghouseState" => Question::SpotClearinghouseState(user()?),
             "orderStatus" => {
                 let name = match request.get("oid")? {
                     Value::String(cloid) => OrderName::Cloid(cloid.to_lowercase()),
                     oid => OrderName::Oid(oid.as_u64()?),
                 };
-                Info::OrderStatus(user()?, name)
+                Question::OrderStatus(user()?, name)
             }
             _ => return None,
         })
@@ -80,10 +80,10 @@ impl Info {
     /// Weight before the items are counted.
     fn weight(&self) -> u32 {
         match self {
-            Info::AllMids(_)
-            | Info::ClearinghouseState(..)
-            | Info::SpotClearinghouseState(_)
-            | Info::OrderStatus(..) => 2,
+            Question::AllMids(_)
+            | Question::ClearinghouseState(..)
+            | Question::SpotClearinghouseState(_)
+            | Question::OrderStatus(..) => 2,
             _ => 20,
         }
     }
@@ -110,7 +110,7 @@ impl Venue {
     /// Answers `POST /info`.
     pub(crate) fn info(&mut self, ip: IpAddr, body: &[u8], now: Duration) -> Reply {
         let request = serde_json::from_slice::<Value>(body).ok();
-        let Some(info) = request.as_ref().and_then(Info::parse) else {
+        let Some(info) = request.as_ref().and_then(Question::parse) else {
             return Reply { status: 422, body: Value::from(NO_REQUEST).to_string() };
         };
         // What an answer will weigh is known only when it is there: its items are charged
@@ -143,30 +143,30 @@ impl Venue {
         format!(r#"{{"channel":"post","data":{{"id":{id},"response":{response}}}}}"#)
     }
 
-    fn answer(&mut self, info: &Info) -> Answer {
+    fn answer(&mut self, info: &Question) -> Answer {
         match info {
-            Info::Meta(dex) => meta(dex).into(),
-            Info::AllPerpMetas => all_perp_metas().into(),
-            Info::PerpDexs => perp_dexs().into(),
-            Info::SpotMeta => spot_meta().into(),
-            Info::AllMids(dex) => Answer { body: self.public.mids(dex), items: 0 },
-            Info::UserFills(user) => {
+            Question::Meta(dex) => meta(dex).into(),
+            Question::AllPerpMetas => all_perp_metas().into(),
+            Question::PerpDexs => perp_dexs().into(),
+            Question::SpotMeta => spot_meta().into(),
+            Question::AllMids(dex) => Answer { body: self.public.mids(dex), items: 0 },
+            Question::UserFills(user) => {
                 fill_list(self.account(user).into_iter().flat_map(|a| a.newest(PAGE_FILLS).rev()))
             }
-            Info::UserFillsByTime(user, start, end) => {
+            Question::UserFillsByTime(user, start, end) => {
                 fill_list(self.account(user).into_iter().flat_map(|a| a.page(*start, *end)))
             }
-            Info::ClearinghouseState(user, dex) => {
+            Question::ClearinghouseState(user, dex) => {
                 let account = self.account(user);
                 let time_ms = account.map_or(GENESIS_MS, Account::newest_ms);
                 let none = Holdings::default();
                 account.map_or(&none, |a| &a.holdings).clearinghouse(dex, time_ms).into()
             }
-            Info::SpotClearinghouseState(user) => {
+            Question::SpotClearinghouseState(user) => {
                 let none = Holdings::default();
                 self.account(user).map_or(&none, |a| &a.holdings).spot().into()
             }
-            Info::OrderStatus(user, name) => self.order_status(user, name),
+            Question::OrderStatus(user, name) => self.order_status(user, name),
         }
     }
 

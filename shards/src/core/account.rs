@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 
-use foldhash::HashSet;
+use foldhash::HashMap;
 
 use super::chain::Chain;
 use crate::address::Address;
-use crate::codec::{put_dir, put_text, put_varint};
 use crate::decimal::Decimal;
-use crate::fill::{Dir, Fill};
+use crate::fill::Fill;
 use crate::input::StartFrom;
-use crate::text::Coin;
+use crate::text::Label;
 
 /// Slab key of an account.
 pub(super) type AccountKey = usize;
@@ -25,32 +24,54 @@ pub(super) const BACKFILL_RETRY_NS: u64 = 30_000_000_000;
 /// How long fills are held back at most.
 pub(super) const HOLD_MAX_NS: u64 = 300_000_000_000;
 
-/// What tells one fill of an account from another: (coin, time, tid), and for tid 0 (coin, time, oid, dir).
-/// Never the hash, which is zero on 12 % of real fills.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct FillKey {
-    time_ms: u64,
-    id: u64,
-    coin: Coin,
-    dir: Option<Dir>,
+/// Small numbers for names, given out in order of first use: keys are kept by the million.
+#[derive(Default)]
+pub(super) struct Names {
+    numbers: HashMap<Label, u32>,
 }
 
-impl FillKey {
-    pub(super) fn of(fill: &Fill) -> FillKey {
-        let (id, dir) = match fill.tid {
-            0 => (fill.oid, Some(fill.dir)),
-            tid => (tid, None),
-        };
-        FillKey { time_ms: fill.time_ms, id, coin: fill.coin, dir }
+impl Names {
+    fn get(&self, name: &str) -> Option<u32> {
+        self.numbers.get(&Label::new(name)).copied()
     }
 
-    /// Appends its bytes, for the state hash.
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.time_ms, out);
-        put_varint(self.id, out);
-        put_text(&self.coin, out);
-        out.push(u8::from(self.dir.is_some()));
-        self.dir.iter().for_each(|dir| put_dir(dir, out));
+    fn number(&mut self, name: &str) -> u32 {
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(Label::new(name)).or_insert(next)
+    }
+}
+
+/// What tells one fill of an account from another: (coin, time, tid), and for tid 0 (coin, time, oid, dir).
+/// Never the hash, which is zero on 12 % of real fills.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct FillKey {
+    pub(super) time_ms: u64,
+    pub(super) id: u64,
+    pub(super) coin: u32,
+    /// Number of the label, from 1; 0 where the trade id tells enough.
+    pub(super) dir: u32,
+}
+
+const _: () = assert!(size_of::<FillKey>() == 24);
+
+impl FillKey {
+    /// The key, or `None` when one of its names is new: then the fill is new too.
+    fn find(fill: &Fill, names: &Names) -> Option<FillKey> {
+        let coin = names.get(fill.coin.as_str())?;
+        let (id, dir) = match fill.tid {
+            0 => (fill.oid, names.get(fill.dir.as_str())? + 1),
+            tid => (tid, 0),
+        };
+        Some(FillKey { time_ms: fill.time_ms, id, coin, dir })
+    }
+
+    fn new(fill: &Fill, names: &mut Names) -> FillKey {
+        let coin = names.number(fill.coin.as_str());
+        let (id, dir) = match fill.tid {
+            0 => (fill.oid, names.number(fill.dir.as_str()) + 1),
+            tid => (tid, 0),
+        };
+        FillKey { time_ms: fill.time_ms, id, coin, dir }
     }
 }
 
@@ -103,9 +124,9 @@ pub(super) struct Account {
     /// Block time of the newest fill taken.
     pub(super) last_ms: u64,
     pub(super) chain: Chain,
-    pub(super) keys: HashSet<FillKey>,
-    /// The keys in the order they came, for expiry.
-    pub(super) key_order: VecDeque<FillKey>,
+    /// The keys of the fills taken, in order of time: fills are taken in that order, so a new one goes to the end and
+    /// an old one is found by its time.
+    pub(super) keys: VecDeque<FillKey>,
     /// Sizes that orders had filled at the baseline, by oid.
     pub(super) baseline_orders: Vec<(u64, Decimal)>,
     /// Fills held back.
@@ -129,8 +150,7 @@ impl Account {
             floor_ms: 0,
             last_ms: 0,
             chain: Chain::default(),
-            keys: HashSet::default(),
-            key_order: VecDeque::new(),
+            keys: VecDeque::new(),
             baseline_orders: Vec::new(),
             held: Vec::new(),
             hold: None,
@@ -141,22 +161,37 @@ impl Account {
     }
 
     /// Whether the fill was taken before, or is older than what is remembered.
-    pub(super) fn knows(&self, fill: &Fill) -> bool {
-        fill.time_ms < self.floor_ms || self.keys.contains(&FillKey::of(fill))
+    pub(super) fn knows(&self, fill: &Fill, names: &Names) -> bool {
+        if fill.time_ms < self.floor_ms {
+            return true;
+        }
+        // Nearly every new fill is newer than all that were taken.
+        if self.keys.back().is_none_or(|newest| newest.time_ms < fill.time_ms) {
+            return false;
+        }
+        let from = self.keys.partition_point(|key| key.time_ms < fill.time_ms);
+        FillKey::find(fill, names).is_some_and(|wanted| {
+            let same_time = |key: &&FillKey| key.time_ms == fill.time_ms;
+            self.keys.range(from..).take_while(same_time).any(|key| *key == wanted)
+        })
     }
 
-    /// Remembers a fill, and forgets those that are `window_ms` behind it: what is forgotten is old for ever.
-    pub(super) fn remember(&mut self, fill: &Fill, window_ms: u64) {
-        let key = FillKey::of(fill);
-        if self.keys.insert(key) {
-            self.key_order.push_back(key);
-        }
+    /// Remembers a fill that is not known, and forgets those that are `window_ms` behind it: what is forgotten is old
+    /// for ever.
+    pub(super) fn remember(&mut self, fill: &Fill, names: &mut Names, window_ms: u64) {
+        let key = FillKey::new(fill, names);
+        let at = match self.keys.back() {
+            Some(newest) if newest.time_ms > key.time_ms => {
+                self.keys.partition_point(|known| known.time_ms <= key.time_ms)
+            }
+            _ => self.keys.len(),
+        };
+        self.keys.insert(at, key);
         self.last_ms = self.last_ms.max(fill.time_ms);
         let oldest_ms = self.last_ms.saturating_sub(window_ms);
-        while let Some(first) = self.key_order.front().filter(|key| key.time_ms < oldest_ms) {
+        while let Some(first) = self.keys.front().filter(|key| key.time_ms < oldest_ms) {
             self.floor_ms = self.floor_ms.max(first.time_ms + 1);
-            self.keys.remove(first);
-            self.key_order.pop_front();
+            self.keys.pop_front();
         }
     }
 
@@ -165,9 +200,7 @@ impl Account {
     pub(super) fn forget_keys(&mut self) {
         self.floor_ms = self.floor_ms.max(self.last_ms);
         let floor_ms = self.floor_ms;
-        self.key_order.retain(|key| key.time_ms >= floor_ms);
         self.keys.retain(|key| key.time_ms >= floor_ms);
-        self.key_order.shrink_to_fit();
         self.keys.shrink_to_fit();
     }
 

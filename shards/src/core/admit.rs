@@ -1,7 +1,7 @@
 //! What of a frame is worth an input. Nothing here changes state: what is dropped leaves no trace in the journal.
 
 use super::Core;
-use super::account::Account;
+use super::account::{Account, Names};
 use super::chain::{self, Chain};
 use crate::address::Address;
 use crate::decimal::Decimal;
@@ -73,7 +73,7 @@ impl Admitted {
             same
         });
         self.baseline_chain.clear();
-        self.baseline_chain.extend_from_slice(chain.ends());
+        self.baseline_chain.extend(chain.stands().iter().map(|stand| (stand.coin, stand.end)));
         self.baseline_newest_ms = sorted.last().map_or(0, |fill| fill.time_ms);
         let newest_ms = self.baseline_newest_ms;
         self.fills.extend(sorted.into_iter().filter(|fill| fill.time_ms == newest_ms));
@@ -103,13 +103,13 @@ impl Core {
         for fill in fills {
             if !fill.is_sound() {
                 admitted.unsound += 1;
-            } else if account.knows(fill) {
+            } else if account.knows(fill, &self.names) {
                 admitted.known += 1;
             } else {
                 admitted.fills.push(*fill);
             }
         }
-        let reaches = snapshot && reaches_back(account, fills);
+        let reaches = snapshot && reaches_back(account, &self.names, fills);
         let end_matters = snapshot && (!account.joined || !reaches || account.hold.is_some());
         if admitted.fills.is_empty() && !end_matters {
             return Admission::Nothing;
@@ -156,12 +156,12 @@ impl Core {
 }
 
 /// Whether a snapshot goes back to what was taken: its oldest fill is older than the newest one taken, or is known.
-fn reaches_back(account: &Account, fills: &[Fill]) -> bool {
+fn reaches_back(account: &Account, names: &Names, fills: &[Fill]) -> bool {
     let Some(oldest) = fills.iter().min_by_key(|fill| fill.time_ms) else {
         // Nothing ever happened, on either side; or the venue keeps nothing and REST must say.
         return account.last_ms == 0;
     };
     !account.synced
         || oldest.time_ms < account.last_ms
-        || fills.iter().any(|f| f.time_ms == oldest.time_ms && account.knows(f))
+        || fills.iter().any(|f| f.time_ms == oldest.time_ms && account.knows(f, names))
 }

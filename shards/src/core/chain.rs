@@ -8,31 +8,87 @@ use crate::decimal::Decimal;
 use crate::fill::Fill;
 use crate::text::Coin;
 
-/// The position after an account's newest fill, per perpetual. Few entries: a sorted list.
+/// Where the chain of one perpetual stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stand {
+    pub(super) coin: Coin,
+    /// The position after the newest fill.
+    pub(super) end: Decimal,
+    /// Block time of the newest fill; 0 at a baseline.
+    pub(super) run_ms: u64,
+    /// The position before the first fill of that time.
+    pub(super) run_start: Decimal,
+    /// Whether the chain led to `run_start`; otherwise the coin was new, and earlier fills of `run_ms` may still come.
+    pub(super) run_known: bool,
+}
+
+/// The chains of one account. Few entries: a sorted list.
 #[derive(Default)]
 pub(super) struct Chain {
-    ends: Vec<(Coin, Decimal)>,
+    stands: Vec<Stand>,
 }
 
 impl Chain {
-    pub(super) fn get(&self, coin: &Coin) -> Option<Decimal> {
-        let at = self.ends.binary_search_by(|(c, _)| c.cmp(coin)).ok()?;
-        Some(self.ends[at].1)
+    fn find(&self, coin: &Coin) -> Result<usize, usize> {
+        self.stands.binary_search_by(|stand| stand.coin.cmp(coin))
     }
 
-    pub(super) fn set(&mut self, coin: Coin, position: Decimal) {
-        match self.ends.binary_search_by(|(c, _)| c.cmp(&coin)) {
-            Ok(at) => self.ends[at].1 = position,
-            Err(at) => self.ends.insert(at, (coin, position)),
+    pub(super) fn get(&self, coin: &Coin) -> Option<Decimal> {
+        self.find(coin).ok().map(|at| self.stands[at].end)
+    }
+
+    /// The chain stands here: a baseline.
+    pub(super) fn set(&mut self, coin: Coin, end: Decimal) {
+        let stand = Stand { coin, end, run_ms: 0, run_start: end, run_known: true };
+        match self.find(&coin) {
+            Ok(at) => self.stands[at] = stand,
+            Err(at) => self.stands.insert(at, stand),
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.ends.clear();
+    /// The chain goes on with a fill, which ends at `end`.
+    pub(super) fn append(&mut self, fill: &Fill, end: Decimal) {
+        let coin = fill.coin;
+        let (run_ms, run_start) = (fill.time_ms, fill.start_position);
+        match self.find(&coin) {
+            Ok(at) => {
+                let stand = &mut self.stands[at];
+                stand.end = end;
+                if stand.run_ms != run_ms {
+                    *stand = Stand { coin, end, run_ms, run_start, run_known: true };
+                }
+            }
+            Err(at) => {
+                let stand = Stand { coin, end, run_ms, run_start, run_known: false };
+                self.stands.insert(at, stand);
+            }
+        }
     }
 
-    pub(super) fn ends(&self) -> &[(Coin, Decimal)] {
-        &self.ends
+    /// Whether the fills of `rest` that are of the first one's coin and time lead to where the newest millisecond of the
+    /// chain begins: they happened before it and came after it, two halves of one block in swapped frames.
+    pub(super) fn is_preceded_by(&self, rest: &[Fill]) -> bool {
+        let first = &rest[0];
+        let Ok(at) = self.find(&first.coin) else { return false };
+        let stand = &self.stands[at];
+        let same = |fill: &&Fill| fill.coin == first.coin && fill.time_ms == first.time_ms;
+        stand.run_ms == first.time_ms
+            && (!stand.run_known || stand.run_start == first.start_position)
+            && walk_end(rest.iter().filter(same), None) == Some(stand.run_start)
+    }
+
+    /// The fills that [precede](Chain::is_preceded_by) the newest millisecond are taken: it begins where they do.
+    pub(super) fn prepend(&mut self, coin: &Coin, start: Decimal) {
+        let at = self.find(coin).expect("the caller asked is_preceded_by");
+        self.stands[at].run_start = start;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.stands.clear();
+    }
+
+    pub(super) fn stands(&self) -> &[Stand] {
+        &self.stands
     }
 
     /// Whether `fill` begins where the chain ends. Coins without a chain, and spot, always do.
@@ -41,13 +97,18 @@ impl Chain {
     }
 }
 
-/// Puts `fills` in order of time, and inside one millisecond in order of their chains. `chain` is where the account
-/// stands before them; `ends` is scratch. Fills that fit no chain keep their order of arrival.
-pub(super) fn order(fills: &mut [Fill], chain: &Chain, ends: &mut Vec<(Coin, Decimal)>) {
+/// Puts `fills` in order of time; those of one time keep their order of arrival.
+pub(super) fn order_by_time(fills: &mut [Fill]) {
     // Stable. Input that is sorted already, which is nearly all of it, costs a pass and no allocation.
     if !fills.is_sorted_by_key(|fill| fill.time_ms) {
         fills.sort_by_key(|fill| fill.time_ms);
     }
+}
+
+/// Puts `fills` in order of time, and inside one millisecond in order of their chains. `chain` is where the account
+/// stands before them; `ends` is scratch. Fills that fit no chain keep their order of arrival.
+pub(super) fn order(fills: &mut [Fill], chain: &Chain, ends: &mut Vec<(Coin, Decimal)>) {
+    order_by_time(fills);
     ends.clear();
     let mut start = 0;
     while start < fills.len() {
@@ -102,6 +163,8 @@ fn walk_end<'a>(fills: impl Iterator<Item = &'a Fill>, from: Option<Decimal>) ->
 fn reorder(fills: &mut [Fill], coin: Coin, from: Option<Decimal>) -> Option<Decimal> {
     let places: Vec<usize> = (0..fills.len()).filter(|&at| fills[at].coin == coin).collect();
     let edges: Vec<Fill> = places.iter().map(|&at| fills[at]).collect();
+    // Where nothing begins at the end of the chain, the fills are put in order among themselves.
+    let from = from.filter(|from| edges.iter().any(|fill| fill.start_position == *from));
     let start = from.or_else(|| head(&edges))?;
     let mut used = vec![false; edges.len()];
     let mut stack: Vec<(Decimal, Option<usize>)> = vec![(start, None)];
@@ -187,8 +250,9 @@ mod tests {
     #[test]
     fn time_comes_before_the_chain_and_arrival_after_it() {
         check(&[], "BTC 1 1 8; BTC 0 1 7", "BTC0 BTC1");
-        // A hole: nothing begins at 0, so arrival decides.
+        // A hole: nothing begins at 0 or where another ends, so arrival decides.
         check(&[("BTC", "0")], "BTC 5 1 7; BTC 3 1 7", "BTC5 BTC3");
+        check(&[("BTC", "0")], "BTC 5 1 7; BTC 4 1 7", "BTC4 BTC5");
         // Spot has no chain: transfers move the balance between fills.
         check(&[("@1", "0")], "@1 5 1 7; @1 3 1 7", "@15 @13");
     }

@@ -1,6 +1,6 @@
 //! A fill's way in: known or new, in order or held back, and into its legs.
 
-use super::account::{AccountKey, FillKey, HELD_FILLS_MAX, HOLD_MAX_NS, Hold};
+use super::account::{AccountKey, HELD_FILLS_MAX, HOLD_MAX_NS, Hold};
 use super::leg::{self, Leg, LegKey, Part};
 use super::order::{Order, OrderKey, Terminal};
 use super::{Core, Effects, chain};
@@ -9,6 +9,15 @@ use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
 use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
+
+/// Where a fill goes in its chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At its end.
+    End,
+    /// Before its newest millisecond, which had come first.
+    Before,
+}
 
 /// Most fills that one input takes. What waits beyond that goes on with the next tick: an input and its events must
 /// fit a journal batch, and a loop that holds a core for long delays the others' fills.
@@ -30,7 +39,7 @@ impl Core {
         }
         // Fills that wait are checked again when they are taken; here only what is surely old is left out.
         for fill in fills.iter().filter(|fill| fill.is_sound()) {
-            if !account.knows(fill) {
+            if !account.knows(fill, &self.names) {
                 account.held.push(*fill);
             }
         }
@@ -83,12 +92,26 @@ impl Core {
         count > HELD_FILLS_MAX
     }
 
-    /// Leaves out of `held` what was taken before and what it has twice.
-    fn leave_out_repeated(&mut self, key: AccountKey, held: &mut Vec<Fill>) {
-        let (account, seen) = (&self.accounts[key], &mut self.seen);
-        let single = held.len() == 1;
-        held.retain(|fill| !account.knows(fill) && (single || seen.insert(FillKey::of(fill))));
-        seen.clear();
+    /// Leaves out of `held` what was taken before and what it has twice; puts the rest in order of time.
+    fn leave_out_repeated(&self, key: AccountKey, held: &mut Vec<Fill>) {
+        let account = &self.accounts[key];
+        held.retain(|fill| !account.knows(fill, &self.names));
+        chain::order_by_time(held);
+        // The fills of one time stand together: each is compared with those only.
+        let (mut kept, mut run) = (0, 0);
+        for at in 0..held.len() {
+            if held[run].time_ms != held[at].time_ms {
+                run = kept;
+            }
+            if held[run..kept].iter().any(|fill| fill.is_same(&held[at])) {
+                continue;
+            }
+            if kept != at {
+                held[kept] = held[at];
+            }
+            kept += 1;
+        }
+        held.truncate(kept);
     }
 
     fn snapshot_end(&mut self, key: AccountKey, reaches: bool, effects: &mut impl Effects) {
@@ -146,14 +169,29 @@ impl Core {
         self.leave_out_repeated(key, &mut held);
         chain::order(&mut held, &self.accounts[key].chain, &mut self.ends);
         let mut taken = 0;
-        for fill in held.iter().take(TAKEN_PER_INPUT_MAX) {
-            if !self.accounts[key].chain.accepts(fill) {
-                if !force {
+        self.before.clear();
+        for (at, fill) in held.iter().enumerate() {
+            // Not in the middle of fills that go before a millisecond: together they lead to it.
+            let may_stop = self.before.last().is_none_or(|(_, ms)| *ms != fill.time_ms);
+            if taken >= TAKEN_PER_INPUT_MAX && may_stop {
+                break;
+            }
+            let chain = &mut self.accounts[key].chain;
+            let mut place = Place::End;
+            if self.before.contains(&(fill.coin, fill.time_ms)) {
+                place = Place::Before;
+            } else if !chain.accepts(fill) {
+                if chain.is_preceded_by(&held[at..]) {
+                    chain.prepend(&fill.coin, fill.start_position);
+                    self.before.push((fill.coin, fill.time_ms));
+                    place = Place::Before;
+                } else if force {
+                    self.tell_gap(key, fill, effects);
+                } else {
                     break;
                 }
-                self.tell_gap(key, fill, effects);
             }
-            self.take(key, fill);
+            self.take(key, fill, place);
             taken += 1;
         }
         held.drain(..taken);
@@ -165,7 +203,7 @@ impl Core {
         let since_ns = self.now_ns;
         account.hold = match rest {
             false => None,
-            true if taken == TAKEN_PER_INPUT_MAX => Some(Hold::Rest { since_ns, force }),
+            true if taken >= TAKEN_PER_INPUT_MAX => Some(Hold::Rest { since_ns, force }),
             true => Some(account.hold.unwrap_or(Hold::Break { since_ns })),
         };
         self.arm_account(key);
@@ -186,13 +224,13 @@ impl Core {
     }
 
     /// Takes one new fill: its key, its chain, its legs.
-    fn take(&mut self, key: AccountKey, fill: &Fill) {
+    fn take(&mut self, key: AccountKey, fill: &Fill, place: Place) {
         self.counts.fills += 1;
         let account = &mut self.accounts[key];
-        account.remember(fill, self.policy.dedup_window_ms);
-        if fill.is_perp() {
+        account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
+        if fill.is_perp() && place == Place::End {
             let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
-            account.chain.set(fill.coin, end);
+            account.chain.append(fill, end);
         }
         let reason = leg::reason(fill, &account.address);
         let order_key = self.order_of(key, fill);

@@ -18,7 +18,7 @@ mod timers;
 
 use std::collections::VecDeque;
 
-use foldhash::{HashMap, HashMapExt, HashSet};
+use foldhash::{HashMap, HashMapExt};
 use slab::Slab;
 
 use crate::address::Address;
@@ -26,7 +26,7 @@ use crate::event::{AssetType, Event};
 use crate::fill::OrderStatus;
 use crate::input::{Baseline, Input, Policy, Request, StartFrom, SymbolEntry};
 use crate::text::Coin;
-use account::{Account, AccountKey, FillKey, Hold};
+use account::{Account, AccountKey, Hold, Names};
 use leg::Leg;
 use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
@@ -77,6 +77,7 @@ struct Waiting {
 pub struct Core {
     policy: Policy,
     accounts: Slab<Account>,
+    names: Names,
     by_address: HashMap<Address, AccountKey>,
     orders: Slab<Order>,
     by_oid: HashMap<u64, OrderKey>,
@@ -95,7 +96,8 @@ pub struct Core {
     touched: Vec<OrderKey>,
     ends: Vec<(Coin, crate::decimal::Decimal)>,
     drained: Vec<crate::fill::Fill>,
-    seen: HashSet<FillKey>,
+    /// Coin and time of fills that go before the newest millisecond of their chain.
+    before: Vec<(Coin, u64)>,
 }
 
 impl Default for Core {
@@ -110,6 +112,7 @@ impl Core {
         Core {
             policy: Policy::default(),
             accounts: Slab::new(),
+            names: Names::default(),
             by_address: HashMap::new(),
             orders: Slab::new(),
             by_oid: HashMap::new(),
@@ -125,7 +128,7 @@ impl Core {
             touched: Vec::new(),
             ends: Vec::new(),
             drained: Vec::new(),
-            seen: HashSet::default(),
+            before: Vec::new(),
         }
     }
 
@@ -270,7 +273,10 @@ impl Core {
         account.floor_ms = account.floor_ms.max(baseline.newest_ms);
         account.last_ms = account.last_ms.max(baseline.newest_ms);
         for fill in baseline.newest {
-            account.remember(fill, self.policy.dedup_window_ms);
+            // It was watched before, perhaps: then some of these were taken.
+            if !account.knows(fill, &self.names) {
+                account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
+            }
         }
         for (coin, end) in baseline.chain {
             account.chain.set(*coin, *end);

@@ -13,8 +13,8 @@ pub(super) type OrderKey = usize;
 /// with its leg is some 700 bytes.
 pub(super) const ORDERS_ROOM: usize = 1 << 15;
 
-const MINUTE_NS: u64 = 60_000_000_000;
-const DAY_NS: u64 = 24 * 60 * MINUTE_NS;
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 24 * 3_600 * SECOND_NS;
 
 /// How long an order with nothing to signal stays. A forgotten one that is filled again begins anew, at revision 1: its
 /// signal's id is then not unique.
@@ -26,8 +26,8 @@ pub(super) struct Keep {
     pub(super) most_ns: u64,
 }
 
-/// Of a complete order: no fill is missing, so none is expected.
-const COMPLETE_KEEP: Keep = Keep { least_ns: MINUTE_NS, most_ns: 60 * MINUTE_NS };
+/// Of an order whose end came with all its fills: nothing more can come of it but repeats, which are known by their keys.
+const COMPLETE_KEEP: Keep = Keep { least_ns: 10 * SECOND_NS, most_ns: 10 * SECOND_NS };
 /// Of any other: a resting order is filled again after days, a missing fill is found after an outage.
 const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
 

@@ -69,21 +69,26 @@ impl Core {
             for number in [
                 account.floor_ms,
                 account.last_ms,
-                account.chain.ends().len() as u64,
-                account.key_order.len() as u64,
+                account.chain.stands().len() as u64,
+                account.keys.len() as u64,
                 account.baseline_orders.len() as u64,
                 account.held.len() as u64,
             ] {
                 put_varint(number, out);
             }
-            for (coin, end) in account.chain.ends() {
-                put_text(coin, out);
-                put_decimal(*end, out);
+            for stand in account.chain.stands() {
+                put_text(&stand.coin, out);
+                put_decimal(stand.end, out);
+                put_varint(stand.run_ms, out);
+                put_decimal(stand.run_start, out);
+                out.push(u8::from(stand.run_known));
             }
-            let mut keys: Vec<_> = account.key_order.iter().collect();
+            let mut keys: Vec<_> = account.keys.iter().collect();
             keys.sort_unstable();
             for key in keys {
-                key.put(out);
+                for number in [key.time_ms, key.id, u64::from(key.coin), u64::from(key.dir)] {
+                    put_varint(number, out);
+                }
             }
             for (oid, filled) in &account.baseline_orders {
                 put_varint(*oid, out);

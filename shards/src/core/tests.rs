@@ -400,6 +400,34 @@ fn frames_swapped_inside_a_millisecond_mend_themselves() {
 }
 
 #[test]
+fn the_first_half_of_a_block_may_come_last_for_a_coin_that_is_new() {
+    let mut bed = Bed::watching(Policy::default());
+    let at = |n: u64, start: &str| Fill { time_ms: 1_005, ..buy(1, n, "1", start) };
+    bed.live(&[at(3, "7"), at(4, "8")]);
+    bed.live(&[at(1, "5"), at(2, "6")]);
+    bed.live(&[Fill { time_ms: 1_006, ..buy(1, 5, "1", "9") }]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, &bed.requests[..], &bed.gaps[..]), (5, &[][..], &[][..]));
+    // A known chain does not let it happen: what came before is known.
+    bed.live(&[Fill { time_ms: 1_006, ..buy(1, 6, "1", "2") }]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, bed.requests.len()), (5, 1));
+}
+
+#[test]
+fn the_first_halves_of_two_new_coins_may_come_last_side_by_side() {
+    let mut bed = Bed::watching(Policy::default());
+    let at = |coin: &str, n: u64, start: &str| Fill {
+        time_ms: 1_005,
+        ..nth(n, n, fill(coin, "B", "1", "100", start))
+    };
+    bed.live(&[at("BTC", 5, "7"), at("ETH", 6, "3")]);
+    bed.live(&[at("BTC", 1, "5"), at("ETH", 2, "1"), at("BTC", 3, "6"), at("ETH", 4, "2")]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, &bed.requests[..], &bed.gaps[..]), (6, &[][..], &[][..]));
+}
+
+#[test]
 fn a_broken_chain_asks_for_the_missing_fills_and_goes_on_in_order() {
     let mut bed = Bed::watching(Policy::default());
     bed.live(&[buy(1, 1, "1", "0")]);

@@ -1,3 +1,5 @@
+//! Tests of decoding: every kind of frame, and damaged ones.
+
 use super::*;
 use proptest::prelude::*;
 use shards::fill::Liquidation;

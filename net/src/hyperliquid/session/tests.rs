@@ -1,3 +1,5 @@
+//! Tests of a session: table-driven histories, and random ones.
+
 use super::*;
 use proptest::prelude::*;
 use shards::Coin;

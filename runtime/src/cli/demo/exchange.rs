@@ -187,6 +187,9 @@ fn start(args: &DemoArgs, seed: u64) -> Result<(Child, Place), Problem> {
     ] {
         command.args([limit, &LIMIT.to_string()]);
     }
+    if let Some(rate) = args.rate {
+        command.args(["--rate", &rate.to_string()]);
+    }
     if !args.no_faults {
         command.arg("--faults");
     }

@@ -3,10 +3,12 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `exchange` | the simulator, as a process of its own |
+//! | `floor` | what the disk alone takes for one durable write |
 //! | `verdict` | the truth check and the replay check |
 //! | `words` | what is printed |
 
 mod exchange;
+mod floor;
 mod verdict;
 mod words;
 
@@ -32,20 +34,20 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where the demo keeps its data.
-enum Data {
+enum DataDir {
     Kept(PathBuf),
     Removed(TempDir),
 }
 
-impl Data {
-    fn new(args: &DemoArgs) -> Result<Data, Problem> {
+impl DataDir {
+    fn new(args: &DemoArgs) -> Result<DataDir, Problem> {
         match &args.data {
             Some(dir) => {
                 dirs::prepare(dir, "--data")?;
-                Ok(Data::Kept(dir.clone()))
+                Ok(DataDir::Kept(dir.clone()))
             }
             None => match tempfile::Builder::new().prefix("corelane-demo-").tempdir() {
-                Ok(dir) => Ok(Data::Removed(dir)),
+                Ok(dir) => Ok(DataDir::Removed(dir)),
                 Err(error) => Err(dirs::refused(&std::env::temp_dir(), "TMPDIR", &error)),
             },
         }
@@ -53,8 +55,8 @@ impl Data {
 
     fn path(&self) -> &Path {
         match self {
-            Data::Kept(path) => path,
-            Data::Removed(dir) => dir.path(),
+            DataDir::Kept(path) => path,
+            DataDir::Removed(dir) => dir.path(),
         }
     }
 }
@@ -66,10 +68,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Problems> {
         return Err(problems);
     }
     problems.print();
-    let data = Data::new(args)?;
+    let data = DataDir::new(args)?;
     let exchange = Exchange::find_or_start(args, data.path())?;
     let options = options(args, data.path(), &exchange)?;
-    let words = Words::new(args, matches!(data, Data::Removed(_)));
+    let words = Words::new(args, matches!(data, DataDir::Removed(_)));
     words.banner(data.path(), &exchange, &options);
     let started = Instant::now();
     let mut node = Node::start(options)?;

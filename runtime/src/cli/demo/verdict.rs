@@ -12,6 +12,7 @@ use serde::Serialize;
 use shards::Decimal;
 
 use super::exchange::Exchange;
+use super::floor;
 use crate::cli::args::DemoArgs;
 use crate::cli::replay::{ShardReplay, hash_text};
 use crate::control::Ended;
@@ -49,6 +50,8 @@ pub(super) struct Verdict {
     pub(super) replay_passed: bool,
     pub(super) first_signal_ms: Option<u64>,
     pub(super) latency_ns: Vec<LatencyLine>,
+    /// One 4-KiB write and fdatasync in the same directory, measured right after the run.
+    pub(super) floor_ns: Option<LatencyLine>,
     pub(super) passed: bool,
 }
 
@@ -163,6 +166,9 @@ impl Verdict {
             replay,
             first_signal_ms: first_signal.map(|time| time.as_millis() as u64),
             latency_ns,
+            floor_ns: floor::measure(dir)
+                .ok()
+                .map(|floor| LatencyLine::new("floor".to_owned(), &floor)),
             passed: truth_passed && replay_passed && ended.is_caught_up,
         })
     }

@@ -8,6 +8,7 @@ use super::exchange::Exchange;
 use super::verdict::{LatencyLine, Verdict};
 use crate::cli::args::DemoArgs;
 use crate::cli::print;
+use crate::cli::show::{COMMIT, VERSION};
 use crate::control::latency::Latency;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
@@ -35,8 +36,7 @@ impl Words {
     }
 
     pub(super) fn banner(&self, dir: &Path, exchange: &Exchange, options: &NodeOptions) {
-        let mut text =
-            format!("corelane {} · demo · seed {}\n", env!("CARGO_PKG_VERSION"), exchange.seed());
+        let mut text = format!("corelane {VERSION} ({COMMIT}) · demo · seed {}\n", exchange.seed());
         let kept = if self.removed { "  (removed at exit; keep with --data DIR)" } else { "" };
         let mut line = |name: &str, value: &str| {
             writeln!(text, "  {name:<9} {value}").expect("a string takes every write");
@@ -143,6 +143,13 @@ impl Words {
                 time(l.p999),
                 time(l.max),
                 grouped(l.count)
+            ));
+        }
+        if let Some(floor) = &v.floor_ns {
+            line(&format!(
+                "floor           one 4-KiB write + fdatasync here: p50 {} p99 {}",
+                time(floor.p50),
+                time(floor.p99)
             ));
         }
         if let Some(path) = latency.path().filter(|_| !self.removed) {
