@@ -144,9 +144,13 @@ impl Fill {
     }
 
     /// Whether the numbers are ones that a market can make: a size above zero, at most 10 digits after the point in
-    /// price and size (the venue has 8), a notional below 10^12, other amounts below 10^14 with at most 18 digits.
-    /// Inside these bounds a million fills add up exactly in 128 bits; what is outside is refused, not rounded.
+    /// price, size and a perpetual's position (the venue has 8), a notional below 10^12, other amounts below 10^14 with
+    /// at most 18 digits, a time before the year 2248. Inside these bounds a million fills add up exactly in 128 bits;
+    /// what is outside is refused, not rounded.
     pub fn is_sound(&self) -> bool {
+        // Above all values in milliseconds for two centuries, below those of today in microseconds: such a time would
+        // make everything that follows look old.
+        const TIME_MS_MAX: u64 = 1 << 43;
         const AMOUNT_MAX: Decimal = Decimal::new(100_000_000_000_000, 0);
         const NOTIONAL_MAX: Decimal = Decimal::new(1_000_000_000_000, 0);
         let small = |number: Decimal| number.abs() < AMOUNT_MAX && number.scale() <= 18;
@@ -155,10 +159,19 @@ impl Fill {
             && !self.px.is_negative()
             && self.px.scale() <= 10
             && self.sz.scale() <= 10
+            && (self.start_position.scale() <= 10 || !self.is_perp())
+            && self.time_ms < TIME_MS_MAX
             && [self.px, self.sz, self.start_position, self.closed_pnl, self.fee]
                 .into_iter()
                 .all(small)
             && self.px.checked_mul(self.sz).is_some_and(|notional| notional < NOTIONAL_MAX)
+    }
+
+    /// Whether `other` is the same fill of the same account: (coin, time, tid), and for tid 0 (coin, time, oid, dir).
+    /// Never the hash, which is zero on 12 % of real fills.
+    pub fn is_same(&self, other: &Fill) -> bool {
+        (self.tid, self.time_ms, self.coin) == (other.tid, other.time_ms, other.coin)
+            && (self.tid != 0 || (self.oid, self.dir) == (other.oid, other.dir))
     }
 
     /// The position after the fill, or `None` when the numbers do not fit.

@@ -82,21 +82,27 @@ pub(super) enum Hold {
     Break { since_ns: u64 },
     /// A back-fill was asked for.
     Asked { since_ns: u64, asked_ns: u64 },
+    /// More fills than one input takes are ready; the rest is taken with the next tick, in the same way.
+    Rest { since_ns: u64, force: bool },
 }
 
 impl Hold {
     pub(super) fn deadline_ns(self) -> u64 {
         match self {
-            Hold::Break { since_ns } => since_ns + BREAK_GRACE_NS,
+            Hold::Break { since_ns } => since_ns.saturating_add(BREAK_GRACE_NS),
             Hold::Asked { since_ns, asked_ns } => {
-                (asked_ns + BACKFILL_RETRY_NS).min(since_ns + HOLD_MAX_NS)
+                asked_ns.saturating_add(BACKFILL_RETRY_NS).min(since_ns.saturating_add(HOLD_MAX_NS))
             }
+            // Later than now: not in the input at hand.
+            Hold::Rest { since_ns, .. } => since_ns.saturating_add(1),
         }
     }
 
     pub(super) fn since_ns(self) -> u64 {
         match self {
-            Hold::Break { since_ns } | Hold::Asked { since_ns, .. } => since_ns,
+            Hold::Break { since_ns }
+            | Hold::Asked { since_ns, .. }
+            | Hold::Rest { since_ns, .. } => since_ns,
         }
     }
 }
@@ -187,6 +193,15 @@ impl Account {
             self.floor_ms = self.floor_ms.max(first.time_ms + 1);
             self.keys.pop_front();
         }
+    }
+
+    /// Gives back the room of the keys of an account that is followed no longer. Fills before its newest are old from
+    /// here on; those of its newest time are still told by key.
+    pub(super) fn forget_keys(&mut self) {
+        self.floor_ms = self.floor_ms.max(self.last_ms);
+        let floor_ms = self.floor_ms;
+        self.keys.retain(|key| key.time_ms >= floor_ms);
+        self.keys.shrink_to_fit();
     }
 
     /// Size that the order had filled at the baseline, if it had.

@@ -97,13 +97,18 @@ impl Chain {
     }
 }
 
-/// Puts `fills` in order of time, and inside one millisecond in order of their chains. `chain` is where the account
-/// stands before them; `ends` is scratch. Fills that fit no chain keep their order of arrival.
-pub(super) fn order(fills: &mut [Fill], chain: &Chain, ends: &mut Vec<(Coin, Decimal)>) {
+/// Puts `fills` in order of time; those of one time keep their order of arrival.
+pub(super) fn order_by_time(fills: &mut [Fill]) {
     // Stable. Input that is sorted already, which is nearly all of it, costs a pass and no allocation.
     if !fills.is_sorted_by_key(|fill| fill.time_ms) {
         fills.sort_by_key(|fill| fill.time_ms);
     }
+}
+
+/// Puts `fills` in order of time, and inside one millisecond in order of their chains. `chain` is where the account
+/// stands before them; `ends` is scratch. Fills that fit no chain keep their order of arrival.
+pub(super) fn order(fills: &mut [Fill], chain: &Chain, ends: &mut Vec<(Coin, Decimal)>) {
+    order_by_time(fills);
     ends.clear();
     let mut start = 0;
     while start < fills.len() {

@@ -1,7 +1,7 @@
 //! When a leg is emitted, and what its signal says.
 
 use super::leg::{Leg, LegKey, Open};
-use super::order::{COMPLETE_KEEP_NS, ENDED_KEEP_NS, OPEN_KEEP_NS, OrderKey};
+use super::order::{ORDERS_ROOM, OrderKey};
 use super::timers::Owner;
 use super::{Core, Effects};
 use crate::decimal::Decimal;
@@ -41,15 +41,16 @@ impl Core {
     }
 
     pub(super) fn order_due(&mut self, key: OrderKey, effects: &mut impl Effects) {
+        let order = &self.orders[key];
+        if order.unsignalled_ns == 0 && self.may_forget(key) {
+            self.forget_order(key);
+            return;
+        }
         if self.order_deadline_ns(key) > self.now_ns {
             self.arm_order(key);
             return;
         }
         let order = &self.orders[key];
-        if order.unsignalled_ns == 0 {
-            self.forget_order(key);
-            return;
-        }
         let trigger = if order.terminal.is_some() { Trigger::Grace } else { Trigger::Timeout };
         self.emit(key, trigger, false, effects);
         self.arm_order(key);
@@ -58,13 +59,22 @@ impl Core {
     fn order_deadline_ns(&self, key: OrderKey) -> u64 {
         let order = &self.orders[key];
         let (from_ns, wait_ns) = match (order.unsignalled_ns, order.terminal) {
-            (0, Some(_)) if order.is_complete() => (order.touched_ns, COMPLETE_KEEP_NS),
-            (0, Some(_)) => (order.touched_ns, ENDED_KEEP_NS),
-            (0, None) => (order.touched_ns, OPEN_KEEP_NS),
+            // Looked at each time another `least_ns` has gone.
+            (0, _) => {
+                let least_ns = order.keep().least_ns;
+                let times = (self.now_ns - order.touched_ns) / least_ns + 1;
+                (order.touched_ns, times.saturating_mul(least_ns))
+            }
             (_, Some(_)) => (order.grace_from_ns, self.policy.status_grace_ns),
             (since_ns, None) => (since_ns, self.policy.timeout_ns),
         };
         from_ns.saturating_add(wait_ns)
+    }
+
+    fn may_forget(&self, key: OrderKey) -> bool {
+        let order = &self.orders[key];
+        let (age_ns, keep) = (self.now_ns - order.touched_ns, order.keep());
+        age_ns >= keep.most_ns || (age_ns >= keep.least_ns && self.orders.len() > ORDERS_ROOM)
     }
 
     fn arm_order(&mut self, key: OrderKey) {

@@ -9,7 +9,6 @@ use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
 use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
-use crate::text::Coin;
 
 /// Where a fill goes in its chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +18,10 @@ enum Place {
     /// Before its newest millisecond, which had come first.
     Before,
 }
+
+/// Most fills that one input takes. What waits beyond that goes on with the next tick: an input and its events must
+/// fit a journal batch, and a loop that holds a core for long delays the others' fills.
+pub(super) const TAKEN_PER_INPUT_MAX: usize = 2_048;
 
 impl Core {
     pub(super) fn fills(
@@ -50,8 +53,9 @@ impl Core {
             Origin::Live => self.live(key, effects),
             Origin::Snapshot { last: true, reaches } => self.snapshot_end(key, reaches, effects),
             Origin::Backfill { last: true } => {
-                self.accounts[key].hold = None;
-                self.drain(key, true, effects);
+                // An answer that comes late, after the hold that asked for it, cannot tell what is missing now.
+                let hold = self.accounts[key].hold.take();
+                self.drain(key, matches!(hold, Some(Hold::Asked { .. })), effects);
             }
         }
         self.settle_touched(effects);
@@ -61,17 +65,53 @@ impl Core {
         let account = &self.accounts[key];
         match account.hold {
             None if !account.joined => {
-                if account.held.len() > HELD_FILLS_MAX {
+                if self.holds_too_many(key) {
                     self.ask(key, self.now_ns, effects);
                 }
             }
             None | Some(Hold::Break { .. }) => self.drain(key, false, effects),
-            Some(Hold::Asked { .. }) if account.held.len() > HELD_FILLS_MAX => {
-                self.accounts[key].hold = None;
-                self.drain(key, true, effects);
+            Some(Hold::Asked { .. }) => {
+                if self.holds_too_many(key) {
+                    self.accounts[key].hold = None;
+                    self.drain(key, true, effects);
+                }
             }
-            Some(Hold::Asked { .. }) => {}
+            Some(Hold::Rest { .. }) => {}
         }
+    }
+
+    /// Whether more is held back than may be, repetitions not counted: each reconnect brings a snapshot.
+    fn holds_too_many(&mut self, key: AccountKey) -> bool {
+        if self.accounts[key].held.len() <= HELD_FILLS_MAX {
+            return false;
+        }
+        let mut held = std::mem::take(&mut self.accounts[key].held);
+        self.leave_out_repeated(key, &mut held);
+        let count = held.len();
+        self.accounts[key].held = held;
+        count > HELD_FILLS_MAX
+    }
+
+    /// Leaves out of `held` what was taken before and what it has twice; puts the rest in order of time.
+    fn leave_out_repeated(&self, key: AccountKey, held: &mut Vec<Fill>) {
+        let account = &self.accounts[key];
+        held.retain(|fill| !account.knows(fill, &self.names));
+        chain::order_by_time(held);
+        // The fills of one time stand together: each is compared with those only.
+        let (mut kept, mut run) = (0, 0);
+        for at in 0..held.len() {
+            if held[run].time_ms != held[at].time_ms {
+                run = kept;
+            }
+            if held[run..kept].iter().any(|fill| fill.is_same(&held[at])) {
+                continue;
+            }
+            if kept != at {
+                held[kept] = held[at];
+            }
+            kept += 1;
+        }
+        held.truncate(kept);
     }
 
     fn snapshot_end(&mut self, key: AccountKey, reaches: bool, effects: &mut impl Effects) {
@@ -99,7 +139,8 @@ impl Core {
 
     pub(super) fn give_up(&mut self, address: &Address, effects: &mut impl Effects) {
         let Some(&key) = self.by_address.get(address) else { return };
-        if self.accounts[key].hold.take().is_some() {
+        if let Some(Hold::Asked { .. }) = self.accounts[key].hold {
+            self.accounts[key].hold = None;
             self.drain(key, true, effects);
             self.settle_touched(effects);
         }
@@ -107,40 +148,42 @@ impl Core {
 
     pub(super) fn account_due(&mut self, key: AccountKey, effects: &mut impl Effects) {
         let Some(hold) = self.accounts[key].hold else { return };
-        if hold.deadline_ns() > self.now_ns {
-            self.arm_account(key);
-        } else if self.now_ns >= hold.since_ns() + HOLD_MAX_NS {
-            self.accounts[key].hold = None;
-            self.drain(key, true, effects);
-            self.settle_touched(effects);
-        } else {
-            self.ask(key, hold.since_ns(), effects);
-        }
+        let is_over = self.now_ns >= hold.since_ns().saturating_add(HOLD_MAX_NS);
+        let force = match hold {
+            _ if hold.deadline_ns() > self.now_ns => return self.arm_account(key),
+            Hold::Rest { force, .. } => force,
+            _ if is_over => true,
+            _ => return self.ask(key, hold.since_ns(), effects),
+        };
+        self.accounts[key].hold = None;
+        self.drain(key, force, effects);
+        self.settle_touched(effects);
     }
 
     /// Takes what is held, in order. At a break of the chain it stops and holds the rest, unless it must go on
-    /// (`force`): then it tells the gap.
+    /// (`force`): then it tells the gap. Of very many, the rest waits for the next tick.
     pub(super) fn drain(&mut self, key: AccountKey, force: bool, effects: &mut impl Effects) {
         let mut held = std::mem::take(&mut self.drained);
-        let account = &mut self.accounts[key];
-        std::mem::swap(&mut held, &mut account.held);
-        chain::order(&mut held, &account.chain, &mut self.ends);
+        std::mem::swap(&mut held, &mut self.accounts[key].held);
+        // Before they are put in order: a position that is left twice by one fill would lead the walk astray.
+        self.leave_out_repeated(key, &mut held);
+        chain::order(&mut held, &self.accounts[key].chain, &mut self.ends);
         let mut taken = 0;
-        // Coin and time of fills that go before the newest millisecond of their chain.
-        let mut before: Option<(Coin, u64)> = None;
+        self.before.clear();
         for (at, fill) in held.iter().enumerate() {
-            let account = &mut self.accounts[key];
-            if account.knows(fill, &self.names) {
-                taken += 1;
-                continue;
+            // Not in the middle of fills that go before a millisecond: together they lead to it.
+            let may_stop = self.before.last().is_none_or(|(_, ms)| *ms != fill.time_ms);
+            if taken >= TAKEN_PER_INPUT_MAX && may_stop {
+                break;
             }
+            let chain = &mut self.accounts[key].chain;
             let mut place = Place::End;
-            if before == Some((fill.coin, fill.time_ms)) {
+            if self.before.contains(&(fill.coin, fill.time_ms)) {
                 place = Place::Before;
-            } else if !account.chain.accepts(fill) {
-                if account.chain.is_preceded_by(&held[at..]) {
-                    account.chain.prepend(&fill.coin, fill.start_position);
-                    before = Some((fill.coin, fill.time_ms));
+            } else if !chain.accepts(fill) {
+                if chain.is_preceded_by(&held[at..]) {
+                    chain.prepend(&fill.coin, fill.start_position);
+                    self.before.push((fill.coin, fill.time_ms));
                     place = Place::Before;
                 } else if force {
                     self.tell_gap(key, fill, effects);
@@ -157,12 +200,13 @@ impl Core {
         std::mem::swap(&mut held, &mut account.held);
         held.clear();
         self.drained = held;
-        if !rest {
-            account.hold = None;
-        } else if account.hold.is_none() {
-            account.hold = Some(Hold::Break { since_ns: self.now_ns });
-            self.arm_account(key);
-        }
+        let since_ns = self.now_ns;
+        account.hold = match rest {
+            false => None,
+            true if taken >= TAKEN_PER_INPUT_MAX => Some(Hold::Rest { since_ns, force }),
+            true => Some(account.hold.unwrap_or(Hold::Break { since_ns })),
+        };
+        self.arm_account(key);
     }
 
     fn tell_gap(&mut self, key: AccountKey, fill: &Fill, effects: &mut impl Effects) {

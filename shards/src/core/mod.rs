@@ -36,6 +36,11 @@ pub use admit::{Admission, Admitted};
 /// Most statuses that wait for their fills. The oldest goes first.
 const WAITING_STATUSES_MAX: usize = 100_000;
 
+/// Signals after which an input runs no more timers, and timers that it runs at most. What is due beyond that goes with
+/// the next tick: after a long stop everything is due at once, and an input and its events must fit a journal batch.
+const TIMER_SIGNALS_PER_INPUT_MAX: u64 = 2_048;
+const TIMERS_PER_INPUT_MAX: usize = 8_192;
+
 /// Takes what a step gives.
 pub trait Effects {
     /// An event. Its index is its place among the events of the step.
@@ -91,6 +96,8 @@ pub struct Core {
     touched: Vec<OrderKey>,
     ends: Vec<(Coin, crate::decimal::Decimal)>,
     drained: Vec<crate::fill::Fill>,
+    /// Coin and time of fills that go before the newest millisecond of their chain.
+    before: Vec<(Coin, u64)>,
 }
 
 impl Default for Core {
@@ -121,6 +128,7 @@ impl Core {
             touched: Vec::new(),
             ends: Vec::new(),
             drained: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -217,7 +225,7 @@ impl Core {
             }
             Input::Tick => {}
         }
-        // Every input is also news that time went on: a late tick cannot change the order of outputs.
+        // Every input is also news that time went on: what is due does not wait for a tick.
         self.run_timers(effects);
     }
 
@@ -247,8 +255,9 @@ impl Core {
             account.synced = false;
             account.joined = false;
             account.hold = None;
-            account.held.clear();
+            account.held = Vec::new();
             account.chain.clear();
+            account.forget_keys();
         }
     }
 
@@ -306,7 +315,8 @@ impl Core {
         if self.waiting.insert(oid, waiting).is_none() {
             self.waiting_order.push_back((self.now_ns, oid));
         }
-        if self.waiting.len() > WAITING_STATUSES_MAX {
+        // One that was heard again goes to the back of the line first.
+        while self.waiting.len() > WAITING_STATUSES_MAX {
             self.forget_oldest_waiting();
         }
     }
@@ -344,8 +354,10 @@ impl Core {
     }
 
     fn run_timers(&mut self, effects: &mut impl Effects) {
-        while let Some((deadline_ns, owner)) = self.timers.first() {
-            if deadline_ns > self.now_ns {
+        let signals_max = self.counts.signals.saturating_add(TIMER_SIGNALS_PER_INPUT_MAX);
+        for _ in 0..TIMERS_PER_INPUT_MAX {
+            let Some((deadline_ns, owner)) = self.timers.first() else { break };
+            if deadline_ns > self.now_ns || self.counts.signals >= signals_max {
                 break;
             }
             self.timers.pop();

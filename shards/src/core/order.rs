@@ -9,13 +9,27 @@ use crate::text::{Coin, Label};
 /// Slab key of an order.
 pub(super) type OrderKey = usize;
 
-/// How long an order stays after its end came with all its fills: nothing more can come of it but repeats, which are
-/// known by their keys.
-pub(super) const COMPLETE_KEEP_NS: u64 = 10_000_000_000;
-/// How long an order stays after its end while fills are missing: a late one must count on as a revision.
-pub(super) const ENDED_KEEP_NS: u64 = 3_600_000_000_000;
-/// How long an order stays without an end and with nothing to signal.
-pub(super) const OPEN_KEEP_NS: u64 = 24 * 3_600_000_000_000;
+/// Orders that are kept for as long as they may be needed. With more, they go as soon as they can be spared. An order
+/// with its leg is some 700 bytes.
+pub(super) const ORDERS_ROOM: usize = 1 << 15;
+
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 24 * 3_600 * SECOND_NS;
+
+/// How long an order with nothing to signal stays. A forgotten one that is filled again begins anew, at revision 1: its
+/// signal's id is then not unique.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Keep {
+    /// At least this long.
+    pub(super) least_ns: u64,
+    /// This long while there is room.
+    pub(super) most_ns: u64,
+}
+
+/// Of an order whose end came with all its fills: nothing more can come of it but repeats, which are known by their keys.
+const COMPLETE_KEEP: Keep = Keep { least_ns: 10 * SECOND_NS, most_ns: 10 * SECOND_NS };
+/// Of any other: a resting order is filled again after days, a missing fill is found after an outage.
+const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
 
 /// The end of an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,12 +78,17 @@ impl Order {
             .is_some_and(|terminal| terminal.filled.is_some_and(|filled| self.filled >= filled))
     }
 
-    /// Calls `f` with each leg's key and leg.
-    pub(super) fn each_leg(&self, legs: &slab::Slab<Leg>, mut f: impl FnMut(LegKey, &Leg)) {
+    /// How long it stays once everything is signalled.
+    pub(super) fn keep(&self) -> Keep {
+        if self.is_complete() { COMPLETE_KEEP } else { RESTING_KEEP }
+    }
+
+    /// Calls `f` with each leg.
+    pub(super) fn each_leg(&self, legs: &slab::Slab<Leg>, mut f: impl FnMut(&Leg)) {
         let mut next = self.first_leg;
         while let Some(key) = next {
             let leg = &legs[key];
-            f(key, leg);
+            f(leg);
             next = leg.next;
         }
     }

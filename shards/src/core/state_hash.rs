@@ -8,6 +8,8 @@ use super::account::Hold;
 use super::order::Terminal;
 use crate::codec::{put_decimal, put_dir, put_fill, put_policy, put_text, put_varint};
 use crate::decimal::Decimal;
+use crate::event::Reason;
+use crate::input::StartFrom;
 
 fn put_optional(value: Option<Decimal>, out: &mut Vec<u8>) {
     out.push(u8::from(value.is_some()));
@@ -30,6 +32,11 @@ impl Core {
         {
             put_varint(count, &mut out);
         }
+        for count in
+            [self.accounts.len(), self.orders.len(), self.waiting.len(), self.symbols.len()]
+        {
+            put_varint(count as u64, &mut out);
+        }
         self.put_accounts(&mut out);
         self.put_orders(&mut out);
         let mut waiting: Vec<_> = self.waiting.iter().collect();
@@ -44,7 +51,7 @@ impl Core {
         for entry in symbols {
             put_text(&entry.coin, &mut out);
             put_text(&entry.symbol, &mut out);
-            out.push(entry.coin_type);
+            out.extend_from_slice(&[entry.asset_type as u8, entry.coin_type]);
         }
         xxhash_rust::xxh3::xxh3_64(&out)
     }
@@ -54,11 +61,21 @@ impl Core {
         accounts.sort_unstable_by_key(|account| account.address);
         for account in accounts {
             out.extend_from_slice(&account.address.0);
+            out.push(u8::from(account.start == StartFrom::Snapshot));
             for flag in [account.watched, account.baselined, account.synced, account.joined] {
                 out.push(u8::from(flag));
             }
-            put_varint(account.floor_ms, out);
-            put_varint(account.last_ms, out);
+            // Lists are told apart by their lengths.
+            for number in [
+                account.floor_ms,
+                account.last_ms,
+                account.chain.stands().len() as u64,
+                account.keys.len() as u64,
+                account.baseline_orders.len() as u64,
+                account.held.len() as u64,
+            ] {
+                put_varint(number, out);
+            }
             for stand in account.chain.stands() {
                 put_text(&stand.coin, out);
                 put_decimal(stand.end, out);
@@ -89,6 +106,10 @@ impl Core {
                     put_varint(since_ns, out);
                     put_varint(asked_ns, out);
                 }
+                Some(Hold::Rest { since_ns, force }) => {
+                    out.extend_from_slice(&[3, u8::from(force)]);
+                    put_varint(since_ns, out);
+                }
             }
             put_optional(account.account_value, out);
             put_optional(account.spot_total, out);
@@ -102,6 +123,8 @@ impl Core {
             put_varint(order.oid, out);
             out.extend_from_slice(&self.accounts[order.account].address.0);
             put_text(&order.coin, out);
+            out.push(u8::from(order.cloid.is_some()));
+            order.cloid.iter().for_each(|cloid| out.extend_from_slice(cloid));
             put_decimal(order.filled, out);
             out.push(u8::from(order.partial_history));
             out.push(u8::from(order.terminal.is_some()));
@@ -109,8 +132,13 @@ impl Core {
             for time in [order.unsignalled_ns, order.grace_from_ns, order.touched_ns] {
                 put_varint(time, out);
             }
-            order.each_leg(&self.legs, |_, leg| {
+            order.each_leg(&self.legs, |leg| {
+                out.push(1);
                 put_dir(&leg.kind.name, out);
+                let reason = leg.open.reason.map_or("", Reason::as_str);
+                for word in [leg.kind.side.as_str(), reason, leg.open.fee_token.as_str()] {
+                    put_text::<31>(&word.into(), out);
+                }
                 out.push(u8::from(leg.is_final));
                 for number in [
                     leg.first_start,
@@ -132,6 +160,8 @@ impl Core {
                     put_varint(number, out);
                 }
             });
+            // No leg follows.
+            out.push(0);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::text::Label;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
+const DAY: u64 = 24 * 3600 * SECOND;
 const ME: Address = Address([7; 20]);
 
 /// A shard with its journal and what came out.
@@ -18,6 +19,7 @@ struct Bed {
     core: Core,
     now_ns: u64,
     journal: Vec<(u64, u16, Vec<u8>)>,
+    events: Vec<Vec<u8>>,
     signals: Vec<Signal>,
     gaps: Vec<Gap>,
     requests: Vec<Request>,
@@ -26,6 +28,7 @@ struct Bed {
 
 #[derive(Default)]
 struct Taken {
+    events: Vec<Vec<u8>>,
     signals: Vec<Signal>,
     gaps: Vec<Gap>,
     requests: Vec<Request>,
@@ -33,6 +36,9 @@ struct Taken {
 
 impl Effects for Taken {
     fn event(&mut self, event: &Event) {
+        let mut body = Vec::new();
+        codec::encode_event(event, &mut body);
+        self.events.push(body);
         match event {
             Event::Signal(signal) => self.signals.push(*signal),
             Event::Gap(gap) => self.gaps.push(*gap),
@@ -50,6 +56,7 @@ impl Bed {
             core: Core::new(),
             now_ns: 1_000 * SECOND,
             journal: Vec::new(),
+            events: Vec::new(),
             signals: Vec::new(),
             gaps: Vec::new(),
             requests: Vec::new(),
@@ -73,6 +80,7 @@ impl Bed {
         self.journal.push((self.now_ns, codec::input_kind(input), body));
         let mut taken = Taken::default();
         self.core.step(self.now_ns, input, &mut taken);
+        self.events.extend(taken.events);
         self.signals.extend(taken.signals);
         self.gaps.extend(taken.gaps);
         self.requests.extend(taken.requests);
@@ -148,21 +156,31 @@ impl Bed {
         assert_eq!(text.join("; "), wanted);
     }
 
-    fn replayed(&self) -> u64 {
+    /// A core behind the journal, and the events it made again.
+    fn replayed(&self) -> (Core, Vec<Vec<u8>>) {
         let mut core = Core::new();
         let mut scratch = Scratch::default();
+        let mut taken = Taken::default();
         for (now_ns, kind, body) in &self.journal {
             let input = codec::decode_input(*kind, body, &mut scratch).expect("our own record");
-            core.step(*now_ns, &input, &mut ());
+            core.step(*now_ns, &input, &mut taken);
         }
-        core.state_hash()
+        (core, taken.events)
+    }
+
+    /// The process ends and begins again: what it knows is what its journal has.
+    fn restart(&mut self) {
+        self.core = self.replayed().0;
+        self.step(&Input::Started);
     }
 }
 
 impl Drop for Bed {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert_eq!(self.replayed(), self.core.state_hash(), "a replay gives the same state");
+            let (core, events) = self.replayed();
+            assert_eq!(core.state_hash(), self.core.state_hash(), "a replay gives the same state");
+            assert!(events == self.events, "a replay gives the same events");
         }
     }
 }
@@ -397,6 +415,19 @@ fn the_first_half_of_a_block_may_come_last_for_a_coin_that_is_new() {
 }
 
 #[test]
+fn the_first_halves_of_two_new_coins_may_come_last_side_by_side() {
+    let mut bed = Bed::watching(Policy::default());
+    let at = |coin: &str, n: u64, start: &str| Fill {
+        time_ms: 1_005,
+        ..nth(n, n, fill(coin, "B", "1", "100", start))
+    };
+    bed.live(&[at("BTC", 5, "7"), at("ETH", 6, "3")]);
+    bed.live(&[at("BTC", 1, "5"), at("ETH", 2, "1"), at("BTC", 3, "6"), at("ETH", 4, "2")]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, &bed.requests[..], &bed.gaps[..]), (6, &[][..], &[][..]));
+}
+
+#[test]
 fn a_broken_chain_asks_for_the_missing_fills_and_goes_on_in_order() {
     let mut bed = Bed::watching(Policy::default());
     bed.live(&[buy(1, 1, "1", "0")]);
@@ -480,7 +511,7 @@ fn an_unknown_label_is_emitted_and_forgotten_like_any_other() {
     bed.wait(300 * SECOND);
     assert_eq!(bed.signals[0].direction, crate::event::Direction::Other);
     bed.expect("Merge Question 1 1 more timeout");
-    bed.wait(25 * 3600 * SECOND);
+    bed.wait(91 * DAY);
     assert_eq!(bed.core.orders(), 0);
     assert!(bed.core.legs.is_empty() && bed.core.by_oid.is_empty());
 }
@@ -594,4 +625,6 @@ fn triggers_have_names() {
     assert_eq!(Trigger::Grace.as_str(), "grace");
 }
 
+mod bounds;
 mod faults;
+mod origin;

@@ -32,6 +32,11 @@ impl Timers {
         self.heap.peek().map(|Reverse(entry)| *entry)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// Removes the earliest entry.
     pub(super) fn pop(&mut self) {
         self.heap.pop();
