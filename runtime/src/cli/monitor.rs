@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::args::RunArgs;
@@ -148,7 +148,26 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::TimedOut { subscription } => {
             warn!(code = "UPS003", shard, "no answer to {subscription}; asked again");
         }
-        LinkNews::Unreadable { why } => debug!(shard, "a frame cannot be read: {why}"),
+        LinkNews::Unreadable { why } => {
+            warn!(code = "UPS008", shard, "a frame cannot be read: {why}");
+        }
+        LinkNews::Unsound { address, fill, count } => {
+            warn!(code = "UPS008", shard, %address, count, "a fill with impossible numbers is left out: {fill}");
+        }
+        LinkNews::UnknownCoin { coin } => {
+            warn!(code = "UPS006", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
+        }
+        LinkNews::Gap(gap) => warn!(
+            code = "UPS009",
+            shard,
+            address = %gap.address,
+            coin = %gap.coin,
+            from_ms = gap.from_ms,
+            to_ms = gap.to_ms,
+            "fills are missing for good: the position was {}, the next fill begins at {}",
+            gap.expected,
+            gap.found
+        ),
     }
 }
 
@@ -164,6 +183,8 @@ fn say_status(node: &Node) {
         duplicates = shards.duplicates,
         signals = shards.counts.signals,
         gaps = shards.counts.gaps,
+        unreadable = shards.unreadable,
+        unsound = shards.unsound,
         open = shards.unsignalled,
         caught_up = publisher.is_caught_up,
         p50_us = latency.value_at_quantile(0.5) / 1000,

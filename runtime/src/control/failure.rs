@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use persist::Position;
+use persist::cursor::{self, Cursor};
 use persist::disk::DiskError;
 use persist::lock::LockError;
 use persist::open::OpenError;
@@ -58,6 +60,36 @@ pub(super) fn fault(shard: ShardId, why: &str) -> Problem {
 pub(super) fn store(path: &Path, error: &StartError) -> Problem {
     Problem::error("DB001", format!("the database {} cannot be used: {error}", path.display()))
         .fix("close the program that holds it, or name another file: store.url = \"sqlite:FILE\"")
+}
+
+/// Refuses a cursor that is ahead of its journal: what comes next would be taken for old, and lost.
+pub(super) fn check_cursor(dir: &Path, sink: &str, newest: Position) -> Result<(), Problem> {
+    let path = cursor::path_of(dir, sink);
+    let at = Cursor::open(&path).map(|cursor| cursor.get()).map_err(|error| {
+        Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display()))
+            .fix(format!("remove {}: the sink gets everything again", path.display()))
+    })?;
+    if at <= newest {
+        return Ok(());
+    }
+    Err(Problem::error(
+        "JRN008",
+        format!(
+            "{} is at event {}.{}, but the journal ends at {}.{}",
+            path.display(),
+            at.seq,
+            at.index,
+            newest.seq,
+            newest.index
+        ),
+    )
+    .why("journal files were removed, or an older copy was put back: new events would be taken for old ones")
+    .fix("bring the whole data directory back from one copy, or start with a new one"))
+}
+
+pub(super) fn trouble(what: &str, why: &str, retry: std::time::Duration) -> Problem {
+    Problem::warning("UPS005", format!("{what}: {why}"))
+        .why(format!("tried again in {:.1} s", retry.as_secs_f64()))
 }
 
 pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, full: bool) -> Problem {

@@ -20,7 +20,7 @@ mod placement;
 mod segments;
 mod symbols;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -54,8 +54,12 @@ const EVENT_RING_BYTES: usize = 1 << 20;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first connections wait for the symbol table.
 const SYMBOLS_WITHIN: Duration = Duration::from_secs(3);
+/// How soon the symbol table is read again for a coin that it does not have.
+const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 /// How soon a symbol table that could not be read is tried again.
 const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
+/// How soon a sink's trouble is told again.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// How long control sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_millis(200);
 
@@ -72,6 +76,8 @@ pub struct Node {
     /// Watches that wait for the symbol table, and until when: a signal should carry its symbol from the first on.
     watches: Option<(Instant, Vec<(ShardId, Command)>)>,
     notices: VecDeque<Notice>,
+    /// What sinks have said lately.
+    said: BTreeMap<String, Instant>,
     followed: u64,
     _lock: DirLock,
 }
@@ -159,6 +165,7 @@ impl Node {
             symbol_refresh: options.symbol_refresh,
             watches: None,
             notices: VecDeque::new(),
+            said: BTreeMap::new(),
             followed: 0,
             publisher: None,
             shards,
@@ -221,6 +228,12 @@ impl Node {
         if let Some((path, store)) = &options.store {
             let sink = Store::start(path.clone(), *store, &bell);
             sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
+        }
+        for state in &self.shards {
+            let newest = state.opened.as_ref().map_or(Position::START, |opened| opened.last_event);
+            for sink in &sinks {
+                failure::check_cursor(&state.dir, sink.name(), newest)?;
+            }
         }
         let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
             shard: state.id,
@@ -339,6 +352,10 @@ impl Node {
             }
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
+                if let LinkNews::UnknownCoin { .. } = &news {
+                    let soon = Instant::now() + UNKNOWN_COIN_REFRESH;
+                    self.symbols_due = self.symbols_due.map(|due| due.min(soon));
+                }
                 if let LinkNews::Down { source, .. } = &news {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
@@ -383,7 +400,7 @@ impl Node {
                     self.command(ShardId(at as u16), Command::Resolved { source, addresses });
                 }
             }
-            Answer::NotResolved(problem) => self.notices.push_back(Notice::Warning(problem)),
+            Answer::Trouble(problem) | Answer::NotResolved(problem) => self.notices.push_back(Notice::Warning(problem)),
             Answer::SymbolsFailed { why } => {
                 self.symbols_due = Some(Instant::now() + SYMBOLS_RETRY);
                 self.notices.push_back(Notice::Warning(failure::symbols(&why)));
@@ -405,7 +422,13 @@ impl Node {
                     publisher.stopped = true;
                 }
                 News::Problem { sink, what } => {
-                    self.notices.push_back(Notice::Warning(failure::sink(&sink, &what)));
+                    // A full disk is full ten times a second; once in a while is enough to hear.
+                    let quiet = self.said.get(&what).is_some_and(|at| at.elapsed() < SAY_AGAIN);
+                    if !quiet {
+                        self.notices.push_back(Notice::Warning(failure::sink(&sink, &what)));
+                        self.said.retain(|_, at| at.elapsed() < SAY_AGAIN);
+                        self.said.insert(what, Instant::now());
+                    }
                 }
                 News::ReaderGone => self.notices.push_back(Notice::ReaderGone),
             }

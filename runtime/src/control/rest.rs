@@ -1,6 +1,7 @@
 //! The thread that asks the REST interface: back-fills, order statuses, the symbol table.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +19,10 @@ use crate::lane::channel::{Receiver, Sender, channel};
 
 /// Jobs that may wait.
 const JOBS_MAX: usize = 8192;
-/// A full page of `userFillsByTime`.
-const PAGE_FILLS: usize = 2000;
-/// The venue keeps 10,000 fills: no account has more pages.
-const PAGES_MAX: usize = 6;
+/// The venue keeps 10,000 fills of an account.
+const FILLS_MAX: usize = 10_000;
+/// Pages of one back-fill. The venue's have 2000 fills; another server's may be shorter.
+const PAGES_MAX: usize = 1000;
 /// How long one request may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// How long a job is tried. A core holds an account's fills for five minutes; a rate limit lasts one.
@@ -57,6 +58,19 @@ pub enum Job {
         /// Index of the source.
         source: usize,
     },
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Job::Backfill { address, .. } => {
+                write!(f, "the missing fills of {address} cannot be fetched, its fills wait")
+            }
+            Job::Status { oid, .. } => write!(f, "the status of order {oid} cannot be fetched"),
+            Job::Symbols => f.write_str("the symbol table cannot be read"),
+            Job::Resolve { .. } => f.write_str("the host cannot be resolved"),
+        }
+    }
 }
 
 impl Job {
@@ -116,6 +130,8 @@ pub enum Answer {
         /// They may have changed.
         addresses: Vec<SocketAddr>,
     },
+    /// An attempt failed; there will be another.
+    Trouble(Problem),
     /// A host could not be resolved. It is tried again when a connection fails.
     NotResolved(Problem),
     /// The symbol table could not be read.
@@ -224,7 +240,9 @@ impl Worker {
         };
         let Err(why) = done else { return };
         if since.elapsed() < TRIED_FOR {
-            let due = Instant::now() + Duration::from_millis(backoff.next_ms());
+            let wait = Duration::from_millis(backoff.next_ms());
+            let due = Instant::now() + wait;
+            self.say(Answer::Trouble(failure::trouble(&job.to_string(), &why, wait)));
             self.retries.push_back(Retry { job, since, due, backoff });
             return;
         }
@@ -261,20 +279,23 @@ impl Worker {
         Ok(bytes)
     }
 
-    /// Pages by the time of the last fill: both ends are inclusive, and the core knows what it has.
+    /// Pages by the time of the last fill, until one brings nothing newer: both ends are inclusive, how long a page is
+    /// is the server's affair, and the core knows what it has.
     fn backfill(&mut self, shard: ShardId, address: Address, from_ms: u64) -> Result<(), String> {
         let url = self.url_of(&address).to_owned();
         let mut pages: Vec<Vec<Fill>> = Vec::new();
         let mut start_ms = from_ms;
-        loop {
+        let mut total = 0;
+        while pages.len() < PAGES_MAX && total < FILLS_MAX {
             let body = rest::user_fills_by_time(&address, start_ms, None);
             let mut fills = Vec::new();
-            let count = rest::parse_fills(&self.post(&url, &body)?, &mut fills)
+            rest::parse_fills(&self.post(&url, &body)?, &mut fills)
                 .map_err(|error| error.to_string())?;
             fills.sort_by_key(|fill| fill.time_ms);
+            total += fills.len();
             let newest_ms = fills.last().map_or(start_ms, |fill| fill.time_ms);
             pages.push(fills);
-            if count < PAGE_FILLS || newest_ms == start_ms || pages.len() == PAGES_MAX {
+            if newest_ms <= start_ms {
                 break;
             }
             start_ms = newest_ms;

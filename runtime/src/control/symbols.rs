@@ -1,5 +1,6 @@
 //! The symbol table from the answers of the REST interface.
 
+use net::hyperliquid::symbols::ALIASES;
 use net::hyperliquid::{SymbolTable, rest};
 use shards::{Coin, SymbolEntry};
 
@@ -11,8 +12,9 @@ pub(super) fn read(
     aliases: &[(String, String)],
     mut post: impl FnMut(&str) -> Result<Vec<u8>, String>,
 ) -> Result<Table, String> {
+    // The configured ones come last: they win.
     let pairs = aliases.iter().map(|(venue, ours)| (venue.as_str(), ours.as_str()));
-    let mut table = SymbolTable::new(pairs);
+    let mut table = SymbolTable::new(ALIASES.into_iter().chain(pairs));
     let unreadable = |what: &str, error: net::hyperliquid::DecodeError| format!("{what}: {error}");
     let spot = post(rest::spot_meta())?;
     table.read_spot_meta(&spot).map_err(|error| unreadable("spotMeta", error))?;

@@ -299,7 +299,10 @@ impl Link {
             Err(error) => {
                 self.session.on_traffic(now_ms);
                 station.report.unreadable += 1;
-                station.news(LinkNews::Unreadable { why: error.to_string() });
+                let count = station.report.unreadable;
+                if count <= 10 || count.is_power_of_two() {
+                    station.news(LinkNews::Unreadable { why: error.to_string() });
+                }
                 return;
             }
         };

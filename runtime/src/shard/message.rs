@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use net::Target;
 use net::hyperliquid::subscription::Subscription;
 use persist::segment::{Segment, SegmentOrder};
-use shards::{Address, Coin, Counts, Fill, OrderStatus, Request, StartFrom, SymbolEntry};
+use shards::{Address, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry};
 
 /// A server to connect to, from one source address.
 #[derive(Clone, Debug)]
@@ -179,7 +179,23 @@ pub enum LinkNews {
         /// Which.
         subscription: Subscription,
     },
-    /// A frame could not be read.
+    /// Fills with numbers that no market makes were left out.
+    Unsound {
+        /// The account.
+        address: Address,
+        /// The first one: coin, size, price.
+        fill: String,
+        /// How many in the frame.
+        count: u64,
+    },
+    /// Fills are missing for good.
+    Gap(Gap),
+    /// A coin that the symbol table does not have, said once.
+    UnknownCoin {
+        /// The coin.
+        coin: Coin,
+    },
+    /// A frame could not be read. The first ten are told, then ever fewer.
     Unreadable {
         /// Where and why, with a sample.
         why: String,

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use foldhash::HashSet;
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
 use persist::Position;
@@ -11,10 +12,11 @@ use persist::journal::Journal;
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
 use shards::input::FILLS_PER_INPUT_MAX;
 use shards::{
-    Address, Admission, Admitted, Core, Effects, Event, Fill, Input, OrderStatus, Origin, Request,
+    Address, Admission, Admitted, Coin, Core, Effects, Event, Fill, Input, OrderStatus, Origin, Request,
     SymbolEntry,
 };
 
+use crate::diag::reason;
 use super::message::{LinkNews, Reply, Report};
 use super::outbox::Outbox;
 use super::positions::{PositionRow, Positions};
@@ -23,6 +25,9 @@ use crate::lane::clock::Clock;
 
 /// Most replies that wait for room in the ring to control. News beyond it is dropped; requests come again.
 const REPLIES_MAX: usize = 4096;
+
+/// Most coins that are told of as unknown.
+const UNKNOWN_COINS_MAX: usize = 1000;
 
 /// After this long without input the journal is sealed.
 const SEAL_AFTER_NS: u64 = 10_000_000;
@@ -37,6 +42,7 @@ pub(super) struct Station {
     pub(super) report: Report,
     pub(super) positions: Positions,
     admitted: Admitted,
+    unknown_coins: HashSet<Coin>,
     replies: Sender<Reply>,
     waiting: VecDeque<Reply>,
     event_body: Vec<u8>,
@@ -58,6 +64,9 @@ struct Out<'a> {
 
 impl Effects for Out<'_> {
     fn event(&mut self, event: &Event) {
+        if let Event::Gap(gap) = event {
+            self.waiting.push_back(Reply::Link(LinkNews::Gap(*gap)));
+        }
         self.body.clear();
         encode_event(event, self.body);
         let kind = event_kind(event);
@@ -90,6 +99,7 @@ impl Station {
             report: Report::default(),
             positions: Positions::default(),
             admitted: Admitted::default(),
+            unknown_coins: HashSet::default(),
             replies,
             waiting: VecDeque::new(),
             event_body: Vec::new(),
@@ -128,6 +138,13 @@ impl Station {
         let admission = self.core.admit(&address, snapshot, fills, &mut admitted);
         self.report.duplicates += admitted.known;
         self.report.unsound += admitted.unsound;
+        if admitted.unsound > 0
+            && let Some(bad) = fills.iter().find(|fill| !fill.is_sound())
+        {
+            let fill = format!("{} size {} price {}", bad.coin, bad.sz, bad.px);
+            self.news(LinkNews::Unsound { address, fill, count: admitted.unsound });
+        }
+        self.look_for_unknown_coins(&admitted.fills);
         match admission {
             Admission::NotWatched | Admission::Nothing => {}
             Admission::Baseline => {
@@ -143,6 +160,16 @@ impl Station {
             }
         }
         self.admitted = admitted;
+    }
+
+    /// Tells of coins that the symbol table does not have, each once.
+    fn look_for_unknown_coins(&mut self, fills: &[Fill]) {
+        for fill in fills {
+            let unknown = self.core.symbol(&fill.coin).is_none();
+            if unknown && self.unknown_coins.len() < UNKNOWN_COINS_MAX && self.unknown_coins.insert(fill.coin) {
+                self.news(LinkNews::UnknownCoin { coin: fill.coin });
+            }
+        }
     }
 
     /// Applies fills in inputs of bounded size; only the last one is marked as the last.
@@ -309,5 +336,5 @@ fn send_row(row: &PositionRow, body: &mut Vec<u8>, outbox: &mut Outbox) {
 
 /// A system call's failure, in words that name what was tried.
 pub(super) fn failed(what: &str, error: &io::Error) -> String {
-    format!("{what}: {error}")
+    format!("{what}: {}", reason(error))
 }

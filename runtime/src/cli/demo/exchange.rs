@@ -150,8 +150,7 @@ impl Exchange {
 
     /// Ends the process: its market is over.
     pub(super) fn end(mut self) {
-        // Gone already, or gone now: both are its end.
-        let _ = std::fs::remove_file(&self.file);
+        // Its file stays: the next demo on this directory takes another market.
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -165,7 +164,6 @@ impl Drop for Exchange {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
-            let _ = std::fs::remove_file(&self.file);
         }
     }
 }
