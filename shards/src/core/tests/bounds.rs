@@ -289,6 +289,31 @@ fn timers_do_not_pile_up_on_a_busy_order() {
 }
 
 #[test]
+fn orders_that_come_and_go_leave_no_timers_behind() {
+    let mut bed = Bed::watching(Policy { emit: Emit::Frame, ..Policy::default() });
+    for n in 1..1_000 {
+        bed.live(&spot_fills(n, n + 1));
+        bed.status(n, "filled", "1", "0");
+        bed.wait(11 * SECOND);
+        assert!(bed.core.orders() <= 1);
+        assert!(bed.core.timers.len() <= 70, "{} timers", bed.core.timers.len());
+    }
+    // What counts is kept: an order without an end is signalled in time.
+    bed.step(&Input::Policy(Policy::default()));
+    bed.signals.clear();
+    bed.live(&spot_fills(1_000, 1_001));
+    for n in 1_001..1_100 {
+        bed.live(&spot_fills(n, n + 1));
+        bed.status(n, "filled", "1", "0");
+    }
+    bed.wait(300 * SECOND);
+    assert_eq!(
+        bed.signals.last().map(|signal| (signal.oid, signal.trigger)),
+        Some((1_000, Trigger::Timeout))
+    );
+}
+
+#[test]
 #[should_panic(expected = "time never goes back")]
 fn time_that_goes_back_is_the_callers_mistake() {
     let mut core = Core::new();
