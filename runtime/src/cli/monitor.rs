@@ -9,6 +9,7 @@ use super::args::RunArgs;
 use super::check;
 use super::signals::Stop;
 use crate::config::{Config, LoadOptions, Loaded, LogFormat};
+use crate::control::latency::Latency;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
@@ -50,7 +51,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     if let Err(error) = latency.finish() {
         warn!("the latency log is incomplete: {error}");
     }
-    say_end(&ended);
+    say_end(&ended, &latency);
     match fatal {
         Some(problem) => Err(problem.into()),
         None if ended.is_caught_up => Ok(Exit::Success),
@@ -171,7 +172,7 @@ fn say_status(node: &Node) {
     );
 }
 
-fn say_end(ended: &Ended) {
+fn say_end(ended: &Ended, latency: &Latency) {
     for (shard, stopped) in ended.shards.iter().enumerate() {
         match stopped {
             Some(stopped) => {
@@ -182,6 +183,17 @@ fn say_end(ended: &Ended) {
                 error!(shard, "did not end in time; its journal is recovered at the next start")
             }
         }
+    }
+    for (shard, total) in latency.totals().enumerate().filter(|(_, total)| !total.is_empty()) {
+        info!(
+            shard,
+            signals = total.len(),
+            p50_us = total.value_at_quantile(0.5) / 1000,
+            p99_us = total.value_at_quantile(0.99) / 1000,
+            p999_us = total.value_at_quantile(0.999) / 1000,
+            max_us = total.max() / 1000,
+            "latency, frame received to event in the publisher"
+        );
     }
     for sink in &ended.report.publisher.sinks {
         info!(sink = sink.name, signals = sink.signals, repeated = sink.repeated, "sink");

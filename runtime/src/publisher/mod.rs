@@ -102,7 +102,7 @@ pub struct PublisherReport {
     pub latency: Vec<Option<Histogram<u64>>>,
     /// By sink.
     pub sinks: Vec<SinkReport>,
-    /// Whether every sink has acknowledged every event.
+    /// Whether every sink that is still there has acknowledged every event.
     pub is_caught_up: bool,
 }
 
@@ -279,7 +279,7 @@ impl Publisher {
     }
 
     fn is_caught_up(&self) -> bool {
-        self.sinks.iter().all(|sink| {
+        self.sinks.iter().filter(|sink| !sink.sink.is_gone()).all(|sink| {
             let all_acked = |(state, reach): (&FeedState, &Reach)| reach.acked() >= state.seen;
             self.feeds.iter().zip(&sink.reaches).all(all_acked)
         }) && self.feeds.iter().all(|state| state.feed.events.is_empty())

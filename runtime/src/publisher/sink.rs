@@ -24,6 +24,11 @@ pub trait Sink: Send {
         false
     }
 
+    /// Whether it will never acknowledge anything again: nobody waits for it, and its cursor stays where it is.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// The next thing that someone should know.
     fn problem(&mut self) -> Option<Problem> {
         None

@@ -110,6 +110,10 @@ impl Sink for Stdout {
         }
     }
 
+    fn is_gone(&self) -> bool {
+        self.gone
+    }
+
     fn problem(&mut self) -> Option<Problem> {
         self.problem.take()
     }
@@ -179,8 +183,9 @@ mod tests {
         let (reader, writer) = pipe();
         drop(reader);
         let mut sink = Stdout::new(writer);
-        assert!(sink.offer(id(1), &gap()));
+        assert!(sink.offer(id(1), &gap()) && !sink.is_gone());
         sink.turn(&mut |_, _| panic!("nothing was written"));
+        assert!(sink.is_gone());
         assert_eq!(sink.problem(), Some(Problem::ReaderGone));
         assert!(!sink.offer(id(2), &gap()));
     }

@@ -4,6 +4,8 @@
 //! perpetual and a spot token of the same name (`PUMP`, `UPUMP`), the one spot pair with a name,
 //! spot indices that are not array positions, an outcome.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 /// What a coin is.
@@ -99,8 +101,8 @@ pub(crate) fn dexes() -> impl Iterator<Item = &'static str> {
     std::iter::once("").chain(DEXES)
 }
 
-/// The answer to `meta`.
-pub(crate) fn meta(dex: &str) -> Value {
+/// The answer to `meta`; coins that are only `recorded` come last.
+pub(crate) fn meta(dex: &str, recorded: &BTreeSet<String>) -> Value {
     let mut universe: Vec<Value> = COINS
         .iter()
         .filter(|coin| coin.kind == Kind::Perp { dex: dex_static(dex) })
@@ -119,6 +121,10 @@ pub(crate) fn meta(dex: &str) -> Value {
                    "isDelisted": true}),
         );
     }
+    let known = |name: &str| COINS.iter().any(|coin| coin.name == name);
+    universe.extend(recorded.iter().filter(|name| dex_of(name) == dex && !known(name)).map(
+        |name| json!({"szDecimals": 2, "name": name, "maxLeverage": 20, "marginTableId": 20}),
+    ));
     json!({"universe": universe, "marginTables": [], "collateralToken": 0})
 }
 
@@ -127,8 +133,8 @@ fn dex_static(dex: &str) -> &'static str {
 }
 
 /// The answer to `allPerpMetas`.
-pub(crate) fn all_perp_metas() -> Value {
-    dexes().map(meta).collect()
+pub(crate) fn all_perp_metas(recorded: &BTreeSet<String>) -> Value {
+    dexes().map(|dex| meta(dex, recorded)).collect()
 }
 
 /// The answer to `perpDexs`: the venue's own dex is `null`.
@@ -191,14 +197,15 @@ mod tests {
 
     #[test]
     fn metas_list_each_perpetual_once_under_its_dex() {
+        let recorded = BTreeSet::from(["ENA", "xyz:SKHX", "BTC"].map(str::to_owned));
         let names = |dex: &str| -> Vec<String> {
-            let meta = meta(dex);
+            let meta = meta(dex, &recorded);
             let universe = meta["universe"].as_array().expect("an array");
             universe.iter().map(|c| c["name"].as_str().expect("a name").to_owned()).collect()
         };
-        assert_eq!(names("xyz"), ["xyz:CL", "xyz:XYZ100"]);
-        assert_eq!(names(""), ["BTC", "ETH", "SOL", "MATIC", "HYPE", "PUMP", "kBONK"]);
-        assert_eq!(all_perp_metas().as_array().map(Vec::len), Some(2));
+        assert_eq!(names("xyz"), ["xyz:CL", "xyz:XYZ100", "xyz:SKHX"]);
+        assert_eq!(names(""), ["BTC", "ETH", "SOL", "MATIC", "HYPE", "PUMP", "kBONK", "ENA"]);
+        assert_eq!(all_perp_metas(&recorded).as_array().map(Vec::len), Some(2));
         assert!(perp_dexs()[0].is_null());
         assert_eq!(perp_dexs()[1]["name"], "xyz");
     }

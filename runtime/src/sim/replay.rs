@@ -81,6 +81,13 @@ impl Recorded {
         Ok(recorded)
     }
 
+    /// The perpetuals it trades.
+    pub(crate) fn perps(&self) -> impl Iterator<Item = &str> {
+        let live = self.blocks.iter().flat_map(|(_, block)| &block.fills);
+        let fills = self.past.iter().chain(live).map(|tape| &tape.fill);
+        fills.filter(|fill| fill.is_perp()).map(|fill| fill.coin.as_str())
+    }
+
     /// Takes the past, once.
     pub(crate) fn take_past(&mut self) -> Vec<Rc<TapeFill>> {
         self.past.iter().for_each(|fill| self.played.add(&fill.fill));

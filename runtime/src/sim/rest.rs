@@ -145,8 +145,8 @@ impl Venue {
 
     fn answer(&mut self, info: &Question) -> Answer {
         match info {
-            Question::Meta(dex) => meta(dex).into(),
-            Question::AllPerpMetas => all_perp_metas().into(),
+            Question::Meta(dex) => meta(dex, &self.recorded_perps).into(),
+            Question::AllPerpMetas => all_perp_metas(&self.recorded_perps).into(),
             Question::PerpDexs => perp_dexs().into(),
             Question::SpotMeta => spot_meta().into(),
             Question::AllMids(dex) => Answer { body: self.public.mids(dex), items: 0 },

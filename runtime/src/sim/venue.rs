@@ -4,7 +4,7 @@
 //! The server tells it what happened and when; what is to be sent waits in each session's outbox.
 //! Time is an argument: the time since the simulator started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(crate) struct Venue {
     faults: Faults,
     pub(crate) public: Public,
     truth: TruthBook,
+    /// Perpetuals of the recorded accounts: they are in the metas, too.
+    pub(crate) recorded_perps: BTreeSet<String>,
     stopping: bool,
     connections: u64,
     /// Frames of connections that are gone.
@@ -54,9 +56,11 @@ impl Venue {
         options.check()?;
         let mut accounts = Vec::with_capacity(options.traders + options.replay.len());
         let mut places = BTreeMap::new();
+        let mut recorded_perps = BTreeSet::new();
         for file in &options.replay {
             let recorded = Recorded::load(file, options.order_updates)?;
             let address = recorded.address;
+            recorded_perps.extend(recorded.perps().map(str::to_owned));
             if places.insert(address, accounts.len()).is_some() {
                 return Err(SimError::Twice { path: file.path.clone(), address });
             }
@@ -83,6 +87,7 @@ impl Venue {
             faults,
             public: Public::new(options.seed),
             truth: TruthBook::default(),
+            recorded_perps,
             stopping: false,
             connections: 0,
             frames_before: 0,

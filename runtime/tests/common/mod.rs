@@ -1,8 +1,22 @@
 //! A small blocking client of the simulator, for whole-system tests: real sockets, deadlines, no
-//! sleeps.
+//! sleeps. Beside it what tests of the binary share:
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `program` | the binary as a child process: its lines, its end |
+//! | `market` | the simulator as a process of its own |
+//! | `node` | configuration and data directory of `corelane run` |
+//! | `sums` | sizes and notionals by leg, from four places that must agree |
+//! | `venue` | a server that says exactly what a test wants |
 
 // Each test binary compiles this for itself and uses its own part.
 #![allow(dead_code, unreachable_pub)]
+
+pub mod market;
+pub mod node;
+pub mod program;
+pub mod sums;
+pub mod venue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,0 +1,246 @@
+//! A node that is killed, and what the next one finds in its data directory: nothing is lost, nothing is told in two
+//! ways, and what cannot be right is refused before anything is changed.
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use common::market::Market;
+use common::node::{Home, contents, follow, follow_at, silent_addr, source};
+use common::program::Program;
+use common::sums::{LegSums, Signals};
+
+/// Bytes of a journal block: every batch begins on one and fills whole ones.
+const BLOCK_BYTES: usize = 4096;
+
+/// Time-outs that a test can wait for: orders that the exchange never ends are signalled by them.
+const SHORT: &str = "timeout = \"2s\"\nstatus_grace = \"1s\"";
+
+/// When a node is killed.
+#[derive(Debug)]
+enum Moment {
+    /// After so many lines of talk: in its start, while it opens journals, connects and subscribes.
+    Talk(u64),
+    /// After so many signals of its own.
+    Signals(u64),
+}
+
+/// The next moment of a seed (splitmix64): one time in three, unless `is_late`, before the first signals.
+fn moment(seed: &mut u64, is_late: bool) -> Moment {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let draw = (mixed ^ (mixed >> 31)) >> 8;
+    match draw % 3 {
+        0 if !is_late => Moment::Talk(1 + draw / 3 % 40),
+        _ => Moment::Signals(1 + draw / 3 % 60),
+    }
+}
+
+/// Waits until a node has said of so many accounts that it follows them.
+fn all_followed(node: &Program, accounts: usize) {
+    let mut followed = 0;
+    node.err.wait(&mut 0, "account that is followed", |line| {
+        followed += usize::from(line.contains("followed address"));
+        followed == accounts
+    });
+}
+
+/// Takes what a node has written to its end.
+fn take_rest(node: &Program, cursor: usize, signals: &mut Signals) {
+    node.out.to_end().lines().skip(cursor).for_each(|line| signals.take(line));
+}
+
+#[test]
+fn kill_9_at_any_moment_loses_nothing_and_tells_nothing_in_two_ways() {
+    let kills = std::env::var("CORELANE_KILLS").ok().and_then(|text| text.parse().ok());
+    let seed = std::env::var("CORELANE_SEED").ok().and_then(|text| text.parse().ok());
+    let (kills, mut seed): (u32, u64) = (kills.unwrap_or(5), seed.unwrap_or(20_261_117));
+    let market_seed = seed.to_string();
+    let market = Market::start(&["--seed", &market_seed, "--traders", "20", "--faults"]);
+    let home = Home::following(&market, "", SHORT);
+    let mut signals = Signals::default();
+    for kill in 0..kills {
+        let mut node = home.run();
+        if kill == 0 {
+            // An account's signals begin where its first snapshot was journaled. The simulator counts from the first
+            // one that it sent, so the first kill must come after both.
+            all_followed(&node, market.addresses().len());
+        }
+        let (moment, mut seen) = (moment(&mut seed, kill == 0), 0);
+        eprintln!("kill at {moment:?}");
+        let (stream, mut cursor, wanted) = match moment {
+            Moment::Talk(lines) => (&node.err, 0, lines),
+            Moment::Signals(lines) => (&node.out, node.out.count(), lines),
+        };
+        stream.wait(&mut cursor, "moment to kill", |_| {
+            seen += 1;
+            seen == wanted
+        });
+        node.kill();
+        take_rest(&node, 0, &mut signals);
+    }
+    let truth = finish(&home, &market, &mut signals).0;
+    assert!(truth.len() > 20, "{} legs are no test", truth.len());
+    eprintln!("{} signals of {} legs, {} repeated", signals.len(), truth.len(), signals.repeated);
+    assert_eq!(signals.gaps, [""; 0], "everything could be fetched");
+}
+
+/// Starts a node once more, ends the market, and waits until standard output has told the whole truth; then stops the
+/// node: the database must tell it too. The truth, and what the node said.
+#[track_caller]
+fn finish(home: &Home, market: &Market, signals: &mut Signals) -> (LegSums, String) {
+    let mut node = home.run();
+    // It follows the market again: the rest is not only what was missed.
+    let mut cursor = 0;
+    node.out.wait(&mut cursor, "signal", |line| {
+        signals.take(line);
+        true
+    });
+    market.stop_trading();
+    let truth = market.truth();
+    if signals.sums != truth {
+        let told = node.out.try_wait(&mut cursor, |line| {
+            signals.take(line);
+            signals.sums == truth
+        });
+        if let Err(why) = told {
+            signals.sums.assert_equals(&truth, &why);
+        }
+    }
+    let said = node.ends_well();
+    take_rest(&node, cursor, signals);
+    signals.sums.assert_equals(&truth, "standard output");
+    LegSums::of_database(&home.database()).assert_equals(&truth, "the database");
+    (truth, said)
+}
+
+/// Follows an account at a server that is not there: such a node runs, and says nothing.
+fn lonely() -> String {
+    let addr = silent_addr();
+    let source = source(&format!("ws://{addr}/ws"), &format!("http://{addr}/info"));
+    follow_at(&["0x00000000000000000000000000000000000000aa".to_owned()], &source, "", SHORT)
+}
+
+#[test]
+fn a_second_node_on_the_same_data_is_refused_and_told_by_whom() {
+    let home = Home::new(2, &lonely());
+    let mut first = home.run();
+    first.err.wait_for("running");
+    let said = home.run().ends_with(73);
+    assert!(said.contains("JRN006") && said.contains(&format!("pid {} ", first.pid())), "{said}");
+    // Neither the refusal nor a kill leaves the directory locked.
+    first.kill();
+    let mut third = home.run();
+    third.err.wait_for("running");
+    third.ends_well();
+}
+
+#[test]
+fn another_number_of_shards_is_refused_and_the_right_one_named() {
+    let home = Home::new(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+    let before = ["shard-0", "shard-1"].map(|shard| contents(&home.data().join(shard)));
+    home.configure(3, &lonely());
+    let said = home.run().ends_with(78);
+    assert!(said.contains("JRN002") && said.contains("node.shards = 2"), "{said}");
+    let after = ["shard-0", "shard-1"].map(|shard| contents(&home.data().join(shard)));
+    assert!(before == after, "a refusal changes no journal");
+    home.configure(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+}
+
+/// A node with one shard that has followed a market for a while and was stopped in good order.
+fn journaled(market: &Market) -> (Home, Signals) {
+    let home = Home::new(1, &follow(market, "", SHORT));
+    let mut node = home.run();
+    let (mut signals, mut cursor) = (Signals::default(), 0);
+    node.out.wait(&mut cursor, "tenth signal", |line| {
+        signals.take(line);
+        signals.len() == 10
+    });
+    node.ends_well();
+    take_rest(&node, cursor, &mut signals);
+    (home, signals)
+}
+
+/// Where a batch stands: its segment, and its offset there.
+struct Place {
+    segment: PathBuf,
+    offset: u64,
+}
+
+impl Place {
+    /// Writes over some bytes of the batch.
+    fn write(&self, at: u64, bytes: &[u8]) {
+        let file = OpenOptions::new().write(true).open(&self.segment).expect("a segment");
+        file.write_all_at(bytes, self.offset + at).expect("written");
+    }
+
+    /// Its bytes.
+    fn read(&self) -> Vec<u8> {
+        let file = fs::File::open(&self.segment).expect("a segment");
+        let mut bytes = vec![0; BLOCK_BYTES];
+        file.read_exact_at(&mut bytes, self.offset).expect("a whole block");
+        bytes
+    }
+}
+
+/// The batches of a journal, in order: every block that begins like one.
+fn batches(shard: &Path) -> Vec<Place> {
+    let mut found = Vec::new();
+    for (segment, bytes) in contents(shard) {
+        if segment.extension().is_none_or(|extension| extension != "journal") {
+            continue;
+        }
+        for (at, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
+            if block.starts_with(b"CLJB") {
+                let offset = (at * BLOCK_BYTES) as u64;
+                found.push(Place { segment: segment.clone(), offset });
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_flipped_byte_before_acknowledged_batches_is_refused_and_nothing_is_changed() {
+    let market = Market::start(&["--seed", "31", "--traders", "10"]);
+    let (home, mut signals) = journaled(&market);
+    let shard = home.data().join("shard-0");
+    let batches = batches(&shard);
+    assert!(batches.len() > 8, "{} batches", batches.len());
+    let damaged = &batches[batches.len() / 2];
+    let byte = damaged.read()[100];
+    damaged.write(100, &[byte ^ 0x10]);
+    let before = contents(&shard);
+    let said = home.run().ends_with(74);
+    let place = format!("byte {}", damaged.offset);
+    let segment = damaged.segment.display().to_string();
+    for part in ["JRN005", &place, &segment, "nothing was changed"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(contents(&shard) == before, "the journal was changed");
+    // With the byte as it was, it goes on as if nothing had been.
+    damaged.write(100, &[byte]);
+    finish(&home, &market, &mut signals);
+}
+
+#[test]
+fn a_tail_that_is_cut_off_is_said_and_it_goes_on() {
+    let market = Market::start(&["--seed", "32", "--traders", "10"]);
+    let (home, mut signals) = journaled(&market);
+    let batches = batches(&home.data().join("shard-0"));
+    let last = batches.last().expect("there are batches");
+    // The write of the last batch got as far as the middle of its header.
+    last.write(16, &[0; BLOCK_BYTES - 16]);
+    let said = finish(&home, &market, &mut signals).1;
+    let place = format!("{} ended inside a batch at byte {}", last.segment.display(), last.offset);
+    assert!(said.contains("JRN004") && said.contains(&place), "{place}: {said}");
+}
