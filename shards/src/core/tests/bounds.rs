@@ -348,6 +348,61 @@ fn inputs_of_strangers_change_nothing() {
 }
 
 #[test]
+fn orders_that_share_an_id_are_forgotten_one_by_one() {
+    let accounts = [Address([1; 20]), Address([2; 20]), Address([3; 20])];
+    // Which of the three is complete and goes, in a list of which the newest stands first.
+    for gone in 0..3 {
+        let mut bed = Bed::new(Policy { emit: Emit::Frame, ..Policy::default() });
+        for (n, address) in accounts.into_iter().enumerate() {
+            bed.step(&Input::Watch { address, start: StartFrom::Snapshot });
+            let sz = if n == gone { "2" } else { "1" };
+            let origin = Origin::Snapshot { last: true, reaches: true };
+            bed.step(&Input::Fills { address, origin, fills: &[buy(1, 1, sz, "0")] });
+        }
+        bed.status(1, "filled", "2", "0");
+        bed.wait(20 * SECOND);
+        assert_eq!(bed.core.orders(), 2);
+        bed.signals.clear();
+        for (n, address) in accounts.into_iter().enumerate() {
+            let start = if n == gone { "2" } else { "1" };
+            let fills = &[buy(1, 2, "1", start)];
+            bed.step(&Input::Fills { address, origin: Origin::Live, fills });
+        }
+        let found: Vec<(Address, u32)> =
+            bed.signals.iter().map(|signal| (signal.address, signal.revision)).collect();
+        let mut wanted = accounts.map(|address| (address, 2));
+        wanted[gone].1 = 1;
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn the_state_hash_sees_why_fills_are_held() {
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[buy(1, 1, "1", "0")]);
+    let mut hashes = vec![bed.core.state_hash()];
+    bed.live(&[buy(1, 3, "1", "2")]);
+    hashes.push(bed.core.state_hash());
+    bed.wait(SECOND);
+    hashes.push(bed.core.state_hash());
+    bed.wait(30 * SECOND);
+    hashes.push(bed.core.state_hash());
+    let mut many = Bed::watching(Policy::default());
+    many.live(&spot_fills(1, 2));
+    many.step(&Input::Disconnected { address: ME });
+    many.snapshot(&spot_fills(1, 2 + TAKEN_PER_INPUT_MAX as u64));
+    many.wait(0);
+    hashes.push(many.core.state_hash());
+    let different: std::collections::BTreeSet<u64> = hashes.iter().copied().collect();
+    assert_eq!(different.len(), hashes.len());
+    assert_eq!(Core::default().state_hash(), Core::new().state_hash());
+    assert_eq!(
+        (Core::new().counts(), *Core::new().policy()),
+        (Counts::default(), Policy::default())
+    );
+}
+
+#[test]
 fn the_state_hash_sees_what_a_signal_will_say() {
     let base = buy(1, 1, "1", "0");
     let hash_of = |fill: Fill| {
