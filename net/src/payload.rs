@@ -157,6 +157,7 @@ mod tests {
             notional: dec("75000.15"),
             price: dec("50000.1"),
             timestamp_ms: 1_700_000_000_000,
+            last_fill_ms: 1_700_000_000_000,
             oid: 498_888_530_740,
             cloid: None,
             revision: 1,

@@ -236,6 +236,7 @@ fn a_signal_is_written_without_allocating() {
         notional: number("6798.7743"),
         price: number("86006"),
         timestamp_ms: 1_791_280_942_711,
+        last_fill_ms: 1_791_280_942_711,
         oid: 566_617_233_807,
         cloid: Some([9; 16]),
         revision: 2,
