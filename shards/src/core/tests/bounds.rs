@@ -390,8 +390,8 @@ fn the_state_hash_sees_why_fills_are_held() {
     let mut many = Bed::watching(Policy::default());
     many.live(&spot_fills(1, 2));
     many.step(&Input::Disconnected { address: ME });
-    many.snapshot(&spot_fills(1, 2 + TAKEN_PER_INPUT_MAX as u64));
-    many.wait(0);
+    many.snapshot(&spot_fills(1, 4 + TAKEN_PER_INPUT_MAX as u64));
+    assert_eq!(many.core.accounts[0].held.len(), 2);
     hashes.push(many.core.state_hash());
     let different: std::collections::BTreeSet<u64> = hashes.iter().copied().collect();
     assert_eq!(different.len(), hashes.len());
