@@ -101,11 +101,24 @@ mod tests {
     }
 
     #[test]
+    fn the_prefix_may_be_upper_case_and_debug_is_the_text() {
+        let address: Address = "0X00000000000000000000000000000000000000FF".parse().expect("one");
+        assert_eq!(format!("{address:?} {address}"), format!("{address} 0x{}ff", "0".repeat(38)));
+        assert_eq!(address.0[19], 255);
+        assert_eq!(parse_hex::<2>("0xABcd"), Ok([0xab, 0xcd]));
+    }
+
+    #[test]
     fn errors_say_what_is_wrong() {
         let parse = |text: &str| text.parse::<Address>().expect_err("not an address");
         assert_eq!(parse("87f9"), AddressError::NoPrefix);
         assert_eq!(parse("0x87f9"), AddressError::Length { digits: 4 });
         assert_eq!(parse("0x87g9"), AddressError::NotHex { at: 5 });
         assert_eq!(parse("vitalik.eth"), AddressError::NoPrefix);
+        assert_eq!(parse(""), AddressError::NoPrefix);
+        assert_eq!(parse(&format!("0x{}", "0".repeat(41))), AddressError::Length { digits: 41 });
+        assert_eq!(parse("0xé"), AddressError::NotHex { at: 3 });
+        assert_eq!(parse("0xzz").to_string(), "character 3 is not a hex digit");
+        assert_eq!(parse("0xab").to_string(), "0x and 2 hex digits; 40 are needed");
     }
 }

@@ -419,11 +419,112 @@ mod tests {
     }
 
     #[test]
+    fn ratio_holds_where_ten_times_the_rest_does_not_fit() {
+        let huge = Decimal::new(i128::MAX, 0);
+        let less = Decimal::new(i128::MAX - 1, 0);
+        assert_eq!(less.ratio(huge), Some(Decimal::ONE), "nines are rounded up");
+        let third = Decimal::new(i128::MAX / 3, 0);
+        assert_eq!(
+            third.ratio(huge).map(|r| r.to_string()).as_deref(),
+            Some("0.333333333333333333")
+        );
+        // 18 digits of 1 / (2^127 - 1) begin at the 39th place: beyond the 30 that a decimal may have.
+        assert_eq!(Decimal::ONE.ratio(huge), Some(Decimal::ZERO));
+        assert_eq!(
+            dec("1").ratio(dec("7000000000000000000000")).map(|r| r.to_string()).as_deref(),
+            Some("0.000000000000000000000142857142")
+        );
+        // And what is too large is refused: 10^38 / 10^-30.
+        assert_eq!(huge.ratio(Decimal::new(1, SCALE_MAX)), None);
+        assert_eq!(Decimal::new(i128::MIN, 0).ratio(Decimal::ONE), None);
+        let tenth = Decimal::new(i128::MIN, 0).ratio(dec("10"));
+        assert_eq!(
+            tenth.map(|r| r.to_string()).as_deref(),
+            Some("-17014118346046923200000000000000000000")
+        );
+    }
+
+    #[test]
+    fn ratio_rounds_half_away_from_zero() {
+        // The nineteenth digit decides, and what is behind it does not.
+        for (n, wanted) in [
+            ("1.000000000000000005", "1.00000000000000001"),
+            ("1.00000000000000000499", "1"),
+            ("-1.000000000000000005", "-1.00000000000000001"),
+            ("9.999999999999999999", "10"),
+            ("1234567890123456785", "1234567890123456790"),
+            ("12345678901234567849", "12345678901234567800"),
+        ] {
+            let found = dec(n).ratio(Decimal::ONE).map(|ratio| ratio.to_string());
+            assert_eq!(found.as_deref(), Some(wanted), "{n}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_cut_and_padded_as_asked() {
+        assert_eq!(dec("-1.987").truncated(1), dec("-1.9"));
+        assert_eq!(dec("1.5").truncated(4), dec("1.5"));
+        assert_eq!(dec("1.04").truncated(1).to_string(), "1");
+        assert_eq!(
+            format!("[{:>6}][{:<6}][{:?}]", dec("-1.5"), dec("0.25"), dec("7")),
+            "[  -1.5][0.25  ][7]"
+        );
+        assert_eq!(Decimal::new(1, SCALE_MAX).to_string(), format!("0.{}1", "0".repeat(29)));
+        assert_eq!(
+            Decimal::new(i128::MIN, 3).to_string(),
+            "-170141183460469231731687303715884105.728"
+        );
+        assert_eq!(Decimal::checked_new(1, SCALE_MAX + 1), None);
+        assert_eq!(Decimal::new(-100, 2), dec("-1"));
+    }
+
+    #[test]
+    fn the_nearest_float_is_the_one_of_the_text() {
+        for text in [
+            "0",
+            "0.1",
+            "-86006.25",
+            "123456789012345678901234567890",
+            "0.000000000000000000000000000001",
+        ] {
+            assert_eq!(dec(text).to_f64(), text.parse::<f64>().expect("a float"), "{text}");
+        }
+    }
+
+    #[test]
     fn order_holds_where_scales_cannot_be_aligned() {
         let huge = Decimal::new(i128::MAX, 0);
         let tiny = Decimal::new(1, SCALE_MAX);
         assert!(huge > tiny && huge.neg() < tiny.neg());
-        assert!(huge.checked_add(tiny).is_none());
+        assert!(huge.checked_add(tiny).is_none() && huge.checked_sub(tiny).is_none());
+        assert!(huge.checked_mul(huge).is_none() && tiny.checked_mul(tiny).is_none());
+    }
+
+    #[test]
+    fn order_goes_by_sign_then_whole_part_then_fraction() {
+        // In rising order; no neighbours but the first pair can be brought to one scale.
+        let rising = [
+            Decimal::new(i128::MIN, 0),
+            Decimal::new(i128::MIN, 10),
+            Decimal::new(-1, SCALE_MAX),
+            Decimal::ZERO,
+            Decimal::new(1, SCALE_MAX),
+            Decimal::new(10i128.pow(37), 9),
+            Decimal::new(10i128.pow(37) + 1, 9),
+            Decimal::new(10i128.pow(38) + 1, 9),
+            Decimal::new(i128::MAX, 9),
+            Decimal::new(i128::MAX, 0),
+        ];
+        for (at, a) in rising.iter().enumerate() {
+            for (other, b) in rising.iter().enumerate() {
+                assert_eq!(a.cmp(b), at.cmp(&other), "{a} and {b}");
+                assert_eq!(a.partial_cmp(b), Some(at.cmp(&other)));
+            }
+        }
+        // The same whole part, and fractions that cannot be brought to one scale.
+        let a = dec("17014118346046923173168730371588410.6");
+        let b = Decimal::new(i128::MAX, 4);
+        assert_eq!((a.cmp(&b), b.cmp(&a)), (Ordering::Greater, Ordering::Less));
     }
 
     proptest! {

@@ -217,3 +217,31 @@ pub enum Event {
     /// A gap.
     Gap(Gap),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_that_consumers_read() {
+        let assets = [AssetType::Futures, AssetType::Spot].map(AssetType::as_str);
+        assert_eq!(assets, ["futures", "spot"]);
+        let directions = [Direction::Open, Direction::Close, Direction::Other];
+        assert_eq!(directions.map(Direction::as_str), ["open", "close", "other"]);
+        assert_eq!(
+            [PositionSide::Long, PositionSide::Short].map(PositionSide::as_str),
+            ["LONG", "SHORT"]
+        );
+        let triggers = [Trigger::Status, Trigger::Grace, Trigger::Timeout, Trigger::Frame];
+        assert_eq!(triggers.map(Trigger::as_str), ["status", "grace", "timeout", "frame"]);
+        let reasons = [Reason::Liquidation, Reason::AutoDeleveraging, Reason::Settlement];
+        assert_eq!(reasons.map(Reason::as_str), ["liquidation", "adl", "settlement"]);
+    }
+
+    #[test]
+    fn ids_follow_the_journal() {
+        let id = |seq, index| EventId { shard: ShardId(1), seq: Seq(seq), index };
+        assert!(id(1, 9) < id(2, 0) && id(2, 0) < id(2, 1));
+        assert_eq!(Seq::default(), Seq(0));
+    }
+}

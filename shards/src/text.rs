@@ -87,4 +87,14 @@ mod tests {
         assert!(Text::<4>::new("").is_empty());
         assert!(Text::<8>::new("ab") < Text::<8>::new("abc"));
     }
+
+    #[test]
+    fn text_is_written_like_a_string() {
+        let coin = Coin::from("xyz:CL");
+        assert_eq!(format!("{coin} {coin:?} [{coin:>8}]"), "xyz:CL \"xyz:CL\" [  xyz:CL]");
+        assert_eq!(Coin::default(), Coin::EMPTY);
+        assert!(!coin.is_empty());
+        // What was cut off does not come back: equal texts have equal bytes.
+        assert_eq!(Text::<3>::new("abcd"), Text::<3>::new("abce"));
+    }
 }

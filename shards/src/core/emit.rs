@@ -82,7 +82,8 @@ impl Core {
         let order = &mut self.orders[key];
         if order.armed_ns == 0 || deadline_ns < order.armed_ns {
             order.armed_ns = deadline_ns;
-            self.timers.set(deadline_ns, Owner::Order(key, order.generation));
+            let owner = Owner::Order(key, order.generation);
+            self.set_timer(deadline_ns, owner);
         }
     }
 

@@ -382,7 +382,16 @@ impl Core {
         let Some(deadline_ns) = account.hold.map(Hold::deadline_ns) else { return };
         if account.armed_ns == 0 || deadline_ns < account.armed_ns {
             account.armed_ns = deadline_ns;
-            self.timers.set(deadline_ns, Owner::Account(key));
+            self.set_timer(deadline_ns, Owner::Account(key));
+        }
+    }
+
+    fn set_timer(&mut self, deadline_ns: u64, owner: Owner) {
+        self.timers.set(deadline_ns, owner);
+        if self.timers.wants_sweep(self.accounts.len() + self.orders.len()) {
+            let mut timers = std::mem::take(&mut self.timers);
+            timers.sweep(|deadline_ns, owner| self.armed_ns(owner) == Some(deadline_ns));
+            self.timers = timers;
         }
     }
 

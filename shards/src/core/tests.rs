@@ -620,11 +620,6 @@ fn unsound_fills_are_left_out_and_counted() {
     assert_eq!(bed.core.counts().fills, 0);
 }
 
-#[test]
-fn triggers_have_names() {
-    assert_eq!(Trigger::Grace.as_str(), "grace");
-}
-
 mod bounds;
 mod faults;
 mod origin;

@@ -1,8 +1,9 @@
 //! Deadlines of orders and accounts, earliest first.
 //!
 //! A timer is never cancelled: its owner remembers the one deadline that counts, and an entry that no longer agrees
-//! with it is dropped when it comes up. Each owner has one entry that counts, so the heap stays small, and it keeps
-//! its room, so setting a timer does not allocate after warm-up.
+//! with it is dropped when it comes up, or before that when there are more such entries than owners: an order that ends
+//! after a second must not leave one for a day. The heap keeps its room, so setting a timer does not allocate after
+//! warm-up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,6 +26,19 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn set(&mut self, deadline_ns: u64, owner: Owner) {
         self.heap.push(Reverse((deadline_ns, owner)));
+    }
+
+    /// Whether most entries cannot count, when there are `owners` with one that does. Each time that costs a pass over
+    /// all entries, as many were set since the last time.
+    pub(super) fn wants_sweep(&self, owners: usize) -> bool {
+        /// Below this a pass is not worth it.
+        const ENTRIES_MIN: usize = 64;
+        self.heap.len() > ENTRIES_MIN + 2 * owners
+    }
+
+    /// Drops the entries that do not count.
+    pub(super) fn sweep(&mut self, counts: impl Fn(u64, Owner) -> bool) {
+        self.heap.retain(|Reverse((deadline_ns, owner))| counts(*deadline_ns, *owner));
     }
 
     /// The earliest entry.

@@ -289,6 +289,31 @@ fn timers_do_not_pile_up_on_a_busy_order() {
 }
 
 #[test]
+fn orders_that_come_and_go_leave_no_timers_behind() {
+    let mut bed = Bed::watching(Policy { emit: Emit::Frame, ..Policy::default() });
+    for n in 1..1_000 {
+        bed.live(&spot_fills(n, n + 1));
+        bed.status(n, "filled", "1", "0");
+        bed.wait(11 * SECOND);
+        assert!(bed.core.orders() <= 1);
+        assert!(bed.core.timers.len() <= 70, "{} timers", bed.core.timers.len());
+    }
+    // What counts is kept: an order without an end is signalled in time.
+    bed.step(&Input::Policy(Policy::default()));
+    bed.signals.clear();
+    bed.live(&spot_fills(1_000, 1_001));
+    for n in 1_001..1_100 {
+        bed.live(&spot_fills(n, n + 1));
+        bed.status(n, "filled", "1", "0");
+    }
+    bed.wait(300 * SECOND);
+    assert_eq!(
+        bed.signals.last().map(|signal| (signal.oid, signal.trigger)),
+        Some((1_000, Trigger::Timeout))
+    );
+}
+
+#[test]
 #[should_panic(expected = "time never goes back")]
 fn time_that_goes_back_is_the_callers_mistake() {
     let mut core = Core::new();
@@ -320,6 +345,61 @@ fn inputs_of_strangers_change_nothing() {
         assert_eq!(events_of(&mut bed, &input), 0);
         assert_eq!(bed.core.state_hash(), before, "{input:?}");
     }
+}
+
+#[test]
+fn orders_that_share_an_id_are_forgotten_one_by_one() {
+    let accounts = [Address([1; 20]), Address([2; 20]), Address([3; 20])];
+    // Which of the three is complete and goes, in a list of which the newest stands first.
+    for gone in 0..3 {
+        let mut bed = Bed::new(Policy { emit: Emit::Frame, ..Policy::default() });
+        for (n, address) in accounts.into_iter().enumerate() {
+            bed.step(&Input::Watch { address, start: StartFrom::Snapshot });
+            let sz = if n == gone { "2" } else { "1" };
+            let origin = Origin::Snapshot { last: true, reaches: true };
+            bed.step(&Input::Fills { address, origin, fills: &[buy(1, 1, sz, "0")] });
+        }
+        bed.status(1, "filled", "2", "0");
+        bed.wait(20 * SECOND);
+        assert_eq!(bed.core.orders(), 2);
+        bed.signals.clear();
+        for (n, address) in accounts.into_iter().enumerate() {
+            let start = if n == gone { "2" } else { "1" };
+            let fills = &[buy(1, 2, "1", start)];
+            bed.step(&Input::Fills { address, origin: Origin::Live, fills });
+        }
+        let found: Vec<(Address, u32)> =
+            bed.signals.iter().map(|signal| (signal.address, signal.revision)).collect();
+        let mut wanted = accounts.map(|address| (address, 2));
+        wanted[gone].1 = 1;
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn the_state_hash_sees_why_fills_are_held() {
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[buy(1, 1, "1", "0")]);
+    let mut hashes = vec![bed.core.state_hash()];
+    bed.live(&[buy(1, 3, "1", "2")]);
+    hashes.push(bed.core.state_hash());
+    bed.wait(SECOND);
+    hashes.push(bed.core.state_hash());
+    bed.wait(30 * SECOND);
+    hashes.push(bed.core.state_hash());
+    let mut many = Bed::watching(Policy::default());
+    many.live(&spot_fills(1, 2));
+    many.step(&Input::Disconnected { address: ME });
+    many.snapshot(&spot_fills(1, 4 + TAKEN_PER_INPUT_MAX as u64));
+    assert_eq!(many.core.accounts[0].held.len(), 2);
+    hashes.push(many.core.state_hash());
+    let different: std::collections::BTreeSet<u64> = hashes.iter().copied().collect();
+    assert_eq!(different.len(), hashes.len());
+    assert_eq!(Core::default().state_hash(), Core::new().state_hash());
+    assert_eq!(
+        (Core::new().counts(), *Core::new().policy()),
+        (Counts::default(), Policy::default())
+    );
 }
 
 #[test]
