@@ -137,7 +137,7 @@ impl Problem {
         Problem {
             code,
             severity: Severity::Error,
-            what: what.into(),
+            what: without_errno(what.into()),
             where_: None,
             why: Vec::new(),
             fix: Vec::new(),
@@ -159,7 +159,7 @@ impl Problem {
     /// Adds a line to the reason.
     #[must_use]
     pub fn why(mut self, line: impl Into<String>) -> Problem {
-        self.why.push(line.into());
+        self.why.push(without_errno(line.into()));
         self
     }
 
@@ -304,6 +304,16 @@ impl std::error::Error for Problems {}
 pub fn colour_wanted() -> bool {
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && io::stderr().is_terminal()
+}
+
+/// The text without the `(os error N)` that errors of libraries carry: the words before it say the same.
+fn without_errno(mut text: String) -> String {
+    const MARK: &str = " (os error ";
+    while let Some(start) = text.find(MARK) {
+        let Some(len) = text[start..].find(')') else { break };
+        text.replace_range(start..=start + len, "");
+    }
+    text
 }
 
 /// What the operating system refused, in words and without a number.

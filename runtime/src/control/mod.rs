@@ -400,7 +400,9 @@ impl Node {
                     self.command(ShardId(at as u16), Command::Resolved { source, addresses });
                 }
             }
-            Answer::Trouble(problem) | Answer::NotResolved(problem) => self.notices.push_back(Notice::Warning(problem)),
+            Answer::Trouble(problem) | Answer::NotResolved(problem) => {
+                self.notices.push_back(Notice::Warning(problem))
+            }
             Answer::SymbolsFailed { why } => {
                 self.symbols_due = Some(Instant::now() + SYMBOLS_RETRY);
                 self.notices.push_back(Notice::Warning(failure::symbols(&why)));

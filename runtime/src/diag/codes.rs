@@ -261,6 +261,14 @@ pub static CODES: &[CodeRow] = &[
          lock ends with the process that holds it: there is no lock file to remove.",
     ),
     code(
+        "JRN008",
+        Exit::Io,
+        "a cursor does not fit its journal",
+        "A cursor file says how far a sink has acknowledged. It is damaged, or it is ahead of the\n\
+         journal: journal files were removed or an older copy was put back. New events would be\n\
+         taken for old ones and lost, so the start is refused. A data directory is one piece.",
+    ),
+    code(
         "JRN007",
         Exit::Io,
         "journal segment cannot be prepared",
@@ -405,6 +413,21 @@ pub static CODES: &[CodeRow] = &[
         "connection lost",
         "The connection to the server ended or could not be opened. It is opened again, ever\n\
          more slowly, and what was missed is fetched. It is a warning.",
+    ),
+    code(
+        "UPS008",
+        Exit::Unavailable,
+        "the server sent something that cannot be used",
+        "A frame could not be read, or a fill in it has numbers that no market makes (a size of\n\
+         zero, more than 10 digits after the point, a notional of 10^12 and more). It was left\n\
+         out and counted; the connection goes on. It is a warning.",
+    ),
+    code(
+        "UPS009",
+        Exit::Unavailable,
+        "fills are missing for good",
+        "An account's positions do not follow one another, and the missing fills could not be\n\
+         fetched. The same is told to consumers as a gap event. It is a warning.",
     ),
 ];
 

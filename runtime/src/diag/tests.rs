@@ -153,3 +153,13 @@ fn a_wrapped_reason_is_still_the_reason() {
     assert_eq!(reason(&wrapped), "it does not exist");
     assert_eq!(reason(&io::Error::other("a text of its own")), "a text of its own");
 }
+
+#[test]
+fn a_number_of_the_system_does_not_reach_the_user() {
+    let io = io::Error::from_raw_os_error(28);
+    let problem =
+        Problem::error("DIR002", format!("cannot write x: {io}")).why(format!("{io} twice, {io}"));
+    let text = problem.render(false);
+    assert!(text.contains("cannot write x: No space left on device\n"), "{text}");
+    assert!(!text.contains("os error"), "{text}");
+}

@@ -12,14 +12,14 @@ use persist::journal::Journal;
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
 use shards::input::FILLS_PER_INPUT_MAX;
 use shards::{
-    Address, Admission, Admitted, Coin, Core, Effects, Event, Fill, Input, OrderStatus, Origin, Request,
-    SymbolEntry,
+    Address, Admission, Admitted, Coin, Core, Effects, Event, Fill, Input, OrderStatus, Origin,
+    Request, SymbolEntry,
 };
 
-use crate::diag::reason;
 use super::message::{LinkNews, Reply, Report};
 use super::outbox::Outbox;
 use super::positions::{PositionRow, Positions};
+use crate::diag::reason;
 use crate::lane::channel::Sender;
 use crate::lane::clock::Clock;
 
@@ -166,7 +166,10 @@ impl Station {
     fn look_for_unknown_coins(&mut self, fills: &[Fill]) {
         for fill in fills {
             let unknown = self.core.symbol(&fill.coin).is_none();
-            if unknown && self.unknown_coins.len() < UNKNOWN_COINS_MAX && self.unknown_coins.insert(fill.coin) {
+            if unknown
+                && self.unknown_coins.len() < UNKNOWN_COINS_MAX
+                && self.unknown_coins.insert(fill.coin)
+            {
                 self.news(LinkNews::UnknownCoin { coin: fill.coin });
             }
         }
@@ -215,7 +218,10 @@ impl Station {
     pub(super) fn statuses(&mut self, statuses: &[OrderStatus], received_ns: u64) {
         let mut admitted = std::mem::take(&mut self.admitted);
         if self.core.admit_statuses(statuses, &mut admitted) {
-            self.apply(&Input::Statuses(&admitted.statuses), received_ns);
+            // As with fills, one input and its events fit a batch.
+            for part in admitted.statuses.chunks(FILLS_PER_INPUT_MAX) {
+                self.apply(&Input::Statuses(part), received_ns);
+            }
         }
         self.admitted = admitted;
     }
