@@ -160,7 +160,7 @@ impl Node {
         let mut node = Node {
             rest: Rest::start(&options, &bell)?,
             segments: Segments::start(&bell)?,
-            latency: Latency::open(&options.data_dir, options.shard_count)?,
+            latency: Latency::default(),
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
             watches: None,
@@ -173,6 +173,7 @@ impl Node {
             _lock: lock,
         };
         node.wait_for_journals()?;
+        node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
         let watch = |(address, source)| {
             let shard = shard_of(&address, options.shard_count);

@@ -261,20 +261,20 @@ pub static CODES: &[CodeRow] = &[
          lock ends with the process that holds it: there is no lock file to remove.",
     ),
     code(
-        "JRN008",
-        Exit::Io,
-        "a cursor does not fit its journal",
-        "A cursor file says how far a sink has acknowledged. It is damaged, or it is ahead of the\n\
-         journal: journal files were removed or an older copy was put back. New events would be\n\
-         taken for old ones and lost, so the start is refused. A data directory is one piece.",
-    ),
-    code(
         "JRN007",
         Exit::Io,
         "journal segment cannot be prepared",
         "The next segment file could not be created or written in full. It is tried again each\n\
          second; input waits only when the segments at hand are used up. It is a warning. Look\n\
          at the disk and at the rights of the directory.",
+    ),
+    code(
+        "JRN008",
+        Exit::Io,
+        "a cursor does not fit its journal",
+        "A cursor file says how far a sink has acknowledged. It is damaged, or it is ahead of the\n\
+         journal: journal files were removed or an older copy was put back. New events would be\n\
+         taken for old ones and lost, so the start is refused. A data directory is one piece.",
     ),
     code(
         "LAN001",

@@ -356,7 +356,7 @@ impl Link {
     fn now_follows(&mut self, user: Address, station: &mut Station) {
         self.followed += 1;
         station.report.followed += 1;
-        station.reply(Reply::Followed(user));
+        station.follows(user);
         if self.followed < self.users.len() {
             return;
         }

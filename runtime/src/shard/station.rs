@@ -45,6 +45,8 @@ pub(super) struct Station {
     unknown_coins: HashSet<Coin>,
     replies: Sender<Reply>,
     waiting: VecDeque<Reply>,
+    /// Accounts that are followed as soon as this seq is durable: their baselines must not be lost.
+    followed: VecDeque<(u64, Address)>,
     event_body: Vec<u8>,
     row_body: Vec<u8>,
     /// When the last input came; 0 when the journal is sealed behind it.
@@ -102,6 +104,7 @@ impl Station {
             unknown_coins: HashSet::default(),
             replies,
             waiting: VecDeque::new(),
+            followed: VecDeque::new(),
             event_body: Vec::new(),
             row_body: Vec::new(),
             unsealed_since_ns: 0,
@@ -298,6 +301,11 @@ impl Station {
         }
     }
 
+    /// Says that an account is followed, once what made it so is durable.
+    pub(super) fn follows(&mut self, address: Address) {
+        self.followed.push_back((self.journal.next_seq() - 1, address));
+    }
+
     /// Says what happened to a connection.
     pub(super) fn news(&mut self, news: LinkNews) {
         self.reply(Reply::Link(news));
@@ -307,6 +315,14 @@ impl Station {
     pub(super) fn send_replies(&mut self) {
         while let Some(order) = self.journal.segment_wanted() {
             self.waiting.push_back(Reply::SegmentWanted(order));
+        }
+        let durable_seq = self.journal.durable_seq();
+        while let Some((seq, address)) = self.followed.front().copied() {
+            if seq > durable_seq {
+                break;
+            }
+            self.followed.pop_front();
+            self.waiting.push_back(Reply::Followed(address));
         }
         while self.replies.room() > 0 {
             let Some(reply) = self.waiting.pop_front() else { return };
