@@ -4,6 +4,7 @@
 //! so they go to the publisher beside the journal.
 
 use foldhash::HashMap;
+use fxhash::FxHashMap;
 use net::hyperliquid::{AccountState, Balance};
 use shards::{Address, Coin, Decimal};
 
@@ -89,7 +90,8 @@ impl PositionRow {
 pub(super) struct Positions {
     rows: HashMap<Address, PositionRow>,
     prices: HashMap<Coin, Decimal>,
-    spot_pairs: HashMap<u32, Coin>,
+    /// Token indexes are dense: the fast hash will do.
+    spot_pairs: FxHashMap<u32, Coin>,
 }
 
 /// Tokens that are worth one unit of the account's currency.
@@ -109,7 +111,7 @@ impl Positions {
 
     /// Takes the table of which pair prices which spot token.
     pub(super) fn spot_pairs(&mut self, pairs: &[(u32, Coin)]) {
-        self.spot_pairs = HashMap::from_iter(pairs.iter().copied());
+        self.spot_pairs = FxHashMap::from_iter(pairs.iter().copied());
     }
 
     /// Takes the perpetual state of an account. The row, if it changed.
