@@ -1,6 +1,6 @@
 //! The rows, and the one statement that writes each kind.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 /// A row for one of the tables.
 #[derive(Clone, PartialEq, Debug)]
@@ -144,6 +144,9 @@ pub(super) fn insert_signal(
     transaction: &Transaction<'_>,
     row: &SignalRow,
 ) -> rusqlite::Result<Inserted> {
+    let (created_at, expired_at) = (utc_text(row.created_ms), utc_text(row.expired_ms));
+    let mut params = content(row).to_vec();
+    params.extend([&created_at as &dyn ToSql, &expired_at]);
     let inserted = transaction
         .prepare_cached(
             r#"INSERT INTO hl_address_signals (signal_id, address, position_rate, close_rate,
@@ -154,38 +157,41 @@ pub(super) fn insert_signal(
                    ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
                ON CONFLICT (signal_id) DO NOTHING"#,
         )?
-        .execute(params![
-            row.signal_id,
-            row.address,
-            row.position_rate,
-            row.close_rate,
-            row.symbol,
-            row.coin_type,
-            row.asset_type,
-            row.direction,
-            row.side,
-            row.price,
-            row.size,
-            row.oid,
-            row.revision,
-            row.is_final,
-            row.timestamp_ms,
-            row.size_exact,
-            row.price_exact,
-            row.notional_exact,
-            row.fills,
-            row.trigger,
-            row.status,
-            row.shard,
-            row.seq,
-            row.index,
-            utc_text(row.created_ms),
-            utc_text(row.expired_ms),
-        ])?;
+        .execute(&params[..])?;
     if inserted == 1 {
         return Ok(Inserted::New);
     }
     Ok(if is_stored(transaction, row)? { Inserted::Repeated } else { Inserted::Conflict })
+}
+
+/// What a signal says, in the order of parameters 1 to 24 of both queries: what is compared is what was inserted.
+fn content(row: &SignalRow) -> [&dyn ToSql; 24] {
+    [
+        &row.signal_id,
+        &row.address,
+        &row.position_rate,
+        &row.close_rate,
+        &row.symbol,
+        &row.coin_type,
+        &row.asset_type,
+        &row.direction,
+        &row.side,
+        &row.price,
+        &row.size,
+        &row.oid,
+        &row.revision,
+        &row.is_final,
+        &row.timestamp_ms,
+        &row.size_exact,
+        &row.price_exact,
+        &row.notional_exact,
+        &row.fills,
+        &row.trigger,
+        &row.status,
+        &row.shard,
+        &row.seq,
+        &row.index,
+    ]
 }
 
 /// Whether the signal is stored as it is. Its time of making is left out: a replay makes it again,
@@ -201,32 +207,7 @@ fn is_stored(transaction: &Transaction<'_>, row: &SignalRow) -> rusqlite::Result
                    AND notional_exact = ?18 AND fills = ?19 AND "trigger" = ?20 AND status IS ?21
                    AND shard = ?22 AND seq = ?23 AND idx = ?24"#,
         )?
-        .exists(params![
-            row.signal_id,
-            row.address,
-            row.position_rate,
-            row.close_rate,
-            row.symbol,
-            row.coin_type,
-            row.asset_type,
-            row.direction,
-            row.side,
-            row.price,
-            row.size,
-            row.oid,
-            row.revision,
-            row.is_final,
-            row.timestamp_ms,
-            row.size_exact,
-            row.price_exact,
-            row.notional_exact,
-            row.fills,
-            row.trigger,
-            row.status,
-            row.shard,
-            row.seq,
-            row.index,
-        ])
+        .exists(&content(row)[..])
 }
 
 pub(super) fn upsert_aggregation(

@@ -78,7 +78,6 @@ pub struct Node {
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
     said: BTreeMap<String, Instant>,
-    followed: u64,
     _lock: DirLock,
 }
 
@@ -166,7 +165,6 @@ impl Node {
             watches: None,
             notices: VecDeque::new(),
             said: BTreeMap::new(),
-            followed: 0,
             publisher: None,
             shards,
             bell,
@@ -364,7 +362,6 @@ impl Node {
                 self.notices.push_back(Notice::Link(id, news));
             }
             Reply::Followed(address) => {
-                self.followed += 1;
                 self.notices.push_back(Notice::Followed(address));
             }
             Reply::Report(report) => state.report = *report,

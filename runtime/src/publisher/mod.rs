@@ -164,9 +164,11 @@ pub fn run(options: PublisherOptions) {
             break;
         }
         if !worked {
-            let patience = if drain_until.is_some() { Duration::from_millis(1) } else { SLEEP_MAX };
-            let patience =
-                if publisher.is_caught_up() { SLEEP_MAX } else { patience.min(CURSOR_EVERY) };
+            let patience = match (publisher.is_caught_up(), drain_until) {
+                (true, _) => SLEEP_MAX,
+                (false, Some(_)) => Duration::from_millis(1),
+                (false, None) => CURSOR_EVERY,
+            };
             bell.sleep(patience, || {
                 publisher.has_news() || stop.is_abandoned() && drain_until.is_none()
             });

@@ -34,11 +34,6 @@ pub enum Command {
         /// Where its signals begin, if it is new.
         start: StartFrom,
     },
-    /// Follow an account no longer.
-    Unwatch {
-        /// The account.
-        address: Address,
-    },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
     /// The symbol table, and which coin prices which spot token.

@@ -377,7 +377,6 @@ impl Shard {
                 }
                 self.place(address, source);
             }
-            Command::Unwatch { address } => self.unwatch(address),
             Command::Keep(keep) => {
                 let mut strangers: Vec<Address> =
                     self.station.core.watched().filter(|known| !keep.contains(known)).collect();
