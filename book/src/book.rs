@@ -77,6 +77,7 @@ impl Book {
             Command::MassCancel { user, side } => {
                 (None, Ok(self.mass_cancel(*user, *side, events)))
             }
+            _ => unreachable!("being built"),
         };
         result.unwrap_or_else(|reject| refuse(id, reject, events))
     }
@@ -164,7 +165,16 @@ impl Book {
         let order = &self.orders[slot];
         let level = &self.levels[order.level];
         let (side, price) = (level.side(), Some(level.price()));
-        Event::Cancelled(Cancelled { id: order.id, user: order.user, side, price, qty, open, cut })
+        Event::Cancelled(Cancelled {
+            id: order.id,
+            user: order.user,
+            side,
+            price,
+            qty,
+            open,
+            shown: open,
+            cut,
+        })
     }
 
     /// Takes an order out of its queue, and its level out of the ladder when that was its last

@@ -4,13 +4,15 @@
 //! their combinations are judged by [`Book::apply`](crate::Book::apply). The owner of an order is
 //! taken as given; whether the sender may touch an order is decided before the book.
 
-use crate::units::{Lots, OrderId, Side, Ticks, User};
+use crate::units::{Lots, OrderId, Side, Ticks, Time, User};
 
 /// One change of a book.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Enter an order.
     New(NewOrder),
+    /// Enter an order with terms beyond price and time in force: iceberg, stop, expiry.
+    NewWith(NewOrder, Terms),
     /// Take a resting order out.
     Cancel {
         /// The order.
@@ -26,6 +28,10 @@ pub enum Command {
     },
     /// Cancel a resting order and enter it again, good till cancelled, with the same id, side and
     /// user. It loses its place and may trade.
+    ///
+    /// Display quantity and expiry stay, post-only is not remembered. A stop that waits goes on
+    /// waiting for the same trigger, behind those that wait for it already, and has the new limit.
+    /// A market order that waits for an uncross becomes a limit order.
     Replace {
         /// The order.
         id: OrderId,
@@ -36,13 +42,62 @@ pub enum Command {
         /// Self-trade prevention of this entry; the book's own when `None`.
         self_trade: Option<SelfTrade>,
     },
-    /// Cancel all resting orders of a user, user 0 included. Never refused.
+    /// Cancel all orders of a user, user 0 included, resting or waiting, in rising order of their
+    /// ids. Never refused.
     MassCancel {
         /// Whose orders.
         user: User,
         /// Only the orders on this side.
         side: Option<Side>,
     },
+    /// It is `now`: cancel every order whose expiry is not later, in rising order of expiry, then
+    /// of id. Never refused; a moment before an earlier one changes nothing.
+    Expire {
+        /// The moment that has come.
+        now: Time,
+    },
+    /// Go to another phase, without trading. Refused when the book is crossed, or market orders
+    /// wait, and continuous trading would start: that takes an [`Uncross`](Self::Uncross).
+    SetPhase {
+        /// The phase to go to.
+        phase: Phase,
+    },
+    /// End an auction: trade all that can be traded at one price, cancel the market orders that are
+    /// left, go to another phase. Refused unless the book is in an auction, and with an auction to
+    /// follow.
+    Uncross {
+        /// The phase to go to.
+        then: Phase,
+    },
+}
+
+/// What a book does with the orders it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Phase {
+    /// Orders trade as they meet.
+    #[default]
+    Continuous = 0,
+    /// Nothing enters and nothing trades; what rests or waits can be cancelled, reduced or expire.
+    Halted = 1,
+    /// Orders collect without trading, so the book may be crossed. Limit orders that rest, market
+    /// orders and stops are taken; IOC, FOK and post-only are refused, as they can't be honoured.
+    Auction = 2,
+}
+
+/// Terms that few orders carry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Terms {
+    /// Iceberg: how much of it the book shows at a time, 1 to [`LOTS_MAX`](crate::LOTS_MAX). When
+    /// the shown slice has traded, the next one joins the end of the level. Only for orders that
+    /// may rest.
+    pub display: Option<Lots>,
+    /// Stop: the order waits, unseen, until a trade at this price or beyond: at or above it for a
+    /// buy, at or below it for a sell. Reached by the last trade already, it enters at once.
+    pub stop: Option<Ticks>,
+    /// Good till date: the order is cancelled by the first [`Command::Expire`] of this moment or a
+    /// later one. Only for orders that may rest or wait.
+    pub expires: Option<Time>,
 }
 
 /// A new order.
@@ -117,6 +172,21 @@ impl NewOrder {
         NewOrder { tif, ..self }
     }
 
+    /// The same order, waiting for a trade at `price` or beyond.
+    pub fn with_stop(self, price: Ticks) -> Command {
+        Command::NewWith(self, Terms { stop: Some(price), ..Terms::default() })
+    }
+
+    /// The same order, shown in slices of `display` lots.
+    pub fn with_display(self, display: Lots) -> Command {
+        Command::NewWith(self, Terms { display: Some(display), ..Terms::default() })
+    }
+
+    /// The same order, good until `expires`.
+    pub fn with_expiry(self, expires: Time) -> Command {
+        Command::NewWith(self, Terms { expires: Some(expires), ..Terms::default() })
+    }
+
     /// The same order with its own self-trade prevention.
     pub fn with_self_trade(self, mode: SelfTrade) -> NewOrder {
         NewOrder { self_trade: Some(mode), ..self }
@@ -128,6 +198,16 @@ impl TimeInForce {
     pub fn from_byte(byte: u8) -> Option<TimeInForce> {
         use TimeInForce::*;
         [Gtc, Ioc, Fok, Post].into_iter().find(|tif| *tif as u8 == byte)
+    }
+}
+
+impl Phase {
+    /// All three, in the order of their bytes.
+    pub const ALL: [Phase; 3] = [Phase::Continuous, Phase::Halted, Phase::Auction];
+
+    /// The phase with this byte in the command record.
+    pub fn from_byte(byte: u8) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| *phase as u8 == byte)
     }
 }
 

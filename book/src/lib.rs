@@ -6,7 +6,7 @@
 //! runs the same checks live and in replay, and a refused command changes nothing.
 //!
 //! ```
-//! use book::{Book, BookConfig, Command, Event, Lots, NewOrder, OrderId, Side, Ticks, User};
+//! use book::{Book, BookConfig, Command, Event, Lots, NewOrder, OrderId, Side, Ticks, Time, User};
 //!
 //! let mut book = Book::new(BookConfig::default());
 //! let mut events = Vec::new();
@@ -61,7 +61,7 @@ pub mod units;
 
 pub use book::{Book, BookConfig, ORDERS_MAX};
 pub use check::Broken;
-pub use command::{Command, NewOrder, SelfTrade, TimeInForce};
-pub use depth::{LevelDepth, RestingOrder};
-pub use event::{Cancelled, Cut, Discard, Event, Events, Outcome, Reject, Rested, Trade};
-pub use units::{LOTS_MAX, Lots, OrderId, Side, TICKS_MAX, Ticks, User};
+pub use command::{Command, NewOrder, Phase, SelfTrade, Terms, TimeInForce};
+pub use depth::{DecodeError, Indicative, LevelDepth, LiveOrder, RestingOrder};
+pub use event::{Cancelled, Cut, Discard, Event, Events, Outcome, Reject, Rested, Trade, Waiting};
+pub use units::{LOTS_MAX, Lots, OrderId, Side, TICKS_MAX, Ticks, Time, User};

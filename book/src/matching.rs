@@ -241,7 +241,16 @@ impl Taken {
         assert!(filled.0 + cut.0 + open.0 == taker.qty.0, "matching lost or made quantity");
         let Taker { id, user, side, .. } = *taker;
         let cancelled = |qty, open, cut| {
-            Event::Cancelled(Cancelled { id, user, side, price: None, qty, open, cut })
+            Event::Cancelled(Cancelled {
+                id,
+                user,
+                side,
+                price: None,
+                qty,
+                open,
+                shown: Lots::ZERO,
+                cut,
+            })
         };
         if cut > Lots::ZERO {
             events.event(cancelled(cut, open, Cut::SelfTrade));
@@ -250,7 +259,14 @@ impl Taken {
             return Outcome { reject: None, filled, resting: open, cancelled: cut };
         }
         if let Some(price) = rests_at {
-            events.event(Event::Rested(Rested { id, user, side, price, qty: open }));
+            events.event(Event::Rested(Rested {
+                id,
+                user,
+                side,
+                price,
+                qty: open,
+                hidden: Lots::ZERO,
+            }));
             return Outcome { reject: None, filled, resting: open, cancelled: cut };
         }
         events.event(cancelled(open, Lots::ZERO, Cut::Unfilled));

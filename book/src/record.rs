@@ -91,6 +91,7 @@ pub fn encode(command: &Command) -> Option<[u8; RECORD_BYTES]> {
             put(0, &[MASS_CANCEL]);
             put(4, &user.0.to_le_bytes());
         }
+        _ => return None,
     }
     Some(record)
 }

@@ -1,5 +1,5 @@
-//! The numbers of a book: prices in ticks, quantities in lots, ids of orders and users, and the two
-//! sides.
+//! The numbers of a book: prices in ticks, quantities in lots, ids of orders and users, moments, and
+//! the two sides.
 //!
 //! The newtypes keep a price from being passed for a quantity. They do not restrict the value: a
 //! command carries what its sender wrote, and [`Book::apply`](crate::Book::apply) refuses what is
@@ -30,6 +30,11 @@ pub struct OrderId(pub u64);
 /// prevention.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct User(pub u32);
+
+/// A moment, in the unit and from the start that the owner of the book chose: the book only
+/// compares. It moves by [`Command::Expire`](crate::Command::Expire) and by nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Time(pub u64);
 
 /// The side of the book an order is on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
