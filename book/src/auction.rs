@@ -40,7 +40,7 @@ struct Left {
 /// lots; `None` when nothing would trade.
 pub(crate) fn find(
     at_lowest: AtLowest,
-    bids: impl Iterator<Item = (Ticks, Lots)> ,
+    bids: impl Iterator<Item = (Ticks, Lots)>,
     asks: impl Iterator<Item = (Ticks, Lots)>,
     last_trade: Option<Ticks>,
 ) -> Option<Indicative> {
@@ -92,8 +92,7 @@ fn consider(left: &mut Option<Left>, low: i64, high: i64, buy: u64, sell: u64) {
             assert!(left.high + 1 == low, "what the rules leave is an interval");
             (left.high, left.buyers_to) = (high, buyers_to.or(left.buyers_to));
         }
-        Some(left)
-            if left.volume > volume || left.volume == volume && left.surplus < surplus => {}
+        Some(left) if left.volume > volume || left.volume == volume && left.surplus < surplus => {}
         _ => *left = Some(Left { volume, surplus, low, high, buyers_to }),
     }
 }

@@ -301,10 +301,21 @@ impl Book {
     ) {
         let crossed = Rank::new(side.opposite(), price);
         assert!(
-            self.ladders[side.opposite() as usize].best() < crossed
-                || self.phase == Phase::Auction,
+            self.ladders[side.opposite() as usize].best() < crossed || self.phase == Phase::Auction,
             "the book would cross"
         );
+        self.attach_anywhere(slot, side, price, events);
+    }
+
+    /// The same, crossed or not.
+    #[inline]
+    pub(crate) fn attach_anywhere(
+        &mut self,
+        slot: Slot<Order>,
+        side: Side,
+        price: Ticks,
+        events: &mut impl Events,
+    ) {
         let rank = Rank::new(side, price);
         let ladder = &mut self.ladders[side as usize];
         let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|rung| {

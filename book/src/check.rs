@@ -254,10 +254,7 @@ mod tests {
             },
             Broken::Ladder { side: Side::Buy },
         );
-        finds(
-            |book| book.ladders.swap(0, 1),
-            Broken::Crossed { bid: Ticks(102), ask: Ticks(100) },
-        );
+        finds(|book| book.ladders.swap(0, 1), Broken::Crossed { bid: Ticks(102), ask: Ticks(100) });
         finds(
             |book| {
                 book.phase = Phase::Auction;
@@ -324,10 +321,7 @@ mod tests {
             },
             Broken::Terms { id: OrderId(6) },
         );
-        finds(
-            |book| book.stops_waiting = 2,
-            Broken::TermsCount { held: 2, queued: 2, stops: 2 },
-        );
+        finds(|book| book.stops_waiting = 2, Broken::TermsCount { held: 2, queued: 2, stops: 2 });
         finds(
             |book| book.reach = Some((Ticks(1), Ticks(2))),
             Broken::State { kept: sound().queues.hash, found: sound().queues.hash },

@@ -24,7 +24,7 @@ impl Book {
             TimeInForce::Ioc => new.limit.is_none(),
             TimeInForce::Fok | TimeInForce::Post => false,
         };
-        let NewOrder { id, user, side, limit, qty, .. } = *new;
+        let NewOrder { id, side, limit, qty, .. } = *new;
         if self.phase != Phase::Auction || !honoured {
             return refuse(Some(id), Reject::WrongPhase, events);
         }
@@ -38,16 +38,25 @@ impl Book {
         let slot = self.store(new, Some(terms).filter(|terms| **terms != Terms::default()));
         match limit {
             Some(price) => self.rest(slot, side, price, qty, events),
-            None => {
-                if self.collected[side as usize].is_none() {
-                    let level = Level::new(Rank(0), side, Kind::Market);
-                    self.collected[side as usize] = self.queues.levels.insert(level);
-                }
-                self.queues.push_last(self.collected[side as usize], slot);
-                events.event(Event::Waiting(Waiting { id, user, side, qty, stop: None }));
-            }
+            None => self.wait_for_uncross(slot, side, events),
         }
         Outcome { resting: qty, ..Outcome::default() }
+    }
+
+    /// Puts a market order at the end of those that wait for an uncross.
+    pub(crate) fn wait_for_uncross(
+        &mut self,
+        slot: Slot<Order>,
+        side: Side,
+        events: &mut impl Events,
+    ) {
+        if self.collected[side as usize].is_none() {
+            let level = Level::new(Rank(0), side, Kind::Market);
+            self.collected[side as usize] = self.queues.levels.insert(level);
+        }
+        self.queues.push_last(self.collected[side as usize], slot);
+        let Order { id, user, open: qty, .. } = self.queues.orders[slot];
+        events.event(Event::Waiting(Waiting { id, user, side, qty, stop: None }));
     }
 
     /// Goes to another phase without trading.
@@ -115,15 +124,13 @@ impl Book {
         let mut left = volume;
         let mut touched = [Slot::NONE; 2];
         while left > Lots::ZERO {
-            let [buyer, seller] = Side::BOTH.map(|side| {
-                self.first_in_line(side).expect("the volume is there on both sides")
-            });
+            let [buyer, seller] = Side::BOTH
+                .map(|side| self.first_in_line(side).expect("the volume is there on both sides"));
             let [bought, sold] = [buyer, seller].map(|slot| self.queues.orders[slot]);
             let qty = bought.open.min(sold.open).min(left);
             left.0 -= qty.0;
-            let [taker_open, maker_open] = [buyer, seller].map(|slot| {
-                Lots(self.queues.orders[slot].open.0 + self.hidden_of(slot).0 - qty.0)
-            });
+            let [taker_open, maker_open] = [buyer, seller]
+                .map(|slot| Lots(self.queues.orders[slot].open.0 + self.hidden_of(slot).0 - qty.0));
             events.event(Event::Traded(Trade {
                 maker: sold.id,
                 taker: bought.id,

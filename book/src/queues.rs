@@ -131,9 +131,9 @@ mod tests {
         let orders = || forward.iter().map(|slot| &queues.orders[*slot]);
         assert_eq!(level.count as usize, forward.len());
         assert_eq!(level.total.0, orders().map(|order| order.open.0).sum::<u64>());
-        let numbers = forward
-            .iter()
-            .map(|slot| hash::of_order(&queues.orders[*slot], level.place(), queues.ahead_of(*slot)));
+        let numbers = forward.iter().map(|slot| {
+            hash::of_order(&queues.orders[*slot], level.place(), queues.ahead_of(*slot))
+        });
         assert_eq!(queues.hash, numbers.fold(0, u64::wrapping_add));
         orders().map(|order| order.id.0).collect()
     }

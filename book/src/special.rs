@@ -316,10 +316,7 @@ mod tests {
             Special { entry: Some(entry), ..plain },
             Special { entry: Some(Entry { limit: Some(Ticks(1)), ..entry }), ..plain },
             Special { entry: Some(Entry { tif: TimeInForce::Ioc, ..entry }), ..plain },
-            Special {
-                entry: Some(Entry { self_trade: Some(SelfTrade::Allow), ..entry }),
-                ..plain
-            },
+            Special { entry: Some(Entry { self_trade: Some(SelfTrade::Allow), ..entry }), ..plain },
         ];
         let hashes: BTreeSet<u64> = variants.iter().map(Special::hash).collect();
         assert_eq!(hashes.len(), variants.len());

@@ -116,8 +116,7 @@ impl Book {
                     self.queues.unlink(slot);
                     self.stops_waiting -= 1;
                     let order = &mut self.queues.orders[slot];
-                    (order.level, order.ahead, order.behind) =
-                        (Slot::NONE, Slot::NONE, Slot::NONE);
+                    (order.level, order.ahead, order.behind) = (Slot::NONE, Slot::NONE, Slot::NONE);
                     match elected.last.some() {
                         Some(last) => self.queues.orders[last].behind = slot,
                         None => elected.first = slot,

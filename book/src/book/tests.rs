@@ -360,8 +360,7 @@ fn a_full_book_refuses_what_may_rest_and_nothing_else() {
 fn outcomes_sum_to_the_order() {
     let mut book = Book::new(BookConfig::default());
     let mut apply = |text: &str| {
-        let Outcome { reject, filled, resting, cancelled } =
-            book.apply(&parse(text), &mut Discard);
+        let Outcome { reject, filled, resting, cancelled } = book.apply(&parse(text), &mut Discard);
         assert_eq!(reject, None, "{text}");
         [filled.0, resting.0, cancelled.0]
     };

@@ -25,8 +25,7 @@ struct Chunk {
     len: usize,
 }
 
-const EMPTY_CHUNK: Chunk =
-    Chunk { keys: [0; CHUNK_KEYS], pages: [Slot::NONE; CHUNK_KEYS], len: 0 };
+const EMPTY_CHUNK: Chunk = Chunk { keys: [0; CHUNK_KEYS], pages: [Slot::NONE; CHUNK_KEYS], len: 0 };
 
 impl Chunk {
     fn keys(&self) -> &[i64] {
@@ -217,11 +216,7 @@ impl Directory {
         let entry = Entry { from, chunk: self.chunks.insert(high) };
         self.list.insert(place.entry + 1, entry);
         // A place at the border belongs to the lower chunk: its key is below the upper one's first.
-        if place.at > kept {
-            Place { entry: place.entry + 1, at: place.at - kept }
-        } else {
-            place
-        }
+        if place.at > kept { Place { entry: place.entry + 1, at: place.at - kept } } else { place }
     }
 
     /// Merges a chunk that got small with its neighbours, where both fit into half a chunk.
@@ -250,4 +245,3 @@ impl Directory {
 fn chunks_max(pages: usize) -> usize {
     pages.div_ceil(MERGE_MAX) * 2 + 2
 }
-
