@@ -6,8 +6,8 @@
 
 use benches::bare::Bare;
 use benches::flow::{Flow, Ids, Profile};
-use benches::pass::{Engine, Tally, run};
-use book::Book;
+use benches::pass::{Engine, Tally, run, run_records};
+use book::{Book, record};
 use clap::Parser;
 use quanta::Clock;
 use std::io::{self, Write};
@@ -29,6 +29,9 @@ struct Args {
     /// What the flows are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Decode each command from its 32-byte record inside of the timed part.
+    #[arg(long)]
+    records: bool,
     /// Count order ids from 1, instead of spreading them over 64 bits.
     #[arg(long)]
     dense_ids: bool,
@@ -64,23 +67,45 @@ fn main() -> io::Result<()> {
     )?;
     for profile in profiles {
         let flow = Flow::new(profile, args.commands, args.seed, ids);
-        writeln!(out, "{}", row(&flow, args.passes.max(1), &clock))?;
+        let row = if args.records {
+            let records: Vec<_> = flow.commands.iter().filter_map(record::encode).collect();
+            row(
+                &flow,
+                args.passes,
+                &clock,
+                |e| run_records(e, &records),
+                |e| run_records(e, &records),
+            )
+        } else {
+            row(&flow, args.passes, &clock, |e| run(e, &flow.commands), |e| run(e, &flow.commands))
+        };
+        writeln!(out, "{row}")?;
         out.flush()?;
     }
     Ok(())
 }
 
 /// One line of the table.
-fn row(flow: &Flow, passes: usize, clock: &Clock) -> String {
+fn row(
+    flow: &Flow,
+    passes: usize,
+    clock: &Clock,
+    on_bare: impl Fn(&mut Bare) -> Tally,
+    on_book: impl Fn(&mut Book) -> Tally,
+) -> String {
     let (mut bare, mut book, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut tally = None;
-    for _ in 0..passes {
-        let (bare_ns, bare_tally) = pass::<Bare>(flow, clock);
-        let (book_ns, book_tally) = pass::<Book>(flow, clock);
+    // The first of each warms up.
+    for warm in (0..=passes.max(1)).map(|pass| pass > 0) {
+        let (bare_ns, bare_tally) = pass(flow, clock, &on_bare);
+        let (book_ns, book_tally) = pass(flow, clock, &on_book);
         assert_eq!(bare_tally, book_tally, "the two did not do the same");
         tally = Some(book_tally);
-        ratios.push(book_ns / bare_ns);
-        (bare.push(bare_ns), book.push(book_ns));
+        if warm {
+            ratios.push(book_ns / bare_ns);
+            bare.push(bare_ns);
+            book.push(book_ns);
+        }
     }
     let singles = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
     let again = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
@@ -102,10 +127,10 @@ fn row(flow: &Flow, passes: usize, clock: &Clock) -> String {
 }
 
 /// Nanoseconds per command of one pass on a fresh engine.
-fn pass<E: Engine>(flow: &Flow, clock: &Clock) -> (f64, Tally) {
+fn pass<E: Engine>(flow: &Flow, clock: &Clock, on: impl Fn(&mut E) -> Tally) -> (f64, Tally) {
     let mut engine = E::prefilled(flow);
     let start = clock.raw();
-    let tally = run(&mut engine, &flow.commands);
+    let tally = on(&mut engine);
     let spent = clock.delta_as_nanos(start, clock.raw());
     (spent as f64 / flow.commands.len().max(1) as f64, tally)
 }
@@ -116,7 +141,8 @@ fn single<E: Engine>(flow: &Flow, clock: &Clock) -> [u64; 2] {
     let mut spent = Vec::with_capacity(flow.commands.len());
     for command in &flow.commands {
         let start = clock.raw();
-        engine.apply(command, &mut tally);
+        let outcome = engine.apply(command, &mut tally);
+        tally.outcome(outcome);
         spent.push(clock.raw() - start);
     }
     std::hint::black_box(tally);
