@@ -115,7 +115,7 @@ fn row(
     };
     format!(
         "{:<10} {:>8.1} {:>8.1} {:>7.2}   {:>15}   {:>15} {:>8} {:>8}",
-        flow.profile.name(),
+        flow.name,
         median(bare),
         median(book),
         median(ratios),
