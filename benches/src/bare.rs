@@ -103,7 +103,7 @@ impl Bare {
                 _ => open = self.take(id, side, limit, qty, trades),
             }
             // Makers that left may have moved entries.
-            vacant = self.index.find(id, &self.orders).err().expect("it was vacant above");
+            vacant = self.index.find(id, &self.orders).expect_err("it was vacant above");
         } else if new.tif == TimeInForce::Fok {
             return refused(Reject::Killed);
         }
@@ -388,3 +388,6 @@ fn refused(reject: Reject) -> Outcome {
 fn unimplemented_command(command: &Command) -> ! {
     panic!("the prototype has no such command: {command:?}")
 }
+
+#[cfg(test)]
+mod tests;

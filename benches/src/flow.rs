@@ -6,7 +6,7 @@
 //! those are that get cancelled, how many cancels come too late, how large orders and takers are.
 
 mod cliff;
-mod draw;
+pub(crate) mod draw;
 mod market;
 mod question;
 mod shape;

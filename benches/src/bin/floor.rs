@@ -7,9 +7,9 @@
 use benches::bare::Bare;
 use benches::flow::{Flow, Ids, Profile};
 use benches::pass::{Engine, Tally, run, run_records};
+use benches::stamps::Stamps;
 use book::{Book, record};
 use clap::Parser;
-use quanta::Clock;
 use std::io::{self, Write};
 
 /// Time the book beside the bare prototype.
@@ -46,16 +46,17 @@ fn main() -> io::Result<()> {
     if args.cliffs {
         profiles.extend(Profile::CLIFFS);
     }
-    let clock = Clock::new();
+    let stamps = Stamps::new();
     let mut out = io::stdout().lock();
     let ids = if args.dense_ids { Ids::Dense } else { Ids::Spread };
     writeln!(
         out,
-        "{} commands, {} passes of each in turns, {ids:?} ids, clock {} ns; ns per command\n\
+        "{} commands, {} passes of each in turns, {ids:?} ids, clock {:.0} ns in steps of {} ns; ns per command\n\
          {:<10} {:>8} {:>8} {:>7}   {:>15}   {:>15} {:>8} {:>8}",
         args.commands,
         args.passes,
-        clock_ns(&clock),
+        stamps.own_ns(),
+        stamps.step_ns(),
         "profile",
         "bare",
         "book",
@@ -72,12 +73,12 @@ fn main() -> io::Result<()> {
             row(
                 &flow,
                 args.passes,
-                &clock,
+                &stamps,
                 |e| run_records(e, &records),
                 |e| run_records(e, &records),
             )
         } else {
-            row(&flow, args.passes, &clock, |e| run(e, &flow.commands), |e| run(e, &flow.commands))
+            row(&flow, args.passes, &stamps, |e| run(e, &flow.commands), |e| run(e, &flow.commands))
         };
         writeln!(out, "{row}")?;
         out.flush()?;
@@ -89,7 +90,7 @@ fn main() -> io::Result<()> {
 fn row(
     flow: &Flow,
     passes: usize,
-    clock: &Clock,
+    stamps: &Stamps,
     on_bare: impl Fn(&mut Bare) -> Tally,
     on_book: impl Fn(&mut Book) -> Tally,
 ) -> String {
@@ -97,8 +98,8 @@ fn row(
     let mut tally = None;
     // The first of each warms up.
     for warm in (0..=passes.max(1)).map(|pass| pass > 0) {
-        let (bare_ns, bare_tally) = pass(flow, clock, &on_bare);
-        let (book_ns, book_tally) = pass(flow, clock, &on_book);
+        let (bare_ns, bare_tally) = pass(flow, stamps, &on_bare);
+        let (book_ns, book_tally) = pass(flow, stamps, &on_book);
         assert_eq!(bare_tally, book_tally, "the two did not do the same");
         tally = Some(book_tally);
         if warm {
@@ -107,11 +108,11 @@ fn row(
             book.push(book_ns);
         }
     }
-    let singles = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
-    let again = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
+    let singles = [single::<Bare>(flow, stamps), single::<Book>(flow, stamps)];
+    let again = [single::<Bare>(flow, stamps), single::<Book>(flow, stamps)];
     let quantiles = |which: usize| {
         let [p50, p99] = [0, 1].map(|at| singles[which][at].min(again[which][at]));
-        format!("{p50}/{p99}")
+        format!("{p50:.0} / {p99:.0}")
     };
     format!(
         "{:<10} {:>8.1} {:>8.1} {:>7.2}   {:>15}   {:>15} {:>8} {:>8}",
@@ -127,40 +128,26 @@ fn row(
 }
 
 /// Nanoseconds per command of one pass on a fresh engine.
-fn pass<E: Engine>(flow: &Flow, clock: &Clock, on: impl Fn(&mut E) -> Tally) -> (f64, Tally) {
+fn pass<E: Engine>(flow: &Flow, stamps: &Stamps, on: impl Fn(&mut E) -> Tally) -> (f64, Tally) {
     let mut engine = E::prefilled(flow);
-    let start = clock.raw();
+    let start = stamps.now();
     let tally = on(&mut engine);
-    let spent = clock.delta_as_nanos(start, clock.raw());
+    let spent = stamps.ns_between(start, stamps.now());
     (spent as f64 / flow.commands.len().max(1) as f64, tally)
 }
 
 /// p50 and p99 of single commands, in nanoseconds.
-fn single<E: Engine>(flow: &Flow, clock: &Clock) -> [u64; 2] {
+fn single<E: Engine>(flow: &Flow, stamps: &Stamps) -> [f64; 2] {
     let (mut engine, mut tally) = (E::prefilled(flow), Tally::default());
     let mut spent = Vec::with_capacity(flow.commands.len());
     for command in &flow.commands {
-        let start = clock.raw();
+        let start = stamps.now();
         let outcome = engine.apply(command, &mut tally);
         tally.outcome(outcome);
-        spent.push(clock.raw() - start);
+        spent.push(stamps.now() - start);
     }
     std::hint::black_box(tally);
-    spent.sort_unstable();
-    let at = |per_cent: usize| spent.get(spent.len() * per_cent / 100).copied().unwrap_or(0);
-    [50, 99].map(|per_cent| clock.delta_as_nanos(0, at(per_cent)))
-}
-
-/// What reading the clock twice takes.
-fn clock_ns(clock: &Clock) -> u64 {
-    let mut spent: Vec<u64> = (0..1001)
-        .map(|_| {
-            let start = clock.raw();
-            clock.raw() - start
-        })
-        .collect();
-    spent.sort_unstable();
-    clock.delta_as_nanos(0, spent[spent.len() / 2])
+    stamps.quantiles(&mut spent, [500, 990])
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -110,7 +110,8 @@ impl Market {
     }
 
     fn add(&mut self) {
-        let side = Side::BOTH[self.draw.below(2) as usize];
+        let leans = self.draw.per_mille(500 + self.shape.lean);
+        let side = if leans { self.pressing } else { self.pressing.opposite() };
         let price = self.price(side);
         self.place(side, price);
     }
