@@ -4,9 +4,9 @@
 //! entries share a cache line and the value is looked at only when 32 bits agree. Entries stand in
 //! the first free place from where their hash points (linear probing); a removal moves later
 //! entries back, which needs no look at their values, so there are no tombstones and a table that
-//! has seen a billion keys is as fast as a new one. At most a quarter of the places are in use, as
-//! each entry in the way is a branch that can't be predicted; half of them in a large table, which
-//! misses the caches anyway and should do so less often.
+//! has seen a billion keys is as fast as a new one. At most an eighth of the places are in use, as
+//! each entry in the way is a branch that can't be predicted; more in a table that would be too large
+//! for the caches, and half of them where it is anyway.
 //!
 //! Keys are what outsiders choose, so the hash is seeded by the owner of the book: chosen keys
 //! can't be made to collide without the seed. The table is never read out in its own order: the
@@ -136,7 +136,7 @@ impl<T> Index<T> {
 
     /// Makes room for at least `capacity` keys in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
-        if places(capacity) > self.table.len() {
+        if places(capacity).0 > self.table.len() {
             self.rebuild(capacity);
         }
     }
@@ -144,7 +144,7 @@ impl<T> Index<T> {
     /// Gives the memory beyond `capacity` back. For an empty table.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         assert!(self.len == 0, "a table in use was shrunk");
-        if places(capacity) < self.table.len() {
+        if places(capacity).0 < self.table.len() {
             (self.table, self.shift, self.room) = vacant(capacity);
         }
     }
@@ -202,15 +202,15 @@ fn slot_of<T>(entry: Entry) -> Slot<T> {
 
 /// A vacant table with room for `capacity` keys, the shift that belongs to its size, and its room.
 fn vacant(capacity: usize) -> (Box<[Entry]>, u32, usize) {
-    let places = places(capacity);
-    let room = if places <= SPARSE_PLACES_MAX { places / 4 } else { places / 2 };
-    (vec![VACANT; places].into_boxed_slice(), 32 - places.ilog2(), room)
+    let (places, share) = places(capacity);
+    (vec![VACANT; places].into_boxed_slice(), 32 - places.ilog2(), places / share)
 }
 
-/// Places of a table for `capacity` keys.
-fn places(capacity: usize) -> usize {
-    let sparse = (capacity * 4).next_power_of_two().max(16);
-    if sparse <= SPARSE_PLACES_MAX { sparse } else { (capacity * 2).next_power_of_two() }
+/// Places of a table for `capacity` keys, a power of two, and the share of them that may be in use.
+fn places(capacity: usize) -> (usize, usize) {
+    let sized = |share: usize| ((capacity * share).next_power_of_two().max(16), share);
+    let sparse = [8, 4].map(sized).into_iter().find(|(places, _)| *places <= SPARSE_PLACES_MAX);
+    sparse.unwrap_or(sized(2))
 }
 
 /// A table of up to so many places, 512 KiB, is kept sparse.
@@ -273,7 +273,7 @@ mod tests {
                 }
                 agree(&index, &keys, &model);
             }
-            assert_eq!((index.growths(), index.table.len()), (0, 32));
+            assert_eq!((index.growths(), index.table.len()), (0, 64));
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
             index.forget(key, slot);
         }
         index.shrink_to(4);
-        assert_eq!((index.len(), index.table.len()), (0, 16));
+        assert_eq!((index.len(), index.table.len()), (0, 32));
     }
 
     #[test]

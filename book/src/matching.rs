@@ -277,6 +277,7 @@ impl Book {
 
     /// Trades a taker against one level, with a look at users and terms, until either is used up.
     /// Leaves an empty level in its ladder.
+    #[inline(never)]
     fn take_careful(
         &mut self,
         taker: &Taker,
