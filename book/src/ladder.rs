@@ -93,7 +93,7 @@ impl Ladder {
         if self.others.len() == 0 {
             return None;
         }
-        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
             Probe::Found(_, level) => Some(level),
             Probe::Vacant(_) => None,
         }
@@ -127,7 +127,7 @@ impl Ladder {
             *near = Slot::NONE;
             self.in_window = self.in_window.wrapping_sub(1);
         } else {
-            self.remove_other(rank, level);
+            self.remove_other(rank, level, levels);
         }
         let key = Page::key_of(rank);
         if self.last.0 != key {
@@ -146,16 +146,18 @@ impl Ladder {
     /// Adds a level whose place in the window is taken.
     #[inline(never)]
     fn insert_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
-            Probe::Vacant(place) => self.others.insert(place, level),
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
+            Probe::Vacant(place) => {
+                self.others.insert(place, level, |slot| levels[slot].rank.0 as u64)
+            }
             Probe::Found(..) => unreachable!("the rank has no level yet"),
         }
     }
 
     /// Removes a level that is not in the window.
     #[inline(never)]
-    fn remove_other(&mut self, rank: Rank, level: Slot<Level>) {
-        self.others.forget(rank.0 as u64, level);
+    fn remove_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        self.others.forget(rank.0 as u64, level, |slot| levels[slot].rank.0 as u64);
     }
 
     /// Makes the page with this key the last one, and the page if it is missing.
@@ -206,8 +208,8 @@ impl Ladder {
     }
 
     /// Makes room for at least `capacity` levels in all.
-    pub(crate) fn reserve(&mut self, capacity: usize) {
-        self.others.reserve(capacity);
+    pub(crate) fn reserve(&mut self, capacity: usize, levels: &Arena<Level>) {
+        self.others.reserve(capacity, |slot| levels[slot].rank.0 as u64);
         self.pages.reserve(capacity);
         self.directory.reserve(capacity);
     }
