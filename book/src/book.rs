@@ -284,10 +284,14 @@ impl Book {
         let level = self.queues.levels[at];
         assert!(level.total == Lots::ZERO && level.first.is_none(), "a level left with orders");
         let side = level.side() as usize;
-        match level.kind() {
-            Kind::Priced => self.ladders[side].remove(level.rank, at, &self.queues.levels),
-            Kind::Stop => self.stops[side].remove(level.rank, at, &self.queues.levels),
-            Kind::Market => self.collected[side] = Slot::NONE,
+        let ladder = match level.kind() {
+            Kind::Priced => Some(&mut self.ladders[side]),
+            Kind::Stop => Some(&mut self.stops[side]),
+            Kind::Market => None,
+        };
+        match ladder {
+            Some(ladder) => ladder.remove(level.rank, at, &self.queues.levels),
+            None => self.collected[side] = Slot::NONE,
         }
         self.queues.levels.remove(at);
     }
