@@ -58,6 +58,7 @@ mod ladder;
 mod level;
 mod many;
 mod matching;
+pub mod mirror;
 mod order;
 mod phase;
 mod queues;
