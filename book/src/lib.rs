@@ -58,6 +58,7 @@ mod matching;
 mod order;
 pub mod record;
 pub mod units;
+pub mod wide;
 
 pub use book::{Book, BookConfig, ORDERS_MAX};
 pub use check::Broken;
