@@ -174,12 +174,14 @@ impl Book {
         let Probe::Found(place, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
-        if !self.queues.level_of(slot).is_plain() {
+        let level = self.queues.level_of(slot);
+        if !level.is_plain() {
             return self.cancel_special(slot, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let cancelled = self.queues.orders[slot].open;
-        events.event(self.cut(slot, cancelled, Lots::ZERO, Cut::Asked));
+        let order = &self.queues.orders[slot];
+        let cancelled = order.open();
+        events.event(Event::Cancelled(plain_cut(order, level, Cut::Asked)));
         self.detach(slot, events);
         self.index.remove(place);
         self.queues.orders.remove(slot);
@@ -195,7 +197,7 @@ impl Book {
         let Probe::Found(_, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
-        let (shown, hidden) = (self.queues.orders[slot].open, self.hidden_of(slot));
+        let (shown, hidden) = (self.queues.orders[slot].open(), self.hidden_of(slot));
         if by.0 >= shown.0 + hidden.0 {
             return self.cancel(id, events);
         }
@@ -213,7 +215,7 @@ impl Book {
 
     /// Cancels a resting order and enters it again with the same id, side and user. The order keeps
     /// its slot and its place in the index: nobody can find it there meanwhile.
-    #[inline]
+    #[inline(never)]
     fn replace(
         &mut self,
         id: OrderId,
@@ -237,14 +239,16 @@ impl Book {
             return self.replace_special(slot, price, qty, self_trade, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let Order { open, user, .. } = self.queues.orders[slot];
-        events.event(self.cut(slot, open, Lots::ZERO, Cut::Replaced));
+        let order = &self.queues.orders[slot];
+        let user = order.user;
+        events.event(Event::Cancelled(plain_cut(order, level, Cut::Replaced)));
         self.detach(slot, events);
-        if self.ladders[side.opposite() as usize].best() >= Rank::new(side.opposite(), price) {
+        let rank = Rank::new(side, price);
+        if self.ladders[side.opposite() as usize].best() >= rank.across() {
             return self.replace_taking(slot, side, price, qty, self_trade, events);
         }
-        self.queues.orders[slot].open = qty;
-        self.attach(slot, side, price, events);
+        self.queues.orders[slot].set_open(qty);
+        self.attach(slot, side, rank, events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
         Outcome { resting: qty, ..Outcome::default() }
@@ -258,7 +262,7 @@ impl Book {
         let price = priced.then(|| level.price());
         let shown = match open {
             Lots::ZERO => Lots::ZERO,
-            _ => order.open,
+            _ => order.open(),
         };
         let Order { id, user, .. } = *order;
         Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
@@ -266,7 +270,7 @@ impl Book {
 
     /// Takes an order out of its queue, and its level out of the ladder when that was its last
     /// order. The order keeps its slot and its id.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn detach(&mut self, slot: Slot<Order>, events: &mut impl Events) {
         let at = self.queues.orders[slot].level;
         let emptied = self.queues.unlink(slot);
@@ -290,48 +294,50 @@ impl Book {
         self.queues.levels.remove(at);
     }
 
-    /// Puts an order at the end of its price's queue, opening the level if there is none.
-    #[inline]
+    /// Puts an order at the end of its price's queue, opening the level if there is none. The caller
+    /// has seen that it does not cross, or that the book may be crossed.
+    #[inline(always)]
     pub(crate) fn attach(
         &mut self,
         slot: Slot<Order>,
         side: Side,
-        price: Ticks,
+        rank: Rank,
         events: &mut impl Events,
     ) {
-        let crossed = Rank::new(side.opposite(), price);
-        assert!(
-            self.ladders[side.opposite() as usize].best() < crossed || self.phase == Phase::Auction,
-            "the book would cross"
-        );
-        self.attach_anywhere(slot, side, price, events);
-    }
-
-    /// The same, crossed or not.
-    #[inline]
-    pub(crate) fn attach_anywhere(
-        &mut self,
-        slot: Slot<Order>,
-        side: Side,
-        price: Ticks,
-        events: &mut impl Events,
-    ) {
-        let rank = Rank::new(side, price);
-        let ladder = &mut self.ladders[side as usize];
-        let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|rung| {
-            let at = self.queues.levels.insert(Level::new(rank, side, Kind::Priced));
-            ladder.insert(rung, rank, at);
-            at
-        });
+        let at = self.level_for(side, rank);
         self.queues.push_last(at, slot);
         self.tell_level(at, events);
+    }
+
+    /// The level of a price, opened if there is none.
+    #[inline]
+    pub(crate) fn level_for(&mut self, side: Side, rank: Rank) -> Slot<Level> {
+        match self.ladders[side as usize].find(rank, &self.queues.levels) {
+            Some(at) => at,
+            None => self.open_level(side, rank),
+        }
+    }
+
+    /// Adds a level to the ladder of its side. Only a new level can cross the book.
+    #[inline(never)]
+    fn open_level(&mut self, side: Side, rank: Rank) -> Slot<Level> {
+        assert!(
+            self.ladders[side.opposite() as usize].best() < rank.across()
+                || self.phase != Phase::Continuous,
+            "the book would cross"
+        );
+        let at = self.queues.levels.insert(Level::new(rank, side, Kind::Priced));
+        self.ladders[side as usize].insert(rank, at, &self.queues.levels);
+        at
     }
 
     /// Tells a level that trades as it is now.
     #[inline]
     pub(crate) fn tell_level(&self, at: Slot<Level>, events: &mut impl Events) {
-        let level = &self.queues.levels[at];
-        if level.is_plain() || level.kind() == Kind::Priced {
+        // No look that could fail: for a sink that does not listen nothing is left of this.
+        if let Some(level) = self.queues.levels.get(at)
+            && (level.is_plain() || level.kind() == Kind::Priced)
+        {
             events.level(LevelDepth::of(level));
         }
     }
@@ -384,6 +390,15 @@ impl Book {
             ladder.shrink_to(levels);
         }
     }
+}
+
+/// What is told of an order without terms that leaves.
+#[inline]
+fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
+    let (open, shown) = (Lots::ZERO, Lots::ZERO);
+    let LevelDepth { side, price, .. } = LevelDepth::of(level);
+    let Order { id, user, .. } = *order;
+    Cancelled { id, user, side, price: Some(price), qty: order.open(), open, shown, cut }
 }
 
 /// Answers a command that is refused.
