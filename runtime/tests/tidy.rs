@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("book", &[]),
     ("book/capi", &["book"]),
+    ("book/fuzz/driver", &["book"]),
     ("shards", &["book"]),
     ("persist", &[]),
     ("net", &["shards"]),
