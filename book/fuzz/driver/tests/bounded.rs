@@ -19,18 +19,18 @@ fn holds(target: Target, seed: u64, runs: u64) -> (usize, u32) {
 
 #[test]
 fn commands_hold() {
-    let (kept, marks) = holds(Target::Commands, 1, 2500);
-    assert!(kept > 100 && marks > 300, "{kept} inputs kept, {marks} marks: hardly anything shown");
+    let (kept, marks) = holds(Target::Commands, 1, 1000);
+    assert!(kept > 80 && marks > 200, "{kept} inputs kept, {marks} marks: hardly anything shown");
 }
 
 #[test]
 fn snapshots_hold() {
-    let (kept, marks) = holds(Target::Snapshot, 1, 30_000);
-    assert!(kept > 50 && marks > 60, "{kept} inputs kept, {marks} marks: hardly anything shown");
+    let (kept, marks) = holds(Target::Snapshot, 1, 6000);
+    assert!(kept > 50 && marks > 50, "{kept} inputs kept, {marks} marks: hardly anything shown");
 }
 
 #[test]
 fn files_hold() {
-    let (kept, marks) = holds(Target::File, 1, 4000);
-    assert!(kept > 50 && marks > 60, "{kept} inputs kept, {marks} marks: hardly anything shown");
+    let (kept, marks) = holds(Target::File, 1, 1200);
+    assert!(kept > 50 && marks > 50, "{kept} inputs kept, {marks} marks: hardly anything shown");
 }
