@@ -1,10 +1,10 @@
 //! The levels of one side, in order of price.
 //!
 //! Two questions, two kinds of structure. *Which level has this price?* is asked by every order that
-//! rests. A window of 1024 places answers for most: a level stands at the place that the low bits of
-//! its price name, so any 1024 neighbouring prices have places of their own, and neighbours share
-//! cache lines. The window needs no moving when the market moves: a level whose place is taken, by
-//! one at least 1024 ticks away, goes to a hash table, and is found there in one more probe.
+//! rests. A window answers for most: a level stands at the place that the low bits of its price name,
+//! so as many neighbouring prices as it has places have places of their own, and neighbours share
+//! cache lines. The window needs no moving when the market moves: a level whose place is taken, by a
+//! price at least that far away, goes to a hash table, and is found there in one more probe.
 //!
 //! *Which level is next?* is asked only when a level comes or goes: pages of 1024 ranks hold a bit
 //! for each level, so that the next one is found in a few instructions inside a page, and a sorted
@@ -22,16 +22,18 @@ use crate::units::Rank;
 use directory::Directory;
 use page::Page;
 
-/// Places of the window.
-const WINDOW: usize = 1024;
+/// Bounds of the number of places in a window: four times the levels that are expected, as they do
+/// not stand side by side, but no more than 64 KiB of places.
+const WINDOW_PLACES: [usize; 2] = [64, 1 << 14];
 
 /// The levels of one side in order. Its size is a power of two, as the side picks one of two.
 #[repr(align(256))]
 pub(crate) struct Ladder {
     best: Rank,
     best_level: Slot<Level>,
-    /// Levels by the low bits of their rank.
-    window: Box<[Slot<Level>; WINDOW]>,
+    /// Numbers of the slots of levels, plus one, by the low bits of their rank; zero where there is
+    /// none. The places are a power of two.
+    window: Box<[u32]>,
     /// The levels that found their place in the window taken.
     others: Index<Level>,
     /// Levels in the window.
@@ -45,19 +47,15 @@ pub(crate) struct Ladder {
 /// No rank is in the page with this key.
 const NO_PAGE: (i64, Slot<Page>) = (i64::MAX, Slot::NONE);
 
-/// The place of a rank in the window.
-#[inline]
-fn place(rank: Rank) -> usize {
-    rank.0 as usize % WINDOW
-}
-
 impl Ladder {
     /// Room for `capacity` levels, the seed is that of the hash table.
     pub(crate) fn new(capacity: usize, seed: u64) -> Ladder {
+        let [least, most] = WINDOW_PLACES;
+        let places = (capacity * 4).next_power_of_two().clamp(least, most);
         Ladder {
             best: Rank::EMPTY,
             best_level: Slot::NONE,
-            window: Box::new([Slot::NONE; WINDOW]),
+            window: vec![0; places].into_boxed_slice(),
             others: Index::new(capacity, seed),
             in_window: 0,
             pages: Arena::new(capacity),
@@ -86,65 +84,110 @@ impl Ladder {
     /// The level of this rank.
     #[inline]
     pub(crate) fn find(&self, rank: Rank, levels: &Arena<Level>) -> Option<Slot<Level>> {
-        let near = self.window[place(rank)];
+        let near = Slot::new(self.window[self.place(rank)].wrapping_sub(1));
         if levels.get(near).is_some_and(|level| level.rank == rank) {
             return Some(near);
         }
         if self.others.len() == 0 {
             return None;
         }
-        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
             Probe::Found(_, level) => Some(level),
             Probe::Vacant(_) => None,
         }
     }
 
     /// Adds a level of a rank that has none. `levels` holds all of this ladder.
+    #[inline]
     pub(crate) fn insert(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        let near = &mut self.window[place(rank)];
-        if near.is_none() {
-            *near = level;
-            self.in_window += 1;
+        let place = self.place(rank);
+        if self.window[place] == 0 {
+            self.window[place] = level.number().wrapping_add(1);
+            self.in_window = self.in_window.wrapping_add(1);
         } else {
-            match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
-                Probe::Vacant(place) => self.others.insert(place, level),
-                Probe::Found(..) => unreachable!("the rank has no level yet"),
-            }
+            self.insert_other(rank, level, levels);
         }
-        let page = self.page_for(Page::key_of(rank));
-        self.pages[page].insert(rank);
+        let key = Page::key_of(rank);
+        if self.last.0 != key {
+            self.turn_to(key);
+        }
+        self.pages[self.last.1].insert(rank);
         if rank > self.best {
             (self.best, self.best_level) = (rank, level);
         }
     }
 
     /// Takes the level of this rank out. `levels` holds all of this ladder.
+    #[inline]
     pub(crate) fn remove(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        let near = &mut self.window[place(rank)];
-        if *near == level {
-            *near = Slot::NONE;
-            self.in_window -= 1;
+        let place = self.place(rank);
+        if self.window[place] == level.number().wrapping_add(1) {
+            self.window[place] = 0;
+            self.in_window = self.in_window.wrapping_sub(1);
         } else {
-            self.others.forget(rank.0 as u64, level);
+            self.remove_other(rank, level, levels);
         }
         let key = Page::key_of(rank);
-        let slot = self.page_of(key).expect("a rank that is present has its page");
-        let page = &mut self.pages[slot];
-        let emptied = page.remove(rank);
+        if self.last.0 != key {
+            self.turn_to(key);
+        }
+        let page = &mut self.pages[self.last.1];
+        if page.remove(rank) {
+            return self.close_page(key, rank, levels);
+        }
         if rank == self.best {
-            let best = if emptied { self.last_below(key) } else { Some(page.highest()) };
-            (self.best, self.best_level) = match best {
-                Some(rank) => (rank, self.level(rank, levels)),
+            let next = page.highest();
+            (self.best, self.best_level) = (next, self.level(next, levels));
+        }
+    }
+
+    /// The place of a rank in the window.
+    #[inline]
+    fn place(&self, rank: Rank) -> usize {
+        rank.0 as usize & self.window.len().wrapping_sub(1)
+    }
+
+    /// Adds a level whose place in the window is taken.
+    #[inline(never)]
+    fn insert_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
+            Probe::Vacant(place) => {
+                self.others.insert(place, level, |slot| levels[slot].rank.0 as u64)
+            }
+            Probe::Found(..) => unreachable!("the rank has no level yet"),
+        }
+    }
+
+    /// Removes a level that is not in the window.
+    #[inline(never)]
+    fn remove_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        self.others.forget(rank.0 as u64, level, |slot| levels[slot].rank.0 as u64);
+    }
+
+    /// Makes the page with this key the last one, and the page if it is missing.
+    #[inline(never)]
+    fn turn_to(&mut self, key: i64) {
+        let page = self.directory.find(key).unwrap_or_else(|place| {
+            let page = self.pages.insert(Page::new(key));
+            self.directory.insert(place, key, page);
+            page
+        });
+        self.last = (key, page);
+    }
+
+    /// Gives the last page back, of which `rank` was the last.
+    #[inline(never)]
+    fn close_page(&mut self, key: i64, rank: Rank, levels: &Arena<Level>) {
+        if rank == self.best {
+            let next = self.directory.below(key).map(|page| self.pages[page].highest());
+            (self.best, self.best_level) = match next {
+                Some(next) => (next, self.level(next, levels)),
                 None => (Rank::EMPTY, Slot::NONE),
             };
         }
-        if emptied {
-            self.pages.remove(slot);
-            self.directory.remove(key);
-            self.last = NO_PAGE;
-        } else {
-            self.last = (key, slot);
-        }
+        self.pages.remove(self.last.1);
+        self.directory.remove(key);
+        self.last = NO_PAGE;
     }
 
     /// Ranks, the best first.
@@ -158,6 +201,7 @@ impl Ladder {
     }
 
     /// The level of a rank that is present.
+    #[inline]
     pub(crate) fn level(&self, rank: Rank, levels: &Arena<Level>) -> Slot<Level> {
         self.find(rank, levels).expect("a rank that is present has its level")
     }
@@ -168,8 +212,8 @@ impl Ladder {
     }
 
     /// Makes room for at least `capacity` levels in all.
-    pub(crate) fn reserve(&mut self, capacity: usize) {
-        self.others.reserve(capacity);
+    pub(crate) fn reserve(&mut self, capacity: usize, levels: &Arena<Level>) {
+        self.others.reserve(capacity, |slot| levels[slot].rank.0 as u64);
         self.pages.reserve(capacity);
         self.directory.reserve(capacity);
     }
@@ -194,35 +238,10 @@ impl Ladder {
             && rising == ranks
             && ranks.len() == self.len()
             && ranks.iter().all(|rank| self.find(*rank, levels).is_some())
-            && self.window.iter().filter(|level| !level.is_none()).count() == self.in_window
+            && self.window.iter().filter(|level| **level != 0).count() == self.in_window
             && self.best == best.unwrap_or(Rank::EMPTY)
             && best.map_or(Slot::NONE, |rank| self.level(rank, levels)) == self.best_level
             && (self.last == NO_PAGE || self.directory.find(self.last.0).ok() == Some(self.last.1))
-    }
-
-    /// The highest rank of the pages below a key.
-    fn last_below(&self, key: i64) -> Option<Rank> {
-        self.directory.below(key).map(|page| self.pages[page].highest())
-    }
-
-    /// The page with this key.
-    #[inline]
-    fn page_of(&self, key: i64) -> Option<Slot<Page>> {
-        if self.last.0 == key { Some(self.last.1) } else { self.directory.find(key).ok() }
-    }
-
-    /// The page with this key, made if it is missing.
-    #[inline]
-    fn page_for(&mut self, key: i64) -> Slot<Page> {
-        if self.last.0 != key {
-            let page = self.directory.find(key).unwrap_or_else(|place| {
-                let page = self.pages.insert(Page::new(key));
-                self.directory.insert(place, key, page);
-                page
-            });
-            self.last = (key, page);
-        }
-        self.last.1
     }
 }
 
