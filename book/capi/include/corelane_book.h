@@ -104,7 +104,7 @@ enum { CLB_GTC = 0, CLB_IOC = 1, CLB_FOK = 2, CLB_POST = 3 };
 /* Flags of a new order; CLB_HAS_DISPLAY and those after it, of clb_terms too. */
 enum {
     CLB_MARKET = 1,      /* no price */
-    CLB_HAS_DISPLAY = 2, /* iceberg: show `display` lots at a time */
+    CLB_HAS_DISPLAY = 2, /* iceberg: show `display` lots at a time, a 4096th of it at least */
     CLB_HAS_STOP = 4,    /* wait for a trade at `stop`, or beyond */
     CLB_HAS_EXPIRY = 8   /* good till `expires`: cancelled by a CLB_EXPIRE of that moment */
 };
@@ -334,8 +334,8 @@ int32_t clb_summarize(const clb_book *book, clb_summary *summary);
    nothing then. */
 int32_t clb_indicate(const clb_book *book, clb_indicative *indicative);
 
-/* A hash of all that decides what the book does from here on: equal in equal books, however they
-   came there. */
+/* A hash of all that decides what the book does from here on: equal in books that took the same
+   commands, also when one was restored from a snapshot on the way. */
 int32_t clb_state_hash(const clb_book *book, uint64_t *hash);
 
 /* Checks every invariant, which reads the whole book. CLB_DEFECT when one does not hold. */

@@ -11,7 +11,6 @@
 //! [`drive`] makes inputs: it mutates those that showed something new. There is no clock and no
 //! randomness in it but the seed, so a run can be repeated.
 
-pub mod bounds;
 pub mod commands;
 pub mod dense;
 pub mod drive;

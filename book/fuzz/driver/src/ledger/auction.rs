@@ -60,25 +60,31 @@ impl Ledger {
         of_side(&self.markets, side).next().or(best).copied()
     }
 
-    /// Holds what the book says against every price at which something changes: nobody else may
-    /// trade more, or as much with less left over, and what is left over must be as it said.
+    /// Holds what the book says against every price at which something changes, from the lowest to
+    /// the highest limit: no other may trade more, or as much with less left over.
     fn judge(&self, said: Option<Indicative>) {
-        let (price, volume, surplus) = match said {
-            Some(said) => (said.price, u128::from(said.volume.0), said.surplus),
-            None => (Ticks(1), 0, 0),
+        let limits = self.resting.iter().map(|order| order.price());
+        let (lowest, highest) = match (limits.clone().min(), limits.clone().max(), self.last_trade)
+        {
+            (Some(lowest), Some(highest), _) => (lowest, highest),
+            (_, _, Some(last)) => (last, last),
+            _ => return assert_eq!(said, None, "without any price there is none"),
         };
+        let (price, volume, surplus) = match said {
+            Some(Indicative { price, volume, surplus }) => (price, u128::from(volume.0), surplus),
+            None => (lowest, 0, 0),
+        };
+        assert!((lowest..=highest).contains(&price), "{price} is beyond every limit");
         let [buy, sell] = self.wanted(price);
         assert_eq!(volume, buy.min(sell), "the volume of an uncross");
-        if said.is_some() {
-            assert_eq!(surplus, buy as i128 - sell as i128, "the surplus of an uncross");
-        }
-        let prices = self.resting.iter().map(|order| order.price().0);
-        let around = prices.flat_map(|price| [price - 1, price, price + 1].map(Ticks));
-        for at in around.filter(|price| price.in_range()) {
+        assert!(said.is_none() || surplus == buy as i128 - sell as i128, "its surplus");
+        let around = limits.flat_map(|price| [price.0 - 1, price.0, price.0 + 1].map(Ticks));
+        for at in around.filter(|at| (lowest..=highest).contains(at)) {
             let [buy, sell] = self.wanted(at);
-            let better = buy.min(sell) > volume
-                || buy.min(sell) == volume && buy.abs_diff(sell) < surplus.unsigned_abs();
-            assert!(!better || volume == 0 && buy.min(sell) == 0, "{at} is better than {price}");
+            let (traded, left) = (buy.min(sell), buy.abs_diff(sell));
+            let better =
+                traded > volume || traded > 0 && traded == volume && left < surplus.unsigned_abs();
+            assert!(!better, "{at} is better than {price}");
         }
     }
 
