@@ -159,6 +159,7 @@ impl Book {
     }
 
     /// Judges a well-formed order against a book that trades.
+    #[inline]
     pub(crate) fn admit(&self, new: &NewOrder, limit: Rank, crosses: bool) -> Result<(), Reject> {
         match new.tif {
             TimeInForce::Post if crosses => Err(Reject::WouldCross),
@@ -174,6 +175,7 @@ impl Book {
     }
 
     /// Whether the other side holds the whole quantity within the limit; from level totals.
+    #[inline(never)]
     pub(crate) fn can_fill(&self, new: &NewOrder, limit: Rank) -> bool {
         let ladder = &self.ladders[new.side.opposite() as usize];
         let mut missing = new.qty.0;
@@ -202,7 +204,7 @@ impl Book {
             };
             self.tell_level(at, events);
             if emptied {
-                self.drop_level(at);
+                self.drop_priced(taker.side.opposite(), self.ladders[makers].best(), at);
             }
         }
         taken
