@@ -2,7 +2,7 @@
 //!
 //! | at | header | |
 //! |---|---|---|
-//! | 0 | form | modulo 3: 0 [dense](crate::dense) commands of 8 bytes, 1 wide records, 2 short ones |
+//! | 0 | form | modulo 3: 0 [dense] commands of 8 bytes, 1 wide records, 2 short ones |
 //! | 1 | self-trade mode of the book | modulo 5 |
 //! | 2 | room of the book | modulo 4: for 0, 1, 16, 256 orders and levels |
 //! | 3 | seed of the id table | |
