@@ -170,7 +170,7 @@ impl Book {
 
     /// Takes an order out.
     #[inline]
-    fn cancel(&mut self, id: OrderId, events: &mut impl Events) -> Outcome {
+    pub(crate) fn cancel(&mut self, id: OrderId, events: &mut impl Events) -> Outcome {
         let Probe::Found(place, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
