@@ -30,8 +30,9 @@
 //! encode it here. A short record that is market and post-only is no command; here it is one, as it
 //! is for [`Book::apply`](crate::Book::apply), which refuses it by the same code and names it.
 
+use crate::book::{Book, refuse};
 use crate::command::{Command, NewOrder, Phase, SelfTrade, Terms, TimeInForce};
-use crate::event::Reject;
+use crate::event::{Events, Outcome, Reject};
 use crate::units::{Lots, OrderId, Side, Ticks, Time, User};
 
 /// Bytes of a record.
@@ -102,6 +103,15 @@ pub fn decode(record: &[u8; WIDE_BYTES]) -> Result<Command, Reject> {
     let command = Fields(*record).command().ok_or(Reject::BadCommand)?;
     // What was not read is zero if, and only if, writing the command gives the same bytes again.
     if encode(&command) == *record { Ok(command) } else { Err(Reject::BadCommand) }
+}
+
+/// Applies a record: the same as decoding it and [`Book::apply`]. A record that is none is refused
+/// as the book refuses, with an event.
+pub fn apply(book: &mut Book, record: &[u8; WIDE_BYTES], events: &mut impl Events) -> Outcome {
+    match decode(record) {
+        Ok(command) => book.apply(&command, events),
+        Err(reject) => refuse(None, reject, events),
+    }
 }
 
 /// The bytes of a record, by the offsets of the table.

@@ -6,7 +6,7 @@ use crate::tape::{Tape, Writer};
 use crate::{clb_book, pointer};
 use book::record::{self, RECORD_BYTES};
 use book::wide::{self, WIDE_BYTES};
-use book::{Book, Command, Reject, exec};
+use book::{Book, Events, Outcome};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn clb_apply(
     outcome: *mut clb_outcome,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    answer(|| unsafe { one(book, record, outcome, wide::decode) })
+    answer(|| unsafe { one::<Wide, _>(book, record, outcome) })
 }
 
 /// Applies one record of 32 bytes. Answers the code of its outcome.
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn clb_apply_short(
     outcome: *mut clb_outcome,
 ) -> i32 {
     // SAFETY: the caller's promises.
-    answer(|| unsafe { one(book, record, outcome, record::decode) })
+    answer(|| unsafe { one::<Short, _>(book, record, outcome) })
 }
 
 /// Applies records one after the other and writes as many outcomes.
@@ -60,8 +60,8 @@ pub unsafe extern "C" fn clb_apply_all(
         // SAFETY: the caller's promises.
         unsafe {
             match record_bytes {
-                WIDE_BYTES => all(book, records, count, outcomes, wide::decode),
-                RECORD_BYTES => all(book, records, count, outcomes, record::decode),
+                WIDE_BYTES => all::<Wide, _>(book, records, count, outcomes),
+                RECORD_BYTES => all::<Short, _>(book, records, count, outcomes),
                 _ => Err(Status::Argument),
             }
         }?;
@@ -69,22 +69,39 @@ pub unsafe extern "C" fn clb_apply_all(
     })
 }
 
-/// What reads a record of `N` bytes.
-type Decode<const N: usize> = fn(&[u8; N]) -> Result<Command, Reject>;
+/// A kind of record, of `N` bytes.
+trait Record<const N: usize> {
+    fn apply(book: &mut Book, record: &[u8; N], events: &mut impl Events) -> Outcome;
+}
+
+struct Wide;
+
+impl Record<WIDE_BYTES> for Wide {
+    fn apply(book: &mut Book, record: &[u8; WIDE_BYTES], events: &mut impl Events) -> Outcome {
+        wide::apply(book, record, events)
+    }
+}
+
+struct Short;
+
+impl Record<RECORD_BYTES> for Short {
+    fn apply(book: &mut Book, record: &[u8; RECORD_BYTES], events: &mut impl Events) -> Outcome {
+        record::apply(book, record, events)
+    }
+}
 
 /// Applies one record and answers its code.
 ///
 /// # Safety
 ///
 /// As for [`all`] with a count of one.
-unsafe fn one<const N: usize>(
+unsafe fn one<R: Record<N>, const N: usize>(
     book: *mut clb_book,
     record: *const c_void,
     outcome: *mut clb_outcome,
-    decode: Decode<N>,
 ) -> Result<i32, Status> {
     // SAFETY: the caller's promises.
-    let code = unsafe { all(book, record, 1, outcome, decode) }?;
+    let code = unsafe { all::<R, N>(book, record, 1, outcome) }?;
     Ok(i32::from(code))
 }
 
@@ -94,12 +111,11 @@ unsafe fn one<const N: usize>(
 ///
 /// `book` is NULL or a live book of this call alone, `records` is NULL or leads to so many records,
 /// `outcomes` is NULL or leads to memory for so many outcomes, neither used by others.
-unsafe fn all<const N: usize>(
+unsafe fn all<R: Record<N>, const N: usize>(
     book: *mut clb_book,
     records: *const c_void,
     count: usize,
     outcomes: *mut clb_outcome,
-    decode: Decode<N>,
 ) -> Result<u8, Status> {
     // Events count the commands of a call in 32 bits.
     u32::try_from(count).map_err(|_| Status::Argument)?;
@@ -110,26 +126,25 @@ unsafe fn all<const N: usize>(
     };
     Ok(book.change(|book, tape| {
         if tape.keeps_levels {
-            play::<N, true>(book, tape, records, places, decode)
+            play::<R, N, true>(book, tape, records, places)
         } else {
-            play::<N, false>(book, tape, records, places, decode)
+            play::<R, N, false>(book, tape, records, places)
         }
     }))
 }
 
-fn play<const N: usize, const LEVELS: bool>(
+fn play<R: Record<N>, const N: usize, const LEVELS: bool>(
     book: &mut Book,
     tape: &mut Tape,
     records: &[[u8; N]],
     places: &mut [MaybeUninit<clb_outcome>],
-    decode: Decode<N>,
 ) -> u8 {
     tape.clear();
     let mut code = 0;
     for ((number, record), place) in (0..).zip(records).zip(places) {
         tape.command = number;
         let before = tape.events.len();
-        let outcome = exec::step(book, &decode(record), &mut Writer::<LEVELS>(tape));
+        let outcome = R::apply(book, record, &mut Writer::<LEVELS>(tape));
         let events = u32::try_from(tape.events.len() - before);
         let events = events.expect("a command touches an order a few times at most");
         place.write(clb_outcome::new(&outcome, events));

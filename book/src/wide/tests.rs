@@ -1,6 +1,8 @@
 //! Wide records: the bytes of each operation, the way there and back, and every bad byte.
 
 use super::*;
+use crate::book::BookConfig;
+use crate::event::Event;
 use crate::record::{self, RECORD_BYTES};
 use proptest::prelude::*;
 
@@ -196,6 +198,19 @@ fn short_records_begin_wide_ones() {
         common += 1;
     }
     assert_eq!(common, 6, "limit, market, cancel, reduce, replace, mass cancel");
+}
+
+#[test]
+fn a_record_is_applied_or_refused_with_an_event() {
+    let mut book = Book::new(BookConfig::default());
+    let new = NewOrder::limit(ID, USER, Side::Buy, Ticks(100), Lots(5));
+    let mut events = Vec::new();
+    assert_eq!(apply(&mut book, &encode(&Command::New(new)), &mut events).resting, Lots(5));
+    assert_eq!(events.len(), 2);
+    events.clear();
+    let outcome = apply(&mut book, &[0; WIDE_BYTES], &mut events);
+    assert_eq!(outcome.reject, Some(Reject::BadCommand));
+    assert_eq!(events, [Event::Rejected { id: None, reject: Reject::BadCommand }]);
 }
 
 #[test]

@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | 0 | form | modulo 3: 0 [dense] commands of 8 bytes, 1 wide records, 2 short ones |
 //! | 1 | self-trade mode of the book | modulo 5 |
-//! | 2 | room of the book | modulo 4: for 0, 1, 16, 256 orders and levels |
+//! | 2 | room of the book | modulo 4: for 0, 1, 16, 256 orders and levels; from 128 on, arrivals are counted from zero soon |
 //! | 3 | seed of the id table | |
 //!
 //! Bytes at the end that are no whole record are left out.
 
 use crate::dense::{self, DENSE_BYTES};
 use crate::marks::Marks;
-use crate::trial::Trial;
+use crate::trial::{Step, Trial};
 use book::record::{self, RECORD_BYTES};
 use book::wide::{self, WIDE_BYTES};
-use book::{BookConfig, Command, Reject, SelfTrade};
+use book::{BookConfig, Reject, SelfTrade};
 use std::fmt::Write as _;
 
 /// Bytes of the header.
@@ -40,20 +40,22 @@ impl Form {
 
 /// Runs the target.
 pub fn run(bytes: &[u8]) -> Marks {
-    let Some((config, commands)) = read(bytes) else { return Marks::default() };
-    let mut trial = Trial::new(config);
-    for command in &commands {
-        trial.apply(command);
+    let Some((config, steps)) = read(bytes) else { return Marks::default() };
+    let mut trial = Trial::new(config, is_late(bytes));
+    for step in &steps {
+        judge(step);
+        trial.apply(step);
     }
     trial.end()
 }
 
 /// The commands of an input, one a line.
 pub fn explain(bytes: &[u8]) -> String {
-    let Some((config, commands)) = read(bytes) else { return "no header\n".to_owned() };
-    let mut text = format!("{config:?}\n");
-    for command in commands {
-        match command {
+    let Some((config, steps)) = read(bytes) else { return "no header\n".to_owned() };
+    let late = if is_late(bytes) { ", arrivals about to start from zero" } else { "" };
+    let mut text = format!("{config:?}{late}\n");
+    for step in steps {
+        match step.command() {
             Ok(command) => writeln!(text, "{command:?}"),
             Err(reject) => writeln!(text, "no command: {reject}"),
         }
@@ -62,45 +64,47 @@ pub fn explain(bytes: &[u8]) -> String {
     text
 }
 
-/// A record that was read: a command, or none.
-type Read = Result<Command, Reject>;
+/// Whether the books begin near the end of the numbers of arrivals.
+fn is_late(bytes: &[u8]) -> bool {
+    bytes.get(2).is_some_and(|room| *room >= 128)
+}
 
-fn read(bytes: &[u8]) -> Option<(BookConfig, Vec<Read>)> {
+/// The books and the records of an input.
+fn read(bytes: &[u8]) -> Option<(BookConfig, Vec<Step>)> {
     let (header, body) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let [form, mode, room, seed] = *header;
     let room = [0, 1, 16, 256][usize::from(room % 4)];
     let self_trade = SelfTrade::ALL[usize::from(mode % 5)];
     let config = BookConfig { self_trade, orders: room, levels: room, seed: u64::from(seed) };
-    let commands = match Form::of(form) {
+    let steps = match Form::of(form) {
         Form::Dense => {
-            body.as_chunks::<DENSE_BYTES>().0.iter().map(|bytes| Ok(dense::decode(bytes))).collect()
+            let records = body.as_chunks::<DENSE_BYTES>().0.iter();
+            records.map(|bytes| Step::Command(dense::decode(bytes))).collect()
         }
-        Form::Wide => body.as_chunks::<WIDE_BYTES>().0.iter().map(read_wide).collect(),
-        Form::Short => body.as_chunks::<RECORD_BYTES>().0.iter().map(read_short).collect(),
+        Form::Wide => {
+            body.as_chunks::<WIDE_BYTES>().0.iter().map(|record| Step::Wide(*record)).collect()
+        }
+        Form::Short => {
+            body.as_chunks::<RECORD_BYTES>().0.iter().map(|record| Step::Short(*record)).collect()
+        }
     };
-    Some((config, commands))
+    Some((config, steps))
 }
 
-/// Reads a wide record, and holds it against what it is written as.
-fn read_wide(bytes: &[u8; WIDE_BYTES]) -> Read {
-    let read = wide::decode(bytes);
-    match &read {
-        Ok(command) => assert_eq!(wide::encode(command), *bytes, "a command has one wide record"),
-        Err(reject) => assert_eq!(*reject, Reject::BadCommand, "what a record may be refused as"),
-    }
-    read
-}
-
-/// Reads a short record, and takes it through both ways of writing it.
-pub(crate) fn read_short(bytes: &[u8; RECORD_BYTES]) -> Read {
-    let read = record::decode(bytes);
-    match &read {
-        Ok(command) => {
-            let again = record::encode(command).expect("a short record holds what one said");
-            assert_eq!(record::decode(&again), read, "a short record means what it is written as");
-            assert_eq!(wide::decode(&wide::encode(command)), read, "so does a wide one");
+/// Holds a record against what its command is written as.
+pub(crate) fn judge(step: &Step) {
+    let command = match step.command() {
+        Ok(command) => command,
+        Err(reject) => return assert_eq!(reject, Reject::BadCommand, "records are refused as"),
+    };
+    let wide = wide::encode(&command);
+    assert_eq!(wide::decode(&wide), Ok(command), "a wide record means what it is written as");
+    match step {
+        Step::Command(_) => {}
+        Step::Wide(record) => assert_eq!(wide, *record, "a command has one wide record"),
+        Step::Short(_) => {
+            let short = record::encode(&command).expect("a short record holds what one said");
+            assert_eq!(record::decode(&short), Ok(command), "so does a short one");
         }
-        Err(reject) => assert_eq!(*reject, Reject::BadCommand, "what a record may be refused as"),
     }
-    read
 }

@@ -1,8 +1,8 @@
 //! The target `file`: command files, whole or damaged.
 
-use crate::commands::read_short;
+use crate::commands::judge;
 use crate::marks::Marks;
-use crate::trial::Trial;
+use crate::trial::{Step, Trial};
 use book::exec::{self, CommandFile, HEADER_BYTES};
 use book::record::RECORD_BYTES;
 use book::{BookConfig, Side};
@@ -26,10 +26,13 @@ pub fn run(bytes: &[u8]) -> Marks {
     assert!(file.prefill <= records.len(), "prefill is part of the file");
 
     let config = BookConfig { self_trade: file.self_trade, orders: 0, levels: 0, seed: 1 };
-    let mut trial = Trial::new(config);
-    for (command, bytes) in file.commands().zip(records) {
-        assert_eq!(command, read_short(bytes), "a file is its records");
-        trial.apply(&command);
+    let mut trial = Trial::new(config, false);
+    assert_eq!(file.records(), records, "a file is its records");
+    for (command, record) in file.commands().zip(records) {
+        let step = Step::Short(*record);
+        assert_eq!(command, step.command(), "a file is the commands of its records");
+        judge(&step);
+        trial.apply(&step);
     }
     let (trades, traded, rejects) = trial.sums();
     assert_eq!((report.trades, report.traded_qty, report.rejects), (trades, traded, rejects));

@@ -10,8 +10,11 @@ use crate::marks::Marks;
 use book::wide;
 use book::{Book, BookConfig, Command, DecodeError, Discard, Phase, Side, Time, User};
 
-/// Where a snapshot has its hash, by the table in `book/src/snapshot.rs`.
+/// Where a snapshot has its hash and the number of the next arrival in a queue, by the table in
+/// `book/src/snapshot.rs`. Arrivals are counted modulo 2^23.
 const HASH_AT: usize = 72;
+const ARRIVALS_AT: usize = 80;
+const ARRIVALS: u32 = 1 << 23;
 
 /// Commands that a decoded book is tried with; they come from its bytes.
 const COMMANDS: usize = 16;
@@ -23,7 +26,7 @@ pub fn run(bytes: &[u8]) -> Marks {
         Ok(book) => try_book(book, bytes, &mut marks),
         Err(DecodeError::Hash { computed, .. }) => {
             let mut bytes = bytes.to_vec();
-            bytes[HASH_AT..HASH_AT + 8].copy_from_slice(&computed.to_le_bytes());
+            mend(&mut bytes, computed);
             match Book::decode(&bytes, config()) {
                 Ok(book) => try_book(book, &bytes, &mut marks),
                 Err(error) => panic!("all but the hash was sound, and with it: {error}"),
@@ -33,6 +36,23 @@ pub fn run(bytes: &[u8]) -> Marks {
         Err(_) => {}
     }
     marks
+}
+
+/// An empty book that has seen so many arrivals that few are left until they are counted from zero
+/// again: what takes a long day otherwise.
+pub(crate) fn after_a_long_day(config: BookConfig) -> Book {
+    let mut bytes = Vec::new();
+    Book::new(config).encode(&mut bytes);
+    bytes[ARRIVALS_AT..ARRIVALS_AT + 4].copy_from_slice(&(ARRIVALS - 8).to_le_bytes());
+    let Err(DecodeError::Hash { computed, .. }) = Book::decode(&bytes, config) else {
+        panic!("the hash covers the number of arrivals, and nothing else is wrong")
+    };
+    mend(&mut bytes, computed);
+    Book::decode(&bytes, config).expect("all is sound, and the hash is right")
+}
+
+fn mend(bytes: &mut [u8], hash: u64) {
+    bytes[HASH_AT..HASH_AT + 8].copy_from_slice(&hash.to_le_bytes());
 }
 
 /// Room for nothing: what a book has room for, the bytes made it have.

@@ -1,15 +1,50 @@
 //! Two books under the same commands, and all that must hold of them after each.
 //!
-//! The first book tells its events to a list, the second, of another room and seed, to a sink that
-//! only follows levels; so what is told to whom, room, growth and the table of ids must not matter.
+//! The first book takes records as they are and tells its events to a list. The second, of another
+//! room and seed, takes decoded commands and tells a sink that only follows levels. So the way in,
+//! what is told to whom, room, growth and the table of ids must not matter.
 //! Now and then the second is exchanged for a copy made of the first one's snapshot.
 
 use crate::ledger::Ledger;
 use crate::marks::Marks;
-use book::{
-    Book, BookConfig, Command, Event, Events, LevelDepth, Lots, Outcome, Reject, Side, exec,
-};
+use crate::snapshot::after_a_long_day;
+use book::record::{self, RECORD_BYTES};
+use book::wide::{self, WIDE_BYTES};
+use book::{Book, BookConfig, Command, Event, Events, LevelDepth, Lots, Outcome, Reject, Side};
 use std::collections::{BTreeMap, HashMap};
+
+/// A record that is no command.
+const NO_COMMAND: [u8; WIDE_BYTES] = [0; WIDE_BYTES];
+
+/// One command, as it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Decoded from the dense form.
+    Command(Command),
+    /// A wide record, which may be none.
+    Wide([u8; WIDE_BYTES]),
+    /// A short record, which may be none.
+    Short([u8; RECORD_BYTES]),
+}
+
+impl Step {
+    /// What it says.
+    pub fn command(&self) -> Result<Command, Reject> {
+        match self {
+            Step::Command(command) => Ok(*command),
+            Step::Wide(record) => wide::decode(record),
+            Step::Short(record) => record::decode(record),
+        }
+    }
+
+    fn apply(&self, book: &mut Book, events: &mut impl Events) -> Outcome {
+        match self {
+            Step::Command(command) => book.apply(command, events),
+            Step::Wide(record) => wide::apply(book, record, events),
+            Step::Short(record) => record::apply(book, record, events),
+        }
+    }
+}
 
 /// Two books, a ledger beside them, and what followed their levels.
 pub struct Trial {
@@ -77,12 +112,13 @@ fn follow(followed: &mut Followed, level: LevelDepth) {
 }
 
 impl Trial {
-    /// Two empty books.
-    pub fn new(config: BookConfig) -> Trial {
+    /// Two empty books; near the end of the numbers of arrivals, if `late`.
+    pub fn new(config: BookConfig, late: bool) -> Trial {
         let other = BookConfig { orders: 64, levels: 0, seed: !config.seed, ..config };
+        let made = if late { after_a_long_day } else { Book::new };
         Trial {
-            book: Book::new(config),
-            twin: Book::new(other),
+            book: made(config),
+            twin: made(other),
             ledger: Ledger::new(config.self_trade),
             followed: [Followed::new(), Followed::new()],
             told: Told::default(),
@@ -94,13 +130,18 @@ impl Trial {
     }
 
     /// Applies a command to both, and looks at everything.
-    pub fn apply(&mut self, command: &Result<Command, Reject>) {
+    pub fn apply(&mut self, step: &Step) {
+        let command = &step.command();
         let before = (self.book.state_hash(), self.book.indicative());
         self.told.events.clear();
         self.told.levels.clear();
-        let outcome = exec::step(&mut self.book, command, &mut self.told);
+        let outcome = step.apply(&mut self.book, &mut self.told);
         let [followed, twin_followed] = &mut self.followed;
-        let twin = exec::step(&mut self.twin, command, &mut Levels(twin_followed));
+        let mut levels = Levels(twin_followed);
+        let twin = match command {
+            Ok(command) => self.twin.apply(command, &mut levels),
+            Err(_) => wide::apply(&mut self.twin, &NO_COMMAND, &mut levels),
+        };
         assert_eq!(outcome, twin, "both books answer alike");
         self.told.levels.iter().for_each(|level| follow(followed, *level));
 
