@@ -103,6 +103,7 @@ mod special;
 mod stop;
 mod terms;
 pub mod units;
+pub mod wide;
 
 pub use auction::Indicative;
 pub use book::{Book, BookConfig, ORDERS_MAX};
