@@ -1,0 +1,186 @@
+//! The book and the model side by side: every command goes to both, and all that can be read out is
+//! compared.
+
+use crate::depth::Sink;
+use crate::follower::Follower;
+use crate::naive::Naive;
+use crate::script::command_text;
+use book::{
+    Book, BookConfig, Command, Discard, Event, LevelDepth, Lots, OrderId, Outcome, Phase,
+    RestingOrder, SelfTrade, Side,
+};
+use std::collections::HashMap;
+
+/// What reads a whole book runs when so many commands have come for each of its orders: on every
+/// command while the book is small, and at a bounded cost per command when it is not.
+const ORDERS_PER_COMMAND: usize = 24;
+
+/// A book, its model, and those who follow its events.
+pub(crate) struct Pair {
+    pub(crate) book: Book,
+    pub(crate) model: Naive,
+    follower: Follower,
+    sink: Sink,
+    expected: Vec<Event>,
+    self_trade: SelfTrade,
+    /// Seed of the id table of the next book to take over.
+    seed: u64,
+    commands_unread: usize,
+    /// Orders read since the last time that the indicative price was compared.
+    orders_read: usize,
+    /// State hashes seen, with what the model said of the state, and the other way round.
+    states: [HashMap<u64, u64>; 2],
+}
+
+impl Pair {
+    pub(crate) fn new(self_trade: SelfTrade, seed: u64) -> Pair {
+        Pair {
+            book: Book::new(BookConfig { self_trade, orders: 8, levels: 8, seed }),
+            model: Naive::new(self_trade),
+            follower: Follower::default(),
+            sink: Sink::default(),
+            expected: Vec::new(),
+            self_trade,
+            seed,
+            commands_unread: 0,
+            orders_read: 0,
+            states: Default::default(),
+        }
+    }
+
+    /// Applies a command to both, and compares what they answer and, now and then, all they hold.
+    pub(crate) fn apply(&mut self, command: &Command) -> Outcome {
+        let hash_before = self.book.state_hash();
+        self.sink.told.clear();
+        self.expected.clear();
+        let outcome = self.book.apply(command, &mut self.sink);
+        let expected = self.model.apply(command, &mut self.expected);
+        let text = || command_text(command);
+        assert_eq!(self.sink.told, self.expected, "events of `{}`", text());
+        assert_eq!(outcome, expected, "outcome of `{}`", text());
+        self.follower.follow(&self.sink.told);
+        if outcome.reject.is_some() {
+            assert_eq!(self.book.state_hash(), hash_before, "`{}` was refused", text());
+        }
+        self.compare_heads();
+        if let Some(id) = id_of(command) {
+            assert_eq!(self.book.order(id), self.model.order(id), "order of `{}`", text());
+        }
+        self.commands_unread += 1;
+        let orders = self.model.resting_count() + self.model.waiting_count();
+        if self.commands_unread * ORDERS_PER_COMMAND >= orders {
+            self.commands_unread = 0;
+            self.compare();
+        }
+        outcome
+    }
+
+    /// The events of the last command.
+    pub(crate) fn told(&self) -> &[Event] {
+        &self.sink.told
+    }
+
+    /// What is read at the front, and costs the same in every book.
+    fn compare_heads(&self) {
+        let (book, model) = (&self.book, &self.model);
+        assert_eq!(book.phase(), model.phase());
+        assert_eq!(book.phase(), self.follower.phase);
+        assert_eq!(book.now(), model.now());
+        assert_eq!(book.last_trade(), model.last_trade());
+        assert_eq!(book.last_trade(), self.follower.last_trade);
+        assert_eq!(book.order_count(), model.resting_count());
+        assert_eq!(book.level_count(), self.sink.level_count());
+        for side in Side::BOTH {
+            assert_eq!(book.best(side), self.sink.best(side));
+        }
+    }
+
+    /// All that can be read out of the book, and its invariants.
+    pub(crate) fn compare(&mut self) {
+        let (book, model) = (&self.book, &self.model);
+        assert_eq!(book.check(), Ok(()));
+        for side in Side::BOTH {
+            let queue: Vec<_> = book.orders(side).collect();
+            assert_eq!(queue, model.queue(side).collect::<Vec<_>>());
+            assert_eq!(queue, self.follower.queue(side));
+            let levels: Vec<_> = book.levels(side).collect();
+            assert_eq!(levels, levels_of(&queue));
+            assert_eq!(levels, self.sink.levels(side));
+            let waiting: Vec<_> = book.waiting(side).collect();
+            assert_eq!(waiting, model.waiting(side).collect::<Vec<_>>());
+            assert_eq!(waiting, self.follower.waiting(side));
+            let ids =
+                queue.iter().map(|order| order.id).chain(waiting.iter().map(|order| order.id));
+            ids.for_each(|id| assert_eq!(book.order(id), model.order(id)));
+        }
+        // The model tries every price on every order.
+        self.orders_read += ORDERS_PER_COMMAND;
+        if self.orders_read >= model.resting_count() {
+            self.orders_read = 0;
+            assert_eq!(book.indicative(), model.indicative());
+        }
+        self.compare_hash();
+    }
+
+    /// One state, one hash: neither two hashes for a state nor two states for a hash.
+    fn compare_hash(&mut self) {
+        let (hash, digest) = (self.book.state_hash(), self.model.digest());
+        let [by_hash, by_digest] = &mut self.states;
+        let known = *by_hash.entry(hash).or_insert(digest);
+        assert_eq!(known, digest, "two states have one hash");
+        let known = *by_digest.entry(digest).or_insert(hash);
+        assert_eq!(known, hash, "one state has two hashes");
+    }
+
+    /// Goes on with the book that comes back from the bytes of this one. Returns whether the state
+    /// could also be made by other commands, and was compared with that.
+    pub(crate) fn restore(&mut self) -> bool {
+        let mut bytes = Vec::new();
+        self.book.encode(&mut bytes);
+        self.seed = self.seed.wrapping_add(1);
+        // The mode comes with the bytes.
+        let config =
+            BookConfig { self_trade: SelfTrade::Allow, orders: 8, levels: 8, seed: self.seed };
+        let restored = Book::decode(&bytes, config).expect("it reads what it wrote");
+        assert_eq!(restored.state_hash(), self.book.state_hash(), "of the decoded book");
+        self.book = restored;
+        self.compare_heads();
+        self.compare();
+        let mut again = Vec::new();
+        self.book.encode(&mut again);
+        assert_eq!(again, bytes, "bytes of one state");
+        let Some(commands) = self.model.rebuild() else { return false };
+        let mut rebuilt = Book::new(BookConfig { self_trade: self.self_trade, ..config });
+        for command in &commands {
+            let outcome = rebuilt.apply(command, &mut Discard);
+            assert_eq!(outcome.reject, None, "`{}` of a rebuild", command_text(command));
+        }
+        assert_eq!(rebuilt.state_hash(), self.book.state_hash(), "of the rebuilt book");
+        true
+    }
+}
+
+fn id_of(command: &Command) -> Option<OrderId> {
+    match *command {
+        Command::New(new) | Command::NewWith(new, _) => Some(new.id),
+        Command::Cancel { id } | Command::Reduce { id, .. } | Command::Replace { id, .. } => {
+            Some(id)
+        }
+        Command::MassCancel { .. }
+        | Command::Expire { .. }
+        | Command::SetPhase { .. }
+        | Command::Uncross { .. } => None,
+    }
+}
+
+/// The levels that a queue makes.
+fn levels_of(queue: &[RestingOrder]) -> Vec<LevelDepth> {
+    let same_price = |a: &RestingOrder, b: &RestingOrder| a.price == b.price;
+    let sum = |level: &[RestingOrder]| LevelDepth {
+        side: level[0].side,
+        price: level[0].price,
+        qty: Lots(level.iter().map(|order| order.qty.0).sum()),
+        orders: u32::try_from(level.len()).expect("a level of a test"),
+    };
+    queue.chunk_by(same_price).map(sum).collect()
+}
