@@ -186,7 +186,7 @@ impl Draw {
 
     /// The id of a live order, most of the time.
     fn live_id(&mut self, book: &Naive) -> OrderId {
-        let live = book.resting_count() + book.waiting_count();
+        let live = book.order_count();
         if live == 0 || self.dice.chance(100) {
             return self.id();
         }

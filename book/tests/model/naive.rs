@@ -60,7 +60,7 @@ struct Order {
 struct Stop {
     trigger: Ticks,
     tif: TimeInForce,
-    self_trade: SelfTrade,
+    self_trade: Option<SelfTrade>,
 }
 
 impl Naive {
@@ -123,12 +123,9 @@ impl Naive {
         Some((live, terms))
     }
 
-    pub(crate) fn resting_count(&self) -> usize {
-        self.resting.iter().map(Vec::len).sum()
-    }
-
-    pub(crate) fn waiting_count(&self) -> usize {
-        self.stops.iter().chain(&self.markets).map(Vec::len).sum()
+    /// Number of live orders.
+    pub(crate) fn order_count(&self) -> usize {
+        self.live().count()
     }
 
     /// The ids of all live orders, in no order of use.

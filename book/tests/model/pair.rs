@@ -6,8 +6,8 @@ use crate::follower::Follower;
 use crate::naive::Naive;
 use crate::script::command_text;
 use book::{
-    Book, BookConfig, Command, Discard, Event, LevelDepth, Lots, OrderId, Outcome, Phase,
-    RestingOrder, SelfTrade, Side,
+    Book, BookConfig, Command, Discard, Event, LevelDepth, Lots, OrderId, Outcome, RestingOrder,
+    SelfTrade, Side,
 };
 use std::collections::HashMap;
 
@@ -67,8 +67,7 @@ impl Pair {
             assert_eq!(self.book.order(id), self.model.order(id), "order of `{}`", text());
         }
         self.commands_unread += 1;
-        let orders = self.model.resting_count() + self.model.waiting_count();
-        if self.commands_unread * ORDERS_PER_COMMAND >= orders {
+        if self.commands_unread * ORDERS_PER_COMMAND >= self.model.order_count() {
             self.commands_unread = 0;
             self.compare();
         }
@@ -88,7 +87,7 @@ impl Pair {
         assert_eq!(book.now(), model.now());
         assert_eq!(book.last_trade(), model.last_trade());
         assert_eq!(book.last_trade(), self.follower.last_trade);
-        assert_eq!(book.order_count(), model.resting_count());
+        assert_eq!(book.order_count(), model.order_count());
         assert_eq!(book.level_count(), self.sink.level_count());
         for side in Side::BOTH {
             assert_eq!(book.best(side), self.sink.best(side));
@@ -115,7 +114,7 @@ impl Pair {
         }
         // The model tries every price on every order.
         self.orders_read += ORDERS_PER_COMMAND;
-        if self.orders_read >= model.resting_count() {
+        if self.orders_read >= model.order_count() {
             self.orders_read = 0;
             assert_eq!(book.indicative(), model.indicative());
         }

@@ -43,8 +43,7 @@ impl Naive {
         }
         events.push(Event::Accepted { id: Some(id) });
         self.cut(&old, old.open, Cut::Replaced, events);
-        let entry =
-            Entry { tif: TimeInForce::Gtc, self_trade: self_trade.unwrap_or(self.self_trade) };
+        let entry = Entry { tif: TimeInForce::Gtc, self_trade };
         let new = Order { limit: Some(price), open: qty.0, slice: qty.0, ..old };
         let Some(Stop { trigger, .. }) = old.stop else {
             return Ok(self.arrive(new, entry, events));

@@ -10,7 +10,8 @@ use book::{
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tif: TimeInForce,
-    pub(super) self_trade: SelfTrade,
+    /// The order's own mode; the book's when `None`.
+    pub(super) self_trade: Option<SelfTrade>,
 }
 
 impl Naive {
@@ -22,7 +23,7 @@ impl Naive {
     ) -> Result<Outcome, Reject> {
         self.judge(new, terms)?;
         events.push(Event::Accepted { id: Some(new.id) });
-        let entry = Entry { tif: new.tif, self_trade: new.self_trade.unwrap_or(self.self_trade) };
+        let entry = Entry { tif: new.tif, self_trade: new.self_trade };
         let order = Order {
             id: new.id,
             user: new.user,
@@ -154,6 +155,7 @@ impl Naive {
 
     /// Trades with the first order of the other side while it is within the limit.
     fn trade(&mut self, mut taker: Order, entry: Entry, events: &mut Vec<Event>) -> Outcome {
+        let mode = entry.self_trade.unwrap_or(self.self_trade);
         let (mut filled, mut prevented) = (0, 0);
         while taker.open > 0 {
             let first = self.resting[taker.side.opposite() as usize].first().copied();
@@ -163,8 +165,8 @@ impl Naive {
             };
             let smaller = taker.open.min(maker.slice);
             let own = maker.user == taker.user && taker.user != User(0);
-            if own && entry.self_trade != SelfTrade::Allow {
-                let cut = self.prevent(&maker, taker.open, entry.self_trade, events);
+            if own && mode != SelfTrade::Allow {
+                let cut = self.prevent(&maker, taker.open, mode, events);
                 taker.open -= cut;
                 prevented += cut;
                 continue;

@@ -28,7 +28,7 @@ impl Naive {
                 limit: order.limit,
                 qty: Lots(order.open),
                 tif: order.stop.map_or(TimeInForce::Gtc, |stop| stop.tif),
-                self_trade: order.stop.map(|stop| stop.self_trade),
+                self_trade: order.stop.and_then(|stop| stop.self_trade),
             };
             let stop = order.stop.map(|stop| stop.trigger);
             Command::NewWith(new, Terms { display: order.display, stop, expires: order.expires })

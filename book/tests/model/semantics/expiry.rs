@@ -9,7 +9,7 @@ fn orders_go_when_their_time_has_come() {
     check(&format!("{orders} expire 10"), "ok; cut 1 5@100 expired", "b100 2=4, b99 3=3");
     check(
         &format!("{orders} expire 18446744073709551615"),
-        { "ok; cut 1 5@100 expired; cut 3 3@99 expired" },
+        "ok; cut 1 5@100 expired; cut 3 3@99 expired",
         "b100 2=4",
     );
     check_outcome(&format!("{orders} expire 11"), [0, 0, 8]);

@@ -4,9 +4,11 @@ use super::check;
 
 #[test]
 fn the_ends_of_the_range_are_ids() {
-    check("b 5@100 #0; b 5@100 #MAX; cancel #0", "ok; cut 0 5@100 asked", {
-        "b100 18446744073709551615=5"
-    });
+    check(
+        "b 5@100 #0; b 5@100 #MAX; cancel #0",
+        "ok; cut 0 5@100 asked",
+        "b100 18446744073709551615=5",
+    );
     check("b 5@100 #MAX; s 5@100 #0", "ok; 18446744073709551615/0 5@100", "");
     check("b 5@100 #MAX stop100; b 1@1 #MAX", "no2", "b^100 18446744073709551615=5");
 }

@@ -7,9 +7,11 @@ use book::{LOTS_MAX, LevelDepth, Lots, SelfTrade, Side, TICKS_MAX, Ticks};
 #[test]
 fn orders_rest_and_trade_at_both_ends_of_the_prices() {
     check("b 5@1 #1; s 5@MAX #2; s 2@1 #3", "ok; 1[3]/3 2@1", "b1 1=3, s4503599627370496 2=5");
-    check("s 5@MAX #2; b 6@MAX #3", "ok; 2/3[1] 5@4503599627370496; rest 3 1@4503599627370496", {
-        "b4503599627370496 3=1"
-    });
+    check(
+        "s 5@MAX #2; b 6@MAX #3",
+        "ok; 2/3[1] 5@4503599627370496; rest 3 1@4503599627370496",
+        "b4503599627370496 3=1",
+    );
     check("s 5@1 #2; b 6@1 #3", "ok; 2/3[1] 5@1; rest 3 1@1", "b1 3=1");
     check(
         "b 1@1 #1 stopMAX; s 1@MAX #2 stop1; s 1@MAX #3; b 1@MAX #4",

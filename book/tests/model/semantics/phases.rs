@@ -22,12 +22,16 @@ fn a_halted_book_lets_orders_go() {
     let rest = "b100 1=5 2=2+7";
     check(&format!("{halted} cancel #1"), "ok; cut 1 5@100 asked", "halted: b100 2=2+7, s^80 3=5");
     check(&format!("{halted} cancel #3"), "ok; cut 3 5 asked", &format!("halted: {rest}"));
-    check(&format!("{halted} reduce #2 8"), "ok; cut 2[1] 8@100 asked", {
-        "halted: b100 1=5 2=1, s^80 3=5"
-    });
-    check(&format!("{halted} mass u7"), "ok; cut 1 5@100 asked; cut 3 5 asked", {
-        "halted: b100 2=2+7"
-    });
+    check(
+        &format!("{halted} reduce #2 8"),
+        "ok; cut 2[1] 8@100 asked",
+        "halted: b100 1=5 2=1, s^80 3=5",
+    );
+    check(
+        &format!("{halted} mass u7"),
+        "ok; cut 1 5@100 asked; cut 3 5 asked",
+        "halted: b100 2=2+7",
+    );
     check(&format!("{halted} expire 4"), "ok; cut 3 5 expired", &format!("halted: {rest}"));
 }
 
@@ -57,21 +61,31 @@ fn orders_collect_in_an_auction() {
 #[test]
 fn orders_of_an_auction_can_be_changed_and_cancelled() {
     let auction = "phase auction; b 5@100 #1 u7; s 5@90 #2; s 4@mkt #3 u7; b 3@mkt #4;";
-    check(&format!("{auction} cancel #3"), "ok; cut 3 4 asked", {
-        "auction: b100 1=5, s90 2=5, b^ 4=3"
-    });
-    check(&format!("{auction} reduce #3 1"), "ok; cut 3[3] 1 asked", {
-        "auction: b100 1=5, s90 2=5, b^ 4=3, s^ 3=3"
-    });
-    check(&format!("{auction} reduce #1 1"), "ok; cut 1[4] 1@100 asked", {
-        "auction: b100 1=4, s90 2=5, b^ 4=3, s^ 3=4"
-    });
-    check(&format!("{auction} mass u7"), "ok; cut 1 5@100 asked; cut 3 4 asked", {
-        "auction: s90 2=5, b^ 4=3"
-    });
-    check(&format!("{auction} phase halted; cancel #4"), "ok; cut 4 3 asked", {
-        "halted: b100 1=5, s90 2=5, s^ 3=4"
-    });
+    check(
+        &format!("{auction} cancel #3"),
+        "ok; cut 3 4 asked",
+        "auction: b100 1=5, s90 2=5, b^ 4=3",
+    );
+    check(
+        &format!("{auction} reduce #3 1"),
+        "ok; cut 3[3] 1 asked",
+        "auction: b100 1=5, s90 2=5, b^ 4=3, s^ 3=3",
+    );
+    check(
+        &format!("{auction} reduce #1 1"),
+        "ok; cut 1[4] 1@100 asked",
+        "auction: b100 1=4, s90 2=5, b^ 4=3, s^ 3=4",
+    );
+    check(
+        &format!("{auction} mass u7"),
+        "ok; cut 1 5@100 asked; cut 3 4 asked",
+        "auction: s90 2=5, b^ 4=3",
+    );
+    check(
+        &format!("{auction} phase halted; cancel #4"),
+        "ok; cut 4 3 asked",
+        "halted: b100 1=5, s90 2=5, s^ 3=4",
+    );
 }
 
 #[test]

@@ -15,9 +15,11 @@ fn a_stop_waits_until_a_trade_reaches_it() {
     check("b 5@mkt #1 stop1", "ok; wait 1 5^1", "b^1 1=5");
     check("s 5@mkt #1 stopMAX", "ok; wait 1 5^4503599627370496", "s^4503599627370496 1=5");
     // An order that rests, or a price that is only quoted, triggers nothing.
-    check("b 5@99 #1 stop101; s 1@105 #2; b 1@104 #3", "ok; rest 3 1@104", {
-        "b104 3=1, s105 2=1, b^101 1=5"
-    });
+    check(
+        "b 5@99 #1 stop101; s 1@105 #2; b 1@104 #3",
+        "ok; rest 3 1@104",
+        "b104 3=1, s105 2=1, b^101 1=5",
+    );
 }
 
 #[test]
@@ -192,9 +194,11 @@ fn a_triggered_stop_is_judged_as_it_enters() {
 fn a_stop_has_its_own_self_trade_mode() {
     let setup = "s 1@100 #91; s 2@101 #92 u7;";
     let newest = "ok; 91/9 1@100; trigger 1; cut 1 3 selftrade";
-    check(&format!("{setup} b 3@101 #1 u7 stop100 newest; b 1@100 #9 u7 oldest"), newest, {
-        "s101 92=2"
-    });
+    check(
+        &format!("{setup} b 3@101 #1 u7 stop100 newest; b 1@100 #9 u7 oldest"),
+        newest,
+        "s101 92=2",
+    );
     let own = format!("{setup} b 3@101 #1 u7 stop100; b 1@100 #9 u7 oldest");
     check_in(SelfTrade::CancelNewest, &own, newest, "s101 92=2");
 }

@@ -98,9 +98,11 @@ fn nothing_trades_when_nobody_meets() {
     check_price(None, "b 5@99 #1; b 5@mkt #2", None);
     check_price(Some(100), "s 5@mkt #1", None);
     check_price(None, "b 5@99 #1", None);
-    check("phase auction; b 5@99 #1; s 5@100 #2; uncross continuous", "ok; phase continuous", {
-        "b99 1=5, s100 2=5"
-    });
+    check(
+        "phase auction; b 5@99 #1; s 5@100 #2; uncross continuous",
+        "ok; phase continuous",
+        "b99 1=5, s100 2=5",
+    );
     check("phase auction; uncross halted", "ok; phase halted", "halted: ");
 }
 
