@@ -1,9 +1,10 @@
-//! Pre-sized storage with stable 32-bit slots, for orders, levels and ladder chunks.
+//! Pre-sized storage with stable 32-bit slots, for orders, levels and what belongs to them.
 //!
 //! A freed slot is used again before a new one, the last freed first, as its cache line is the
-//! warmest. [`Arena::remove`] hands the value out as it frees the slot: state can't be read after
+//! warmest; free slots are linked through the values themselves, so freeing touches no other
+//! memory. [`Arena::remove`] hands the value out as it frees the slot: state can't be read after
 //! it is gone. Within the capacity given at the start nothing is allocated; beyond it the arena
-//! grows and counts that.
+//! grows and counts that. An arena that empties starts again at its first slot.
 
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
@@ -18,18 +19,33 @@ impl<T> Slot<T> {
     /// No slot.
     pub(crate) const NONE: Slot<T> = Slot { at: u32::MAX, of: PhantomData };
 
+    /// The slot with this number.
+    #[inline]
+    pub(crate) fn new(at: u32) -> Slot<T> {
+        Slot { at, of: PhantomData }
+    }
+
+    /// Its number.
+    #[inline]
+    pub(crate) fn number(self) -> u32 {
+        self.at
+    }
+
     /// Whether this is [`Slot::NONE`].
+    #[inline]
     pub(crate) fn is_none(self) -> bool {
         self.at == u32::MAX
     }
 
     /// `None` for [`Slot::NONE`].
+    #[inline]
     pub(crate) fn some(self) -> Option<Slot<T>> {
         (!self.is_none()).then_some(self)
     }
 }
 
 impl<T> Clone for Slot<T> {
+    #[inline]
     fn clone(&self) -> Slot<T> {
         *self
     }
@@ -38,6 +54,7 @@ impl<T> Clone for Slot<T> {
 impl<T> Copy for Slot<T> {}
 
 impl<T> PartialEq for Slot<T> {
+    #[inline]
     fn eq(&self, other: &Slot<T>) -> bool {
         self.at == other.at
     }
@@ -51,47 +68,78 @@ impl<T> std::fmt::Debug for Slot<T> {
     }
 }
 
+/// A value that can hold the next free slot while it is free itself.
+pub(crate) trait Stored: Copy {
+    /// Marks the value as free, with the slot that becomes free after it.
+    fn free(&mut self, next: Slot<Self>);
+    /// The slot that [`Stored::free`] put there.
+    fn next_free(&self) -> Slot<Self>;
+}
+
 /// Values at stable slots.
 pub(crate) struct Arena<T> {
     items: Vec<T>,
-    free: Vec<Slot<T>>,
+    first_free: Slot<T>,
+    len: u32,
     growths: u32,
 }
 
-impl<T: Copy> Arena<T> {
+impl<T: Stored> Arena<T> {
     /// Room for `capacity` values.
     pub(crate) fn new(capacity: usize) -> Arena<T> {
-        let (items, free) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
-        Arena { items, free, growths: 0 }
+        let items = Vec::with_capacity(capacity);
+        Arena { items, first_free: Slot::NONE, len: 0, growths: 0 }
     }
 
     /// Stores a value.
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Slot<T> {
-        if let Some(slot) = self.free.pop() {
-            self[slot] = value;
+        self.len += 1;
+        let slot = self.first_free;
+        if let Some(free) = self.items.get_mut(slot.at as usize) {
+            self.first_free = free.next_free();
+            *free = value;
             return slot;
         }
         if self.items.len() == self.items.capacity() {
             self.grow();
         }
-        let at = u32::try_from(self.items.len()).expect("callers stop at ORDERS_MAX, below 2^32");
+        // Callers stop at ORDERS_MAX, below 2^32.
+        let at = self.items.len() as u32;
         self.items.push(value);
-        Slot { at, of: PhantomData }
+        Slot::new(at)
     }
 
     /// Takes a value out; its slot may be used again.
     #[inline]
     pub(crate) fn remove(&mut self, slot: Slot<T>) -> T {
-        let value = self[slot];
-        self.free.push(slot);
-        assert!(self.free.len() <= self.items.len(), "a slot was freed twice");
+        let stored = &mut self.items[slot.at as usize];
+        let value = *stored;
+        stored.free(self.first_free);
+        self.first_free = slot;
+        assert!(self.len > 0, "a slot was freed twice");
+        self.len -= 1;
+        if self.len == 0 {
+            self.items.clear();
+            self.first_free = Slot::NONE;
+        }
         value
     }
 
     /// Values stored.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.items.len() - self.free.len()
+        self.len as usize
+    }
+
+    /// Slots in use or free: what a scan has to look at.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (Slot<T>, &T)> {
+        (0u32..).zip(&self.items).map(|(at, item)| (Slot::new(at), item))
+    }
+
+    /// Values there is room for without growing.
+    pub(crate) fn capacity(&self) -> usize {
+        self.items.capacity()
     }
 
     /// How often the capacity was exceeded.
@@ -101,9 +149,12 @@ impl<T: Copy> Arena<T> {
 
     /// Makes room for at least `capacity` values in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
-        self.items.reserve(capacity.saturating_sub(self.items.len()));
-        let free_max = self.items.capacity();
-        self.free.reserve(free_max.saturating_sub(self.free.len()));
+        self.items.reserve_exact(capacity.saturating_sub(self.items.len()));
+    }
+
+    /// Gives the memory beyond `capacity` back. For an empty arena.
+    pub(crate) fn shrink_to(&mut self, capacity: usize) {
+        self.items.shrink_to(capacity);
     }
 
     #[cold]
@@ -133,47 +184,76 @@ impl<T> IndexMut<Slot<T>> for Arena<T> {
 mod tests {
     use super::*;
 
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    struct Word(u32);
+
+    impl Stored for Word {
+        fn free(&mut self, next: Slot<Word>) {
+            self.0 = next.number();
+        }
+
+        fn next_free(&self) -> Slot<Word> {
+            Slot::new(self.0)
+        }
+    }
+
     #[test]
     fn slots_are_stable_and_used_again_last_freed_first() {
-        let mut arena = Arena::new(2);
-        let [a, b] = [10, 20].map(|value| arena.insert(value));
-        assert_eq!((arena[a], arena[b], arena.len()), (10, 20, 2));
-        assert_eq!(arena.remove(a), 10);
-        assert_eq!(arena.remove(b), 20);
-        assert_eq!(arena.insert(30), b);
-        assert_eq!(arena.insert(40), a);
-        assert_eq!((arena[a], arena[b], arena.growths()), (40, 30, 0));
+        let mut arena = Arena::new(3);
+        let [a, b, c] = [10, 20, 30].map(|value| arena.insert(Word(value)));
+        assert_eq!((arena[a], arena[b], arena.len()), (Word(10), Word(20), 3));
+        assert_eq!(arena.remove(a), Word(10));
+        assert_eq!(arena.remove(b), Word(20));
+        assert_eq!(arena.insert(Word(40)), b);
+        assert_eq!(arena.insert(Word(50)), a);
+        assert_eq!((arena[a], arena[b], arena[c]), (Word(50), Word(40), Word(30)));
+        assert_eq!((arena.growths(), arena.capacity()), (0, 3));
+    }
+
+    #[test]
+    fn an_emptied_arena_starts_again() {
+        let mut arena = Arena::new(4);
+        let slots = [1, 2, 3].map(|value| arena.insert(Word(value)));
+        for slot in slots {
+            arena.remove(slot);
+        }
+        assert_eq!((arena.len(), arena.slots().count()), (0, 0));
+        assert_eq!(arena.insert(Word(4)), slots[0]);
     }
 
     #[test]
     fn growth_is_counted_and_keeps_slots() {
         let mut arena = Arena::new(0);
-        let slots: Vec<_> = (0..100).map(|value| arena.insert(value)).collect();
-        assert!(slots.iter().enumerate().all(|(value, slot)| arena[*slot] == value));
+        let slots: Vec<_> = (0..100).map(|value| arena.insert(Word(value))).collect();
+        assert!((0..).zip(&slots).all(|(value, slot)| arena[*slot] == Word(value)));
         assert!((1..10).contains(&arena.growths()), "{}", arena.growths());
         let before = arena.growths();
-        assert!(arena.free.capacity() >= arena.items.capacity(), "freeing must not allocate");
         arena.reserve(1000);
-        assert!(arena.free.capacity() >= arena.items.capacity(), "freeing must not allocate");
         (100..1000).for_each(|value| {
-            arena.insert(value);
+            arena.insert(Word(value));
         });
         assert_eq!(arena.growths(), before);
+        assert!(arena.slots().map(|(_, word)| word.0).eq(0..1000));
+        (0..1000).for_each(|at| {
+            arena.remove(Slot::new(at));
+        });
+        arena.shrink_to(10);
+        assert_eq!(arena.capacity(), 10);
     }
 
     #[test]
-    #[should_panic(expected = "freed twice")]
+    #[should_panic]
     fn freeing_an_empty_arena_twice_is_noticed() {
         let mut arena = Arena::new(1);
-        let slot = arena.insert(1);
+        let slot = arena.insert(Word(1));
         arena.remove(slot);
         arena.remove(slot);
     }
 
     #[test]
     fn no_slot_is_none() {
-        assert!(Slot::<u8>::NONE.is_none() && Slot::<u8>::NONE.some().is_none());
-        let slot = Arena::new(1).insert(1u8);
+        assert!(Slot::<Word>::NONE.is_none() && Slot::<Word>::NONE.some().is_none());
+        let slot = Arena::new(1).insert(Word(1));
         assert_eq!(slot.some(), Some(slot));
         assert_eq!(format!("{slot:?}"), "#0");
     }

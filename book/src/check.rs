@@ -2,9 +2,11 @@
 
 use crate::arena::Slot;
 use crate::book::Book;
+use crate::command::Phase;
+use crate::hash;
 use crate::index::Probe;
-use crate::level::Level;
-use crate::units::{OrderId, Side, Ticks};
+use crate::level::{Kind, Level};
+use crate::units::{Lots, OrderId, Side, Ticks};
 
 /// An invariant that does not hold: a defect of this crate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -37,6 +39,31 @@ pub enum Broken {
         /// The order.
         id: OrderId,
     },
+    /// Terms are not those of their order, or its place does not fit them.
+    #[error("the terms of order {id:?} do not fit it")]
+    Terms {
+        /// The order.
+        id: OrderId,
+    },
+    /// Terms of orders that are not there, expiries out of order, or a wrong number of stops.
+    #[error("{held} terms are held, {queued} orders have some, {stops} stops are counted")]
+    TermsCount {
+        /// Terms held.
+        held: usize,
+        /// Orders in queues that have terms.
+        queued: usize,
+        /// Stops that the book counts.
+        stops: u32,
+    },
+    /// The hash that was kept is not that of the state, or something is left over that continuous
+    /// trading never leaves.
+    #[error("the state hashes to {found:016x}, {kept:016x} was kept")]
+    State {
+        /// The part of the hash that was kept.
+        kept: u64,
+        /// The same, computed anew.
+        found: u64,
+    },
     /// The index, the arenas and the queues hold different numbers of orders or levels.
     #[error("queues hold {queued} orders, the index {indexed}, the arena {stored}")]
     Count {
@@ -50,56 +77,114 @@ pub enum Broken {
 }
 
 impl Book {
-    /// Checks every invariant: sides not crossed, ladders in order, level sums equal to order sums,
-    /// no empty level or order, queues linked both ways, index and queues in agreement.
+    /// Checks every invariant: sides not crossed while the book trades, ladders in order, level sums
+    /// equal to order sums, no empty level or order, queues linked both ways, index, queues and
+    /// terms in agreement, and the hash that of the state.
     pub fn check(&self) -> Result<(), Broken> {
-        if let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell))
+        if self.phase == Phase::Continuous
+            && let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell))
             && bid.price >= ask.price
         {
             return Err(Broken::Crossed { bid: bid.price, ask: ask.price });
         }
-        let mut queued = 0;
+        let mut seen = Seen::default();
         for side in Side::BOTH {
-            let ladder = &self.ladders[side as usize];
-            if !ladder.is_sound() {
-                return Err(Broken::Ladder { side });
-            }
-            for (rank, at) in ladder.iter() {
-                let level = &self.levels[at];
-                if level.rank != rank || level.side() != side {
-                    return Err(Broken::Level { side, price: rank.price(side) });
+            let ladders = [(&self.ladders, Kind::Priced), (&self.stops, Kind::Stop)];
+            for (ladder, kind) in ladders.map(|(pair, kind)| (&pair[side as usize], kind)) {
+                if !ladder.is_sound(&self.queues.levels) {
+                    return Err(Broken::Ladder { side });
                 }
-                queued += self.check_level(at)?;
+                for rank in ladder.ranks() {
+                    let at = ladder.level(rank, &self.queues.levels);
+                    let level = &self.queues.levels[at];
+                    if (level.rank, level.side(), level.kind()) != (rank, side, kind) {
+                        return Err(Broken::Level { side, price: level.price() });
+                    }
+                    self.check_level(at, &mut seen)?;
+                }
+            }
+            if let Some(at) = self.collected[side as usize].some() {
+                self.check_level(at, &mut seen)?;
             }
         }
-        let levels: usize = self.ladders.iter().map(|ladder| ladder.len()).sum();
-        let (indexed, stored) = (self.index.len(), self.orders.len());
-        if queued != indexed || queued != stored || levels != self.levels.len() {
+        let (indexed, stored) = (self.index.len(), self.queues.orders.len());
+        let queued = seen.orders;
+        if queued != indexed || queued != stored || seen.levels != self.queues.levels.len() {
             return Err(Broken::Count { queued, indexed, stored });
+        }
+        self.check_terms(&seen)?;
+        let between = self.phase == Phase::Continuous
+            && (self.reach.is_some() || self.collected != [Slot::NONE; 2]);
+        if seen.hash != self.queues.hash || between {
+            return Err(Broken::State { kept: self.queues.hash, found: seen.hash });
         }
         Ok(())
     }
 
-    /// Checks a level and its queue; returns the number of its orders.
-    fn check_level(&self, at: Slot<Level>) -> Result<usize, Broken> {
-        let level = &self.levels[at];
-        let (mut total, mut count, mut ahead) = (0, 0, Slot::NONE);
-        for slot in self.queue(at) {
-            let order = &self.orders[slot];
-            let found = matches!(self.index.probe(order.id), Probe::Found(_, held) if held == slot);
+    /// Checks a level and its queue.
+    fn check_level(&self, at: Slot<Level>, seen: &mut Seen) -> Result<(), Broken> {
+        let level = &self.queues.levels[at];
+        let (mut total, mut hidden, mut count, mut specials) = (0, 0, 0, 0);
+        let (mut ahead, mut ahead_id) = (Slot::NONE, None);
+        for slot in self.queues.queue(at) {
+            let order = &self.queues.orders[slot];
+            let found = matches!(self.probe(order.id), Probe::Found(_, held) if held == slot);
             let placed = order.level == at && order.ahead == ahead;
-            if !found || !placed || !order.open.in_range() {
+            let special = self.specials.get(order.id);
+            let sized = order.open.0 + special.map_or(0, |special| special.hidden.0);
+            if !found || !placed || order.open == Lots::ZERO || !Lots(sized).in_range() {
                 return Err(Broken::Order { id: order.id });
             }
-            (total, count, ahead) = (total + order.open.0, count + 1, slot);
+            if let Some(special) = special {
+                let waits = special.entry.is_some() == (level.kind() == Kind::Stop);
+                let shown = special.display.is_none_or(|show| order.open <= show);
+                let shows = shown || level.kind() == Kind::Stop;
+                if !waits || !shows || special.order != slot || special.side != level.side() {
+                    return Err(Broken::Terms { id: order.id });
+                }
+                (hidden, specials) = (hidden + special.hidden.0, specials + 1);
+            } else if level.kind() == Kind::Stop {
+                return Err(Broken::Terms { id: order.id });
+            }
+            let number = hash::of_order(order, level.place(), ahead_id);
+            seen.hash = seen.hash.wrapping_add(number);
+            (total, count, ahead, ahead_id) =
+                (total + order.open.0, count + 1, slot, Some(order.id));
         }
-        let summed = total == level.total.0 && count == level.count as usize;
+        seen.orders += count;
+        seen.levels += 1;
+        seen.specials += specials as usize;
+        seen.stops += if level.kind() == Kind::Stop { count } else { 0 };
+        let summed = total == level.total.0
+            && count == level.count as usize
+            && specials == level.specials()
+            && hidden == self.specials.hidden_at(at).0;
         if summed && count > 0 && level.last == ahead {
-            Ok(count)
+            Ok(())
         } else {
             Err(Broken::Level { side: level.side(), price: level.price() })
         }
     }
+
+    /// Checks that the terms are those of orders that are there.
+    fn check_terms(&self, seen: &Seen) -> Result<(), Broken> {
+        let counted = self.specials.len() == seen.specials;
+        if !counted || !self.specials.is_sound() || self.stops_waiting as usize != seen.stops {
+            let (held, queued) = (self.specials.len(), seen.specials);
+            return Err(Broken::TermsCount { held, queued, stops: self.stops_waiting });
+        }
+        Ok(())
+    }
+}
+
+/// What a walk through all queues has met.
+#[derive(Default)]
+struct Seen {
+    orders: usize,
+    levels: usize,
+    specials: usize,
+    stops: usize,
+    hash: u64,
 }
 
 #[cfg(test)]
@@ -108,9 +193,9 @@ mod tests {
     use crate::book::BookConfig;
     use crate::command::{Command, NewOrder};
     use crate::event::Discard;
-    use crate::units::{Lots, Rank, User};
+    use crate::units::{Rank, User};
 
-    /// A sound book: two bids at 100, one at 99, an ask at 102.
+    /// A sound book: two bids at 100, one at 99, an ask at 102, an iceberg at 103, a stop at 110.
     fn sound() -> Book {
         let mut book = Book::new(BookConfig::default());
         for (id, side, price) in
@@ -119,6 +204,10 @@ mod tests {
             let new = NewOrder::limit(OrderId(id), User(1), side, Ticks(price), Lots(5));
             book.apply(&Command::New(new), &mut Discard);
         }
+        let iceberg = NewOrder::limit(OrderId(5), User(1), Side::Sell, Ticks(103), Lots(9));
+        book.apply(&iceberg.with_display(Lots(2)), &mut Discard);
+        let stop = NewOrder::market(OrderId(6), User(1), Side::Buy, Lots(9));
+        book.apply(&stop.with_stop(Ticks(110)), &mut Discard);
         assert_eq!(book.check(), Ok(()));
         book
     }
@@ -133,85 +222,109 @@ mod tests {
     }
 
     fn slot(book: &Book, id: u64) -> Slot<crate::order::Order> {
-        book.resting(OrderId(id)).expect("it rests").1
+        match book.probe(OrderId(id)) {
+            Probe::Found(_, slot) => slot,
+            Probe::Vacant(_) => panic!("it rests"),
+        }
     }
 
     #[test]
-    fn damage_is_found() {
+    fn damage_to_levels_is_found() {
         let level = Broken::Level { side: Side::Buy, price: Ticks(100) };
         let best = |book: &Book| book.ladders[Side::Buy as usize].best_level();
+        let damages: [fn(&mut Level); 4] = [
+            |level| level.total.0 += 1,
+            |level| level.count -= 1,
+            |level| level.last = level.first,
+            |level| level.add_special(),
+        ];
+        for damage in damages {
+            finds(
+                |book| {
+                    let at = best(book);
+                    damage(&mut book.queues.levels[at]);
+                },
+                level,
+            );
+        }
         finds(
             |book| {
                 let at = best(book);
-                book.levels[at].total.0 += 1
+                book.queues.levels[at].rank = Rank(98);
             },
-            level,
-        );
-        finds(
-            |book| {
-                let at = best(book);
-                book.levels[at].count -= 1
-            },
-            level,
-        );
-        finds(
-            |book| {
-                let at = best(book);
-                book.levels[at].rank = Rank(98)
-            },
-            level,
-        );
-        finds(
-            |book| {
-                let at = best(book);
-                book.levels[at].last = book.levels[at].first
-            },
-            level,
-        );
-        let order = |id| Broken::Order { id: OrderId(id) };
-        finds(
-            |book| {
-                let at = slot(book, 1);
-                book.orders[at].open = Lots(0)
-            },
-            order(1),
-        );
-        finds(
-            |book| {
-                let at = slot(book, 2);
-                book.orders[at].ahead = Slot::NONE
-            },
-            order(2),
-        );
-        finds(
-            |book| {
-                let at = slot(book, 2);
-                book.orders[at].id = OrderId(9)
-            },
-            order(9),
-        );
-        finds(
-            |book| {
-                let place = book.place(OrderId(3));
-                book.index.remove(place);
-            },
-            order(3),
-        );
-        finds(
-            |book| {
-                let stray = book.orders[slot(book, 1)];
-                book.orders.insert(stray);
-            },
-            Broken::Count { queued: 4, indexed: 4, stored: 5 },
+            Broken::Ladder { side: Side::Buy },
         );
         finds(|book| book.ladders.swap(0, 1), Broken::Crossed { bid: Ticks(102), ask: Ticks(100) });
         finds(
             |book| {
-                let [bids, asks] = &mut book.ladders;
-                asks.remove(Rank(-102));
-                std::mem::swap(bids, asks);
+                book.phase = Phase::Auction;
+                book.ladders.swap(0, 1);
             },
-            Broken::Level { side: Side::Sell, price: Ticks(-100) },
+            Broken::Level { side: Side::Buy, price: Ticks(102) },
+        );
+    }
+
+    #[test]
+    fn damage_to_orders_is_found() {
+        let order = |id| Broken::Order { id: OrderId(id) };
+        let damages: [(u64, fn(&mut crate::order::Order), u64); 3] = [
+            (1, |order| order.open = Lots(0), 1),
+            (2, |order| order.ahead = Slot::NONE, 2),
+            (2, |order| order.id = OrderId(9), 9),
+        ];
+        for (damaged, damage, found) in damages {
+            finds(
+                |book| {
+                    let at = slot(book, damaged);
+                    damage(&mut book.queues.orders[at]);
+                },
+                order(found),
+            );
+        }
+        finds(|book| book.index.forget(3, slot(book, 3)), order(3));
+        finds(
+            |book| {
+                let stray = book.queues.orders[slot(book, 1)];
+                book.queues.orders.insert(stray);
+            },
+            Broken::Count { queued: 6, indexed: 6, stored: 7 },
+        );
+        let mut book = sound();
+        let at = slot(&book, 1);
+        book.queues.orders[at].user = User(2);
+        assert!(matches!(book.check(), Err(Broken::State { .. })));
+    }
+
+    #[test]
+    fn damage_to_terms_is_found() {
+        finds(
+            |book| {
+                book.specials.change(OrderId(5), |special| special.hidden.0 -= 1);
+            },
+            Broken::Level { side: Side::Sell, price: Ticks(103) },
+        );
+        finds(
+            |book| {
+                book.specials.change(OrderId(5), |special| special.display = Some(Lots(1)));
+            },
+            Broken::Terms { id: OrderId(5) },
+        );
+        finds(
+            |book| {
+                book.specials.change(OrderId(6), |special| special.entry = None);
+            },
+            Broken::Terms { id: OrderId(6) },
+        );
+        finds(
+            |book| {
+                book.specials.remove(OrderId(6));
+            },
+            Broken::Terms { id: OrderId(6) },
+        );
+        finds(|book| book.stops_waiting = 2, Broken::TermsCount { held: 2, queued: 2, stops: 2 });
+        finds(
+            |book| book.reach = Some((Ticks(1), Ticks(2))),
+            Broken::State { kept: sound().queues.hash, found: sound().queues.hash },
         );
     }
 }

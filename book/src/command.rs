@@ -194,6 +194,12 @@ impl NewOrder {
 }
 
 impl TimeInForce {
+    /// Whether what does not trade at once may rest.
+    #[inline]
+    pub(crate) fn may_rest(self) -> bool {
+        matches!(self, TimeInForce::Gtc | TimeInForce::Post)
+    }
+
     /// The value with this byte in the command record.
     pub fn from_byte(byte: u8) -> Option<TimeInForce> {
         use TimeInForce::*;

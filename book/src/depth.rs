@@ -1,11 +1,14 @@
-//! Reading a book out: the touch, levels with their sums (L2), orders in queue order (L3).
+//! Reading a book out: the touch, levels with their sums (L2), orders in queue order (L3), and what
+//! waits.
 
 use crate::arena::Slot;
 use crate::book::Book;
 use crate::command::{Phase, Terms};
 use crate::event::Waiting;
+use crate::hash;
 use crate::index::Probe;
-use crate::level::Level;
+use crate::ladder::Ladder;
+use crate::level::{Kind, Level};
 use crate::order::Order;
 use crate::units::{Lots, OrderId, Side, Ticks, Time, User};
 
@@ -48,123 +51,113 @@ pub enum LiveOrder {
     Waiting(Waiting),
 }
 
+impl LevelDepth {
+    /// What a level that trades shows.
+    #[inline]
+    pub(crate) fn of(level: &Level) -> LevelDepth {
+        let (side, price) = (level.side(), level.price());
+        LevelDepth { side, price, qty: level.total, orders: level.count }
+    }
+}
+
 impl Book {
     /// The best level of a side.
     pub fn best(&self, side: Side) -> Option<LevelDepth> {
-        self.ladders[side as usize].best_level().some().map(|at| self.depth(at))
+        let at = self.ladders[side as usize].best_level().some()?;
+        Some(LevelDepth::of(&self.queues.levels[at]))
     }
 
     /// The levels of a side, the best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelDepth> + '_ {
-        self.ladders[side as usize].iter().map(|(_, at)| self.depth(at))
+        self.slots_of(&self.ladders[side as usize])
+            .map(|at| LevelDepth::of(&self.queues.levels[at]))
     }
 
     /// The orders of a side: the best level first, inside a level as they stand in the queue.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
-        let levels = self.ladders[side as usize].iter();
-        levels.flat_map(|(_, at)| self.queue(at).map(|slot| self.view(slot)))
+        self.slots_of(&self.ladders[side as usize])
+            .flat_map(|at| self.queues.queue(at).map(|slot| self.resting(slot)))
     }
 
-    /// A live order, with the terms it has left.
-    pub fn order(&self, id: OrderId) -> Option<(LiveOrder, Terms)> {
-        match self.index.probe(id) {
-            Probe::Found(_, slot) => Some((LiveOrder::Resting(self.view(slot)), Terms::default())),
-            Probe::Vacant(_) => None,
-        }
-    }
-
-    /// Number of resting orders, both sides.
-    pub fn order_count(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// Number of levels, both sides.
-    pub fn level_count(&self) -> usize {
-        self.levels.len()
-    }
-
-    /// The orders of a level, the one that trades first in front.
-    pub(crate) fn queue(&self, at: Slot<Level>) -> impl Iterator<Item = Slot<Order>> + '_ {
-        let first = self.levels[at].first.some();
-        std::iter::successors(first, |slot| self.orders[*slot].behind.some())
-    }
-
-    fn depth(&self, at: Slot<Level>) -> LevelDepth {
-        let level = &self.levels[at];
-        let (side, price) = (level.side(), level.price());
-        LevelDepth { side, price, qty: level.total, orders: level.count }
-    }
-
-    fn view(&self, slot: Slot<Order>) -> RestingOrder {
-        let Order { id, open, user, level, .. } = self.orders[slot];
-        let level = &self.levels[level];
-        RestingOrder {
-            side: level.side(),
-            id,
-            price: level.price(),
-            qty: open,
-            hidden: Lots::ZERO,
-            user,
-        }
-    }
-}
-
-/// What an uncross would do now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Indicative {
-    /// The one price of its trades.
-    pub price: Ticks,
-    /// Lots that would trade.
-    pub volume: Lots,
-    /// Lots that would be left over at that price: positive of buyers, negative of sellers.
-    pub surplus: i128,
-}
-
-/// Why bytes are no snapshot of a book.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// stub
-    #[error("stub")]
-    Stub,
-}
-
-impl Book {
     /// The orders of a side that wait: stops in the order they would be triggered, then the market
     /// orders that wait for an uncross.
     pub fn waiting(&self, side: Side) -> impl Iterator<Item = Waiting> + '_ {
-        let _ = side;
-        std::iter::empty()
+        let stops = self.slots_of(&self.stops[side as usize]);
+        let levels = stops.chain(self.collected[side as usize].some());
+        levels.flat_map(|at| self.queues.queue(at).map(|slot| self.waits(slot)))
     }
+
+    /// A live order, and the terms it still has.
+    pub fn order(&self, id: OrderId) -> Option<(LiveOrder, Terms)> {
+        let Probe::Found(_, slot) = self.probe(id) else { return None };
+        let (live, stop) = match self.queues.level_of(slot).kind() {
+            Kind::Priced => (LiveOrder::Resting(self.resting(slot)), None),
+            Kind::Stop | Kind::Market => {
+                let waiting = self.waits(slot);
+                (LiveOrder::Waiting(waiting), waiting.stop)
+            }
+        };
+        let special = self.specials.get(id);
+        let (display, expires) = special.map_or((None, None), |held| (held.display, held.expires));
+        Some((live, Terms { display, stop, expires }))
+    }
+
+    /// Number of live orders, resting or waiting, both sides.
+    pub fn order_count(&self) -> usize {
+        self.queues.orders.len()
+    }
+
+    /// Number of price levels, both sides.
+    pub fn level_count(&self) -> usize {
+        self.ladders.iter().map(Ladder::len).sum()
+    }
+
     /// The phase of the book.
     pub fn phase(&self) -> Phase {
-        Phase::Continuous
+        self.phase
     }
+
     /// The price of the last trade.
     pub fn last_trade(&self) -> Option<Ticks> {
-        None
+        self.last_trade
     }
+
     /// The latest moment that [`Command::Expire`](crate::Command::Expire) told.
     pub fn now(&self) -> Time {
-        Time(0)
+        self.now
     }
-    /// What an uncross would do now; `None` when nothing would trade. In any phase.
-    pub fn indicative(&self) -> Option<Indicative> {
-        None
-    }
+
     /// A hash of all that decides what the book does from here on. Two books with the same queues,
     /// waiting orders, terms, phase, moment and last trade have the same hash, however they came
-    /// there. Kept up to date by every command in constant time per order touched.
+    /// there. Every command keeps it up to date, in constant time per order touched.
     pub fn state_hash(&self) -> u64 {
-        0
+        let optional = |price: Option<Ticks>| price.map_or(0, |price| price.0 as u64);
+        let (low, high) = self.reach.unzip();
+        let modes = u64::from(self.phase as u8) << 8 | u64::from(self.self_trade as u8);
+        let last = optional(self.last_trade);
+        let (orders, terms) = (self.queues.hash, self.specials.hash);
+        hash::of_words(&[orders, terms, modes, last, optional(low), optional(high), self.now.0])
     }
-    /// Appends the whole state of the book, versioned.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        out.clear();
+
+    /// The levels of a ladder, the best first.
+    pub(crate) fn slots_of<'a>(
+        &'a self,
+        ladder: &'a Ladder,
+    ) -> impl Iterator<Item = Slot<Level>> + 'a {
+        ladder.ranks().map(|rank| ladder.level(rank, &self.queues.levels))
     }
-    /// Reads a book that [`Book::encode`] wrote, with the capacity of `config`; its self-trade mode
-    /// is that of the bytes. Checks every invariant.
-    pub fn decode(bytes: &[u8], config: crate::BookConfig) -> Result<Book, DecodeError> {
-        let _ = (bytes, config);
-        Err(DecodeError::Stub)
+
+    fn resting(&self, slot: Slot<Order>) -> RestingOrder {
+        let Order { id, open: qty, user, .. } = self.queues.orders[slot];
+        let level = self.queues.level_of(slot);
+        let hidden = self.hidden_of(slot);
+        RestingOrder { side: level.side(), id, price: level.price(), qty, hidden, user }
+    }
+
+    fn waits(&self, slot: Slot<Order>) -> Waiting {
+        let Order { id, open: qty, user, .. } = self.queues.orders[slot];
+        let level = self.queues.level_of(slot);
+        let stop = (level.kind() == Kind::Stop).then(|| level.price());
+        Waiting { id, user, side: level.side(), qty, stop }
     }
 }

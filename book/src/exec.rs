@@ -36,9 +36,6 @@ pub const HEADER_BYTES: usize = 64;
 const MAGIC: [u8; 8] = *b"MECMD01\0";
 const VERSION: u32 = 1;
 
-/// Most orders a file's book is pre-sized for; a file with more commands than this grows its book.
-const PRESIZE_MAX: usize = 1 << 20;
-
 /// Why bytes are no command file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ExecError {
@@ -128,18 +125,32 @@ pub struct ExecReport {
     pub bench: Option<BenchReport>,
 }
 
+/// The most orders and levels a book held at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peak {
+    orders: usize,
+    levels: usize,
+}
+
 /// Runs a command file on an empty book.
 pub fn run(bytes: &[u8]) -> Result<ExecReport, ExecError> {
-    let file = CommandFile::parse(bytes)?;
-    let mut book = file.book();
+    Ok(measure(&CommandFile::parse(bytes)?).0)
+}
+
+/// Runs a command file, with a look at how large the book becomes.
+fn measure(file: &CommandFile<'_>) -> (ExecReport, Peak) {
+    let BookConfig { orders, levels, .. } = BookConfig::default();
+    let (mut book, mut peak) = (file.book(orders, levels), Peak::default());
     let mut tape = Tape { trades: 0, traded_qty: 0, digest: Digest::START };
     let (mut r, mut rejects) = (Digest::START, 0);
     for command in file.commands() {
         let outcome = step(&mut book, &command, &mut tape);
         rejects += u64::from(outcome.reject.is_some());
         feed_outcome(&mut r, &outcome);
+        peak.orders = peak.orders.max(book.order_count());
+        peak.levels = peak.levels.max(book.level_count());
     }
-    Ok(ExecReport {
+    let report = ExecReport {
         cmds: file.len() as u64,
         trades: tape.trades,
         traded_qty: tape.traded_qty,
@@ -151,7 +162,8 @@ pub fn run(bytes: &[u8]) -> Result<ExecReport, ExecError> {
         levels: book.level_count() as u64,
         orders: book.order_count() as u64,
         bench: None,
-    })
+    };
+    (report, peak)
 }
 
 /// Applies a decoded record: what is no command is refused as the book refuses, with an event.
@@ -213,15 +225,9 @@ impl<'a> CommandFile<'a> {
         self.records.iter().map(record::decode)
     }
 
-    /// An empty book for this file.
-    pub fn book(&self) -> Book {
-        let orders = self.len().min(PRESIZE_MAX);
-        Book::new(BookConfig {
-            self_trade: self.self_trade,
-            orders,
-            levels: orders,
-            seed: self.seed,
-        })
+    /// An empty book for this file, with room for so many orders and levels.
+    pub fn book(&self, orders: usize, levels: usize) -> Book {
+        Book::new(BookConfig { self_trade: self.self_trade, orders, levels, seed: self.seed })
     }
 }
 

@@ -1,108 +1,132 @@
-//! Finds a resting order by its id: open addressing, one probe in the usual case.
+//! Finds a stored value by its key: open addressing, one probe in the usual case.
 //!
-//! Ids are what outsiders choose, so the hash is seeded by the owner of the book: chosen ids can't
-//! be made to collide without the seed. Entries stand in the first free place from where their hash
-//! points (linear probing); a removal moves later entries back, so there are no tombstones and a
-//! table that has seen a billion orders is as fast as a new one. At most half of the places are in
-//! use. The table is never read out in its own order: the seed can't show in any result.
+//! An entry is eight bytes: 32 bits of the key's hash and the slot of the value, so that eight
+//! entries share a cache line and the value is looked at only when 32 bits agree. Entries stand in
+//! the first free place from where their hash points (linear probing); a removal moves later
+//! entries back, which needs no look at their values, so there are no tombstones and a table that
+//! has seen a billion keys is as fast as a new one. At most half of the places are in use.
+//!
+//! Keys are what outsiders choose, so the hash is seeded by the owner of the book: chosen keys
+//! can't be made to collide without the seed. The table is never read out in its own order: the
+//! seed can't show in any result.
 
 use crate::arena::Slot;
-use crate::order::Order;
-use crate::units::OrderId;
+use std::marker::PhantomData;
 
-/// A place of the table. Vacant when its slot is [`Slot::NONE`].
-#[derive(Clone, Copy)]
-struct Entry {
-    id: OrderId,
-    slot: Slot<Order>,
-}
+/// A place of the table: hash above, number of the slot plus one below. Zero when vacant.
+type Entry = u64;
 
-const VACANT: Entry = Entry { id: OrderId(0), slot: Slot::NONE };
+const VACANT: Entry = 0;
 
-/// Where an id is, or where it would go. Holds until the table changes.
+/// Where a key is, or where it would go. Holds until the table changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Probe {
-    /// The id's place and its order.
-    Found(Place, Slot<Order>),
-    /// The id is not in the table; this is where to put it.
+pub(crate) enum Probe<T> {
+    /// The key's place and its value.
+    Found(Place, Slot<T>),
+    /// The key is not in the table; this is where to put it.
     Vacant(Place),
 }
 
 /// A place found by [`Index::probe`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place(usize);
+pub(crate) struct Place {
+    at: usize,
+    hash: u32,
+}
 
-/// Slots of orders by id.
-pub(crate) struct Index {
+/// Slots of `T` by a key that each `T` has.
+pub(crate) struct Index<T> {
     /// A power of two, at least twice `len`.
     table: Box<[Entry]>,
+    /// Takes a hash to the place where the search for it starts.
+    shift: u32,
     len: usize,
     seed: u64,
     multiplier: u64,
     growths: u32,
+    of: PhantomData<fn() -> T>,
 }
 
-impl Index {
-    /// Room for `capacity` ids.
-    pub(crate) fn new(capacity: usize, seed: u64) -> Index {
-        // An even multiplier would lose bits of the id.
-        let multiplier = spread(seed.wrapping_add(1)) | 1;
-        let table = vec![VACANT; places(capacity)].into_boxed_slice();
-        Index { table, len: 0, seed: spread(seed), multiplier, growths: 0 }
+impl<T> Index<T> {
+    /// Room for `capacity` keys.
+    pub(crate) fn new(capacity: usize, seed: u64) -> Index<T> {
+        // An even multiplier would lose bits of the key.
+        let (seed, multiplier) = (spread(seed), spread(seed.wrapping_add(1)) | 1);
+        let (table, shift) = vacant(capacity);
+        Index { table, shift, len: 0, seed, multiplier, growths: 0, of: PhantomData }
     }
 
-    /// Where `id` is, or where it would go.
+    /// Where the value with `key` is, or where it would go. `is` tells whether the value of a slot
+    /// has the key; it is asked only about values whose hash agrees.
     #[inline]
-    pub(crate) fn probe(&self, id: OrderId) -> Probe {
-        let mut at = self.home(id);
+    pub(crate) fn probe(&self, key: u64, is: impl Fn(Slot<T>) -> bool) -> Probe<T> {
+        let hash = self.hash(key);
+        let mask = self.table.len() - 1;
+        let mut at = self.home(hash);
         loop {
-            let entry = self.table[at];
-            if entry.slot.is_none() {
-                return Probe::Vacant(Place(at));
+            let entry = self.table[at & mask];
+            if entry == VACANT {
+                return Probe::Vacant(Place { at, hash });
             }
-            if entry.id == id {
-                return Probe::Found(Place(at), entry.slot);
+            if (entry >> 32) as u32 == hash && is(slot_of(entry)) {
+                return Probe::Found(Place { at, hash }, slot_of(entry));
             }
-            at = self.after(at);
+            at = (at + 1) & mask;
         }
     }
 
-    /// Adds an id at the vacant place that [`Index::probe`] gave for it, with no change in between.
+    /// Adds a slot at the vacant place that [`Index::probe`] gave for its key, with no change in
+    /// between.
     #[inline]
-    pub(crate) fn insert(&mut self, place: Place, id: OrderId, slot: Slot<Order>) {
-        assert!(self.table[place.0].slot.is_none(), "the index changed since the probe");
-        self.table[place.0] = Entry { id, slot };
+    pub(crate) fn insert(&mut self, place: Place, slot: Slot<T>) {
+        let entry = &mut self.table[place.at];
+        assert!(*entry == VACANT, "the index changed since the probe");
+        *entry = u64::from(place.hash) << 32 | u64::from(slot.number() + 1);
         self.len += 1;
         if self.len * 2 > self.table.len() {
-            self.grow(self.len * 2);
+            self.grow();
         }
     }
 
     /// Removes what is at a place that [`Index::probe`] found, with no change in between.
     #[inline]
     pub(crate) fn remove(&mut self, place: Place) {
-        let mut hole = place.0;
+        let mask = self.table.len() - 1;
+        let mut hole = place.at & mask;
         let mut at = hole;
         loop {
-            at = self.after(at);
-            let entry = self.table[at];
-            if entry.slot.is_none() {
+            at = (at + 1) & mask;
+            let entry = self.table[at & mask];
+            if entry == VACANT {
                 break;
             }
             // An entry may move back to the hole unless its home lies behind the hole: then a probe
             // for it would start too late to find it.
-            let mask = self.table.len() - 1;
-            let from_home = at.wrapping_sub(self.home(entry.id)) & mask;
+            let from_home = at.wrapping_sub(self.home((entry >> 32) as u32)) & mask;
             if from_home >= at.wrapping_sub(hole) & mask {
-                self.table[hole] = entry;
+                self.table[hole & mask] = entry;
                 hole = at;
             }
         }
-        self.table[hole] = VACANT;
+        self.table[hole & mask] = VACANT;
         self.len -= 1;
     }
 
-    /// Ids in the table.
+    /// Removes the entry of a slot by its key.
+    #[inline]
+    pub(crate) fn forget(&mut self, key: u64, slot: Slot<T>) {
+        match self.probe(key, |held| held == slot) {
+            Probe::Found(place, _) => self.remove(place),
+            Probe::Vacant(_) => unreachable!("what is stored is in the index"),
+        }
+    }
+
+    /// All slots, in an order that means nothing.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot<T>> + '_ {
+        self.table.iter().filter(|entry| **entry != VACANT).map(|entry| slot_of(*entry))
+    }
+
+    /// Keys in the table.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -112,43 +136,66 @@ impl Index {
         self.growths
     }
 
-    /// Makes room for at least `capacity` ids in all.
+    /// Makes room for at least `capacity` keys in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
         if places(capacity) > self.table.len() {
-            self.rebuild(places(capacity));
+            self.rebuild(capacity);
+        }
+    }
+
+    /// Gives the memory beyond `capacity` back. For an empty table.
+    pub(crate) fn shrink_to(&mut self, capacity: usize) {
+        assert!(self.len == 0, "a table in use was shrunk");
+        if places(capacity) < self.table.len() {
+            (self.table, self.shift) = vacant(capacity);
         }
     }
 
     #[cold]
-    fn grow(&mut self, capacity: usize) {
+    fn grow(&mut self) {
         self.growths += 1;
-        self.rebuild(places(capacity));
+        self.rebuild(self.len * 2);
     }
 
-    fn rebuild(&mut self, places: usize) {
-        let old = std::mem::replace(&mut self.table, vec![VACANT; places].into_boxed_slice());
-        for entry in old.iter().filter(|entry| !entry.slot.is_none()) {
-            match self.probe(entry.id) {
-                Probe::Vacant(place) => self.table[place.0] = *entry,
-                Probe::Found(..) => unreachable!("an id was in the index twice"),
+    fn rebuild(&mut self, capacity: usize) {
+        let (table, shift) = vacant(capacity);
+        let old = std::mem::replace(&mut self.table, table);
+        self.shift = shift;
+        let mask = self.table.len() - 1;
+        for entry in old.into_iter().filter(|entry| *entry != VACANT) {
+            let mut at = self.home((entry >> 32) as u32);
+            while self.table[at] != VACANT {
+                at = (at + 1) & mask;
             }
+            self.table[at] = entry;
         }
     }
 
-    /// Where the search for `id` starts.
     #[inline]
-    fn home(&self, id: OrderId) -> usize {
-        let product = u128::from(id.0 ^ self.seed) * u128::from(self.multiplier);
-        let folded = (product >> 64) as u64 ^ product as u64;
-        folded as usize & (self.table.len() - 1)
+    fn hash(&self, key: u64) -> u32 {
+        let product = u128::from(key ^ self.seed) * u128::from(self.multiplier);
+        (((product >> 64) as u64 ^ product as u64) >> 32) as u32
     }
 
-    fn after(&self, at: usize) -> usize {
-        (at + 1) & (self.table.len() - 1)
+    /// Where the search for a hash starts.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        (hash >> self.shift) as usize
     }
 }
 
-/// Places of a table for `capacity` ids: a power of two, at most half of them in use.
+#[inline]
+fn slot_of<T>(entry: Entry) -> Slot<T> {
+    Slot::new((entry as u32).wrapping_sub(1))
+}
+
+/// A vacant table with room for `capacity` keys, and the shift that belongs to its size.
+fn vacant(capacity: usize) -> (Box<[Entry]>, u32) {
+    let places = places(capacity);
+    (vec![VACANT; places].into_boxed_slice(), 32 - places.ilog2())
+}
+
+/// Places of a table for `capacity` keys: a power of two, at most half of them in use.
 fn places(capacity: usize) -> usize {
     (capacity * 2).next_power_of_two().max(16)
 }
@@ -162,94 +209,120 @@ fn spread(seed: u64) -> u64 {
     c ^ (c >> 31)
 }
 
+const _: () = assert!(crate::ORDERS_MAX < 1 << 24, "a table has at most 2^25 places");
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena::Arena;
     use std::collections::BTreeMap;
 
-    /// Distinct slots without orders behind them: the index never looks inside.
-    fn slots(count: usize) -> Vec<Slot<Order>> {
-        use crate::units::{Lots, User};
-        let mut orders = Arena::new(count);
-        (0..count).map(|_| orders.insert(Order::new(OrderId(0), User(0), Lots(1)))).collect()
+    /// Keys whose value has the key's own number as its slot.
+    fn find(index: &Index<()>, key: u64, keys: &[u64]) -> Probe<()> {
+        index.probe(key, |slot| keys[slot.number() as usize] == key)
     }
 
-    fn agree(index: &Index, model: &BTreeMap<u64, Slot<Order>>) {
+    fn agree(index: &Index<()>, keys: &[u64], model: &BTreeMap<u64, Slot<()>>) {
         assert_eq!(index.len(), model.len());
-        for (id, slot) in model {
-            assert!(matches!(index.probe(OrderId(*id)), Probe::Found(_, found) if found == *slot));
+        for (key, slot) in model {
+            assert!(matches!(find(index, *key, keys), Probe::Found(_, found) if found == *slot));
         }
     }
 
     #[test]
     fn agrees_with_a_map_under_adds_and_removals() {
         // A small table that stays about half full, so that runs of entries wrap and move back.
-        let slots = slots(64);
+        let keys: Vec<u64> = (0..64).collect();
         for seed in 0..20 {
             let mut index = Index::new(8, seed);
             let mut model = BTreeMap::new();
             let mut word = seed;
             for _ in 0..2000 {
                 word = spread(word);
-                let id = OrderId(word % 64);
-                match index.probe(id) {
+                let key = word % 64;
+                match find(&index, key, &keys) {
                     Probe::Found(place, slot) => {
-                        assert_eq!(model.remove(&id.0), Some(slot));
-                        index.remove(place);
+                        assert_eq!(model.remove(&key), Some(slot));
+                        if word >> 63 == 0 {
+                            index.remove(place);
+                        } else {
+                            index.forget(key, slot);
+                        }
                     }
                     Probe::Vacant(place) if model.len() < 8 => {
-                        let slot = slots[id.0 as usize];
-                        assert_eq!(model.insert(id.0, slot), None);
-                        index.insert(place, id, slot);
+                        let slot = Slot::new(key as u32);
+                        assert_eq!(model.insert(key, slot), None);
+                        index.insert(place, slot);
                     }
-                    Probe::Vacant(_) => assert!(!model.contains_key(&id.0)),
+                    Probe::Vacant(_) => assert!(!model.contains_key(&key)),
                 }
-                agree(&index, &model);
+                agree(&index, &keys, &model);
             }
             assert_eq!((index.growths(), index.table.len()), (0, 16));
         }
     }
 
     #[test]
-    fn takes_extreme_ids_and_counts_growth() {
-        let slots = slots(1000);
+    fn takes_extreme_keys_and_counts_growth() {
+        let shifted = (0..998).map(|at| (at + 1) << 40);
+        let keys: Vec<u64> = [0, u64::MAX].into_iter().chain(shifted).collect();
         let mut index = Index::new(4, 7);
         let mut model = BTreeMap::new();
-        let shifted = (0..998).map(|at| (at + 1) << 40);
-        for (id, slot) in [0, u64::MAX].into_iter().chain(shifted).zip(&slots) {
-            match index.probe(OrderId(id)) {
-                Probe::Vacant(place) => index.insert(place, OrderId(id), *slot),
-                Probe::Found(..) => panic!("{id} is new"),
+        for (key, at) in keys.iter().zip(0..) {
+            match find(&index, *key, &keys) {
+                Probe::Vacant(place) => index.insert(place, Slot::new(at)),
+                Probe::Found(..) => panic!("{key} is new"),
             }
-            model.insert(id, *slot);
+            model.insert(*key, Slot::new(at));
         }
-        agree(&index, &model);
+        agree(&index, &keys, &model);
         assert!((1..=8).contains(&index.growths()));
         let growths = index.growths();
         index.reserve(100_000);
-        agree(&index, &model);
+        agree(&index, &keys, &model);
         assert_eq!(index.growths(), growths, "room made ahead of need is no growth");
+        for (key, slot) in model {
+            index.forget(key, slot);
+        }
+        index.shrink_to(4);
+        assert_eq!((index.len(), index.table.len()), (0, 16));
     }
 
     #[test]
-    fn long_runs_stay_short_for_sequential_and_shifted_ids() {
-        let slots = slots(4096);
+    fn equal_hashes_are_told_apart_by_the_value() {
+        let mut index: Index<()> = Index::new(8, 3);
+        // The key is the same for the table; only `is` knows better.
+        for at in 0..8 {
+            match index.probe(5, |slot| slot == Slot::new(at)) {
+                Probe::Vacant(place) => index.insert(place, Slot::new(at)),
+                Probe::Found(..) => panic!("{at} is new"),
+            }
+        }
+        for at in [3, 0, 7, 4] {
+            index.forget(5, Slot::new(at));
+        }
+        for at in 0..8 {
+            let found = matches!(index.probe(5, |slot| slot == Slot::new(at)), Probe::Found(..));
+            assert_eq!(found, [1, 2, 5, 6].contains(&at), "{at}");
+        }
+    }
+
+    #[test]
+    fn long_runs_stay_short_for_sequential_and_shifted_keys() {
         for shift in [0, 1, 8, 16, 32, 50] {
-            let mut index = Index::new(4096, 3);
+            let keys: Vec<u64> = (0..4096).map(|at| at << shift).collect();
+            let mut index: Index<()> = Index::new(4096, 3);
             let mut far = 0;
-            for (at, slot) in slots.iter().enumerate() {
-                let id = OrderId((at as u64) << shift);
-                match index.probe(id) {
+            for (key, at) in keys.iter().zip(0..) {
+                match find(&index, *key, &keys) {
                     Probe::Vacant(place) => {
-                        let steps = place.0.wrapping_sub(index.home(id)) & (index.table.len() - 1);
-                        far = far.max(steps);
-                        index.insert(place, id, *slot);
+                        let home = index.home(index.hash(*key));
+                        far = far.max(place.at.wrapping_sub(home) & (index.table.len() - 1));
+                        index.insert(place, Slot::new(at));
                     }
-                    Probe::Found(..) => panic!("ids are distinct"),
+                    Probe::Found(..) => panic!("keys are distinct"),
                 }
             }
-            assert!(far < 64, "an id is {far} places from home with shift {shift}");
+            assert!(far < 64, "a key is {far} places from home with shift {shift}");
         }
     }
 }

@@ -44,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod auction;
 mod book;
 mod check;
 pub mod command;
@@ -51,17 +52,27 @@ mod depth;
 pub mod digest;
 pub mod event;
 pub mod exec;
+mod hash;
 mod index;
 mod ladder;
 mod level;
+mod many;
 mod matching;
 mod order;
+mod phase;
+mod queues;
 pub mod record;
+mod snapshot;
+mod special;
+mod stop;
+mod terms;
 pub mod units;
 
+pub use auction::Indicative;
 pub use book::{Book, BookConfig, ORDERS_MAX};
 pub use check::Broken;
 pub use command::{Command, NewOrder, Phase, SelfTrade, Terms, TimeInForce};
-pub use depth::{DecodeError, Indicative, LevelDepth, LiveOrder, RestingOrder};
+pub use depth::{LevelDepth, LiveOrder, RestingOrder};
 pub use event::{Cancelled, Cut, Discard, Event, Events, Outcome, Reject, Rested, Trade, Waiting};
+pub use snapshot::DecodeError;
 pub use units::{LOTS_MAX, Lots, OrderId, Side, TICKS_MAX, Ticks, Time, User};

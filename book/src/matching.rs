@@ -5,124 +5,180 @@
 //! that are reached.
 
 use crate::arena::Slot;
-use crate::book::Book;
-use crate::command::{NewOrder, SelfTrade, TimeInForce};
+use crate::book::{Book, refuse};
+use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::{Cancelled, Cut, Event, Events, Outcome, Reject, Rested, Trade};
-use crate::index::{Place, Probe};
-use crate::level::{self, Level};
+use crate::hash;
+use crate::index::Probe;
+use crate::level::Level;
 use crate::order::Order;
 use crate::units::{Lots, OrderId, Rank, Side, Ticks, User};
 
 /// An order on its way into the book.
 #[derive(Clone, Copy)]
-struct Taker {
-    id: OrderId,
-    user: User,
-    side: Side,
+pub(crate) struct Taker {
+    pub(crate) id: OrderId,
+    pub(crate) user: User,
+    pub(crate) side: Side,
     /// The worst rank, on the other side, that it trades with.
-    limit: Rank,
-    self_trade: SelfTrade,
-    qty: Lots,
+    pub(crate) limit: Rank,
+    /// Never a prevention for user 0, who is nobody.
+    pub(crate) self_trade: SelfTrade,
+    pub(crate) qty: Lots,
 }
 
 /// What has become of a taker so far; the three add up to its quantity.
-struct Taken {
-    filled: Lots,
+pub(crate) struct Taken {
+    pub(crate) filled: Lots,
     /// Cut by self-trade prevention.
-    cut: Lots,
-    open: Lots,
+    pub(crate) cut: Lots,
+    pub(crate) open: Lots,
 }
 
 impl Book {
-    /// Enters a new order.
-    pub(crate) fn enter(
-        &mut self,
-        new: &NewOrder,
-        events: &mut impl Events,
-    ) -> Result<Outcome, Reject> {
-        let limit = limit_rank(new)?;
-        let Probe::Vacant(place) = self.index.probe(new.id) else {
-            return Err(Reject::DuplicateId);
+    /// Enters a new order without terms.
+    #[inline]
+    pub(crate) fn enter(&mut self, new: &NewOrder, events: &mut impl Events) -> Outcome {
+        let limit = match limit_rank(new) {
+            Ok(limit) => limit,
+            Err(reject) => return refuse(Some(new.id), reject, events),
         };
-        let crosses = self.ladders[new.side.opposite() as usize].best() >= limit;
-        let rests_at = self.admit(new, limit, crosses)?;
-        events.event(Event::Accepted { id: Some(new.id) });
-        let NewOrder { id, user, side, qty, .. } = *new;
-        let self_trade = new.self_trade.unwrap_or(self.self_trade);
-        let taker = Taker { id, user, side, limit, self_trade, qty };
-        let taken = if crosses { self.take(&taker, events) } else { Taken::nothing(taker.qty) };
-        if taken.open > Lots::ZERO
-            && let Some(price) = rests_at
-        {
-            // Makers that left may have moved entries of the index.
-            let place = if crosses { self.vacancy(id) } else { place };
-            let slot = self.orders.insert(Order::new(id, user, taken.open));
-            self.index.insert(place, id, slot);
-            self.attach(slot, side, price);
+        if self.phase != Phase::Continuous {
+            return self.collect(new, &Terms::default(), events);
         }
-        Ok(taken.settle(&taker, rests_at, events))
+        let NewOrder { id, user, side, qty, .. } = *new;
+        let Probe::Vacant(place) = self.probe(id) else {
+            return refuse(Some(id), Reject::DuplicateId, events);
+        };
+        let crosses = self.ladders[side.opposite() as usize].best() >= limit;
+        let (Some(price), false) = (new.limit.filter(|_| new.tif.may_rest()), crosses) else {
+            return self.enter_taking(new, limit, crosses, events);
+        };
+        if self.queues.orders.len() >= self.orders_max {
+            return refuse(Some(id), Reject::Full, events);
+        }
+        events.event(Event::Accepted { id: Some(id) });
+        let slot = self.queues.orders.insert(Order::new(id, user, qty));
+        self.index.insert(place, slot);
+        self.attach(slot, side, price, events);
+        let hidden = Lots::ZERO;
+        events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
+        Outcome { resting: qty, ..Outcome::default() }
     }
 
-    /// Cancels a resting order and enters it again with the same id, side and user.
-    pub(crate) fn replace(
+    /// Enters a new order that trades, or that may not rest.
+    #[inline(never)]
+    fn enter_taking(
         &mut self,
-        id: OrderId,
+        new: &NewOrder,
+        limit: Rank,
+        crosses: bool,
+        events: &mut impl Events,
+    ) -> Outcome {
+        let NewOrder { id, user, side, qty, .. } = *new;
+        if let Err(reject) = self.admit(new, limit, crosses) {
+            return refuse(Some(id), reject, events);
+        }
+        events.event(Event::Accepted { id: Some(id) });
+        let taker = self.taker(new, limit);
+        let taken = self.take(&taker, events);
+        let rests_at = new.limit.filter(|_| new.tif.may_rest());
+        let outcome = taken.settle(&taker, rests_at.is_some(), events);
+        if let (Some(price), open @ Lots(1..)) = (rests_at, outcome.resting) {
+            let slot = self.queues.orders.insert(Order::new(id, user, open));
+            let place = self.vacancy(id);
+            self.index.insert(place, slot);
+            self.attach(slot, side, price, events);
+            let hidden = Lots::ZERO;
+            events.event(Event::Rested(Rested { id, user, side, price, qty: open, hidden }));
+        }
+        debug_assert!(qty.0 == outcome.filled.0 + outcome.resting.0 + outcome.cancelled.0);
+        self.settle_stops(events);
+        self.give_back();
+        outcome
+    }
+
+    /// Enters an order again that [`Command::Replace`](crate::Command::Replace) took out, where it
+    /// trades.
+    #[inline(never)]
+    pub(crate) fn replace_taking(
+        &mut self,
+        slot: Slot<Order>,
+        side: Side,
         price: Ticks,
         qty: Lots,
         self_trade: Option<SelfTrade>,
         events: &mut impl Events,
-    ) -> Result<Outcome, Reject> {
-        if !qty.in_range() {
-            return Err(Reject::BadQuantity);
-        }
-        if !price.in_range() {
-            return Err(Reject::BadPrice);
-        }
-        let (_, slot) = self.resting(id)?;
-        events.event(Event::Accepted { id: Some(id) });
-        let Order { user, open, level, .. } = self.orders[slot];
-        let side = self.levels[level].side();
-        events.event(self.cut_event(slot, open, Lots::ZERO, Cut::Replaced));
-        self.detach(slot);
-        // The order keeps its slot and its place in the index: nobody can find it there meanwhile.
-        let limit = Rank::new(side.opposite(), price);
-        let self_trade = self_trade.unwrap_or(self.self_trade);
-        let taker = Taker { id, user, side, limit, self_trade, qty };
+    ) -> Outcome {
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let new = NewOrder { self_trade, ..NewOrder::limit(id, user, side, price, qty) };
+        let taker = self.taker(&new, Rank::new(side.opposite(), price));
         let taken = self.take(&taker, events);
-        if taken.open > Lots::ZERO {
-            self.orders[slot].open = taken.open;
-            self.attach(slot, side, price);
-        } else {
-            let place = self.place(id);
-            self.index.remove(place);
-            self.orders.remove(slot);
-        }
-        Ok(taken.settle(&taker, Some(price), events))
+        let outcome = taken.settle(&taker, true, events);
+        self.rest(slot, side, price, outcome.resting, events);
+        self.settle_stops(events);
+        self.give_back();
+        outcome
     }
 
-    /// Judges a well-formed order against the book. Returns the price at which its remainder may
-    /// rest.
-    fn admit(&self, new: &NewOrder, limit: Rank, crosses: bool) -> Result<Option<Ticks>, Reject> {
+    /// Puts what is left of an order that has its slot and its id into the queue of its price, or
+    /// retires the order if nothing is.
+    pub(crate) fn rest(
+        &mut self,
+        slot: Slot<Order>,
+        side: Side,
+        price: Ticks,
+        open: Lots,
+        events: &mut impl Events,
+    ) {
+        if open == Lots::ZERO {
+            return self.retire(slot);
+        }
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let special = self.specials.get(id).copied();
+        let shown = special.and_then(|special| special.display).map_or(open, |show| show.min(open));
+        self.queues.orders[slot].open = shown;
+        self.attach(slot, side, price, events);
+        let hidden = Lots(open.0 - shown.0);
+        if special.is_some() {
+            self.join_special(slot, hidden);
+        }
+        events.event(Event::Rested(Rested { id, user, side, price, qty: shown, hidden }));
+    }
+
+    /// The taker that a new order is.
+    pub(crate) fn taker(&self, new: &NewOrder, limit: Rank) -> Taker {
+        let NewOrder { id, user, side, qty, .. } = *new;
+        let self_trade = match user {
+            User(0) => SelfTrade::Allow,
+            _ => new.self_trade.unwrap_or(self.self_trade),
+        };
+        Taker { id, user, side, limit, self_trade, qty }
+    }
+
+    /// Judges a well-formed order against a book that trades.
+    pub(crate) fn admit(&self, new: &NewOrder, limit: Rank, crosses: bool) -> Result<(), Reject> {
         match new.tif {
-            TimeInForce::Post if crosses => return Err(Reject::WouldCross),
-            TimeInForce::Fok if !self.can_fill(new, limit) => return Err(Reject::Killed),
-            TimeInForce::Ioc | TimeInForce::Fok => return Ok(None),
-            TimeInForce::Gtc | TimeInForce::Post => {}
+            TimeInForce::Post if crosses => Err(Reject::WouldCross),
+            TimeInForce::Fok if !self.can_fill(new, limit) => Err(Reject::Killed),
+            TimeInForce::Ioc | TimeInForce::Fok => Ok(()),
+            TimeInForce::Gtc | TimeInForce::Post
+                if new.limit.is_some() && self.queues.orders.len() >= self.orders_max =>
+            {
+                Err(Reject::Full)
+            }
+            TimeInForce::Gtc | TimeInForce::Post => Ok(()),
         }
-        if new.limit.is_some() && self.orders.len() >= self.orders_max {
-            return Err(Reject::Full);
-        }
-        Ok(new.limit)
     }
 
     /// Whether the other side holds the whole quantity within the limit; from level totals.
-    fn can_fill(&self, new: &NewOrder, limit: Rank) -> bool {
+    pub(crate) fn can_fill(&self, new: &NewOrder, limit: Rank) -> bool {
+        let ladder = &self.ladders[new.side.opposite() as usize];
         let mut missing = new.qty.0;
-        for (rank, at) in self.ladders[new.side.opposite() as usize].iter() {
-            if rank < limit {
-                return false;
-            }
-            missing = missing.saturating_sub(self.levels[at].total.0);
+        for rank in ladder.ranks().take_while(|rank| *rank >= limit) {
+            let at = ladder.level(rank, &self.queues.levels);
+            let hidden = self.specials.hidden_at(at);
+            missing = missing.saturating_sub(self.queues.levels[at].total.0 + hidden.0);
             if missing == 0 {
                 return true;
             }
@@ -131,52 +187,121 @@ impl Book {
     }
 
     /// Trades a taker against the other side until nothing is left of it or within its limit.
-    fn take(&mut self, taker: &Taker, events: &mut impl Events) -> Taken {
-        let mut taken = Taken::nothing(taker.qty);
+    pub(crate) fn take(&mut self, taker: &Taker, events: &mut impl Events) -> Taken {
+        let mut taken = Taken { filled: Lots::ZERO, cut: Lots::ZERO, open: taker.qty };
         let makers = taker.side.opposite() as usize;
         while taken.open > Lots::ZERO && self.ladders[makers].best() >= taker.limit {
             let at = self.ladders[makers].best_level();
-            self.take_level(taker, at, &mut taken, events);
-            if self.levels[at].count == 0 {
+            let filled_before = taken.filled;
+            let level = &self.queues.levels[at];
+            let price = level.price();
+            if level.is_plain() && taker.self_trade == SelfTrade::Allow {
+                self.take_plain(taker, at, &mut taken, events);
+            } else {
+                self.take_careful(taker, at, &mut taken, events);
+            }
+            if taken.filled > filled_before {
+                self.note_price(price);
+            }
+            self.tell_level(at, events);
+            if self.queues.levels[at].count == 0 {
                 self.drop_level(at);
             }
         }
         taken
     }
 
-    /// Trades a taker against one level until either is used up. Leaves an empty level in its
-    /// ladder.
-    fn take_level(
+    /// Trades a taker against a level without special orders, asking nothing about users, until
+    /// either is used up. Leaves an empty level in its ladder.
+    #[inline]
+    fn take_plain(
         &mut self,
         taker: &Taker,
         at: Slot<Level>,
         taken: &mut Taken,
         events: &mut impl Events,
     ) {
-        let price = self.levels[at].price();
+        let level = &self.queues.levels[at];
+        let (place, price, mut slot) = (level.place(), level.price(), level.first);
+        let open_before = taken.open;
+        // The orders that leave, each linked to the one ahead of it; what stays then is first.
+        let (mut gone, mut ahead) = (0, None);
+        let mut hash = self.queues.hash;
+        while let Some(front) = slot.some() {
+            let maker = self.queues.orders[front];
+            let qty = maker.open.min(taken.open);
+            taken.open.0 -= qty.0;
+            let maker_open = Lots(maker.open.0 - qty.0);
+            if qty > Lots::ZERO {
+                events.event(Event::Traded(Trade {
+                    maker: maker.id,
+                    taker: taker.id,
+                    price,
+                    qty,
+                    maker_open,
+                    taker_open: taken.open,
+                    maker_user: maker.user,
+                    taker_user: taker.user,
+                    taker_side: taker.side,
+                }));
+            }
+            hash = hash.wrapping_sub(hash::of_order(&maker, place, ahead));
+            if maker_open > Lots::ZERO {
+                let first = &mut self.queues.orders[front];
+                (first.open, first.ahead) = (maker_open, Slot::NONE);
+                hash = hash.wrapping_add(hash::of_order(first, place, None));
+                break;
+            }
+            self.index.forget(maker.id.0, front);
+            self.queues.orders.remove(front);
+            gone += 1;
+            ahead = Some(maker.id);
+            slot = maker.behind;
+        }
+        self.queues.hash = hash;
+        let lots = open_before.0 - taken.open.0;
+        taken.filled.0 += lots;
+        let level = &mut self.queues.levels[at];
+        level.first = slot;
+        if slot.is_none() {
+            level.last = slot;
+        }
+        level.total.0 -= lots;
+        level.count -= gone;
+    }
+
+    /// Trades a taker against one level, with a look at users and terms, until either is used up.
+    /// Leaves an empty level in its ladder.
+    fn take_careful(
+        &mut self,
+        taker: &Taker,
+        at: Slot<Level>,
+        taken: &mut Taken,
+        events: &mut impl Events,
+    ) {
+        let price = self.queues.levels[at].price();
         while taken.open > Lots::ZERO {
-            let Some(slot) = self.levels[at].first.some() else { break };
-            let maker = self.orders[slot];
-            let own = maker.user == taker.user && taker.user != User(0);
-            if own && taker.self_trade != SelfTrade::Allow {
+            let Some(slot) = self.queues.levels[at].first.some() else { break };
+            let maker = self.queues.orders[slot];
+            if maker.user == taker.user && taker.self_trade != SelfTrade::Allow {
                 self.prevent(taker, slot, taken, events);
                 continue;
             }
             let qty = maker.open.min(taken.open);
             taken.filled.0 += qty.0;
             taken.open.0 -= qty.0;
-            self.lessen(slot, qty);
             events.event(Event::Traded(Trade {
                 maker: maker.id,
                 taker: taker.id,
                 price,
                 qty,
-                maker_open: Lots(maker.open.0 - qty.0),
+                maker_open: Lots(maker.open.0 + self.hidden_of(slot).0 - qty.0),
                 taker_open: taken.open,
                 maker_user: maker.user,
                 taker_user: taker.user,
                 taker_side: taker.side,
             }));
+            self.use_up(slot, qty, events);
         }
     }
 
@@ -188,95 +313,95 @@ impl Book {
         taken: &mut Taken,
         events: &mut impl Events,
     ) {
-        let maker_open = self.orders[slot].open;
-        let smaller = maker_open.min(taken.open);
+        let (shown, hidden) = (self.queues.orders[slot].open, self.hidden_of(slot));
+        let whole = Lots(shown.0 + hidden.0);
+        let smaller = shown.min(taken.open);
         let (off_maker, off_taker) = match taker.self_trade {
-            SelfTrade::Allow => (Lots::ZERO, Lots::ZERO),
+            SelfTrade::Allow => unreachable!("asked before"),
             SelfTrade::CancelNewest => (Lots::ZERO, taken.open),
-            SelfTrade::CancelOldest => (maker_open, Lots::ZERO),
-            SelfTrade::CancelBoth => (maker_open, taken.open),
+            SelfTrade::CancelOldest => (whole, Lots::ZERO),
+            SelfTrade::CancelBoth => (whole, taken.open),
             SelfTrade::Decrement => (smaller, smaller),
         };
         if off_maker > Lots::ZERO {
-            let open = Lots(maker_open.0 - off_maker.0);
-            events.event(self.cut_event(slot, off_maker, open, Cut::SelfTrade));
-            self.lessen(slot, off_maker);
+            let open = Lots(whole.0 - off_maker.0);
+            let Event::Cancelled(cancelled) = self.cut(slot, off_maker, open, Cut::SelfTrade)
+            else {
+                unreachable!("a cut is a cancel")
+            };
+            let shown = Lots(shown.0.saturating_sub(off_maker.0));
+            events.event(Event::Cancelled(Cancelled { shown, ..cancelled }));
+            if off_maker == whole {
+                self.leave(slot);
+            } else {
+                self.use_up(slot, off_maker, events);
+            }
         }
         taken.cut.0 += off_taker.0;
         taken.open.0 -= off_taker.0;
     }
 
-    /// Takes quantity off a maker; it leaves the book when nothing stays. Its level stays in the
-    /// ladder.
-    fn lessen(&mut self, slot: Slot<Order>, by: Lots) {
-        let order = &mut self.orders[slot];
-        if by < order.open {
-            level::shrink(&mut self.levels[order.level], order, by);
-            return;
+    /// Takes lots off what an order shows. When nothing is shown, the next slice of an iceberg is,
+    /// at the end of the queue; any other order leaves. Its level stays in the ladder.
+    pub(crate) fn use_up(&mut self, slot: Slot<Order>, by: Lots, events: &mut impl Events) {
+        if by < self.queues.orders[slot].open {
+            self.queues.shrink(slot, by);
+        } else if self.hidden_of(slot) > Lots::ZERO {
+            self.refresh(slot, events);
+        } else {
+            self.leave(slot);
         }
-        let place = self.place(self.orders[slot].id);
-        level::unlink(&mut self.levels, &mut self.orders, slot);
-        self.index.remove(place);
-        self.orders.remove(slot);
     }
 
-    /// Where a new id goes in the index.
-    fn vacancy(&self, id: OrderId) -> Place {
-        match self.index.probe(id) {
-            Probe::Vacant(place) => place,
-            Probe::Found(..) => unreachable!("the id was checked before the trades"),
+    /// Takes an order out of its queue and retires it. Its level stays in the ladder.
+    fn leave(&mut self, slot: Slot<Order>) {
+        if !self.queues.level_of(slot).is_plain() {
+            self.part_special(slot);
+        }
+        self.queues.unlink(slot);
+        self.retire(slot);
+    }
+
+    /// Notes a price that traded.
+    #[inline]
+    pub(crate) fn note_price(&mut self, price: Ticks) {
+        self.last_trade = Some(price);
+        if self.stops_waiting > 0 || self.phase != Phase::Continuous {
+            let (low, high) = self.reach.unwrap_or((price, price));
+            self.reach = Some((low.min(price), high.max(price)));
         }
     }
 }
 
 impl Taken {
-    /// A taker that has met nobody.
-    fn nothing(open: Lots) -> Taken {
-        Taken { filled: Lots::ZERO, cut: Lots::ZERO, open }
-    }
-
-    /// Tells what was cut and what rests, and sums up.
-    fn settle(self, taker: &Taker, rests_at: Option<Ticks>, events: &mut impl Events) -> Outcome {
+    /// Tells what is cut from the taker, and sums up.
+    pub(crate) fn settle(self, taker: &Taker, rests: bool, events: &mut impl Events) -> Outcome {
         let Taken { filled, cut, open } = self;
         assert!(filled.0 + cut.0 + open.0 == taker.qty.0, "matching lost or made quantity");
-        let Taker { id, user, side, .. } = *taker;
-        let cancelled = |qty, open, cut| {
-            Event::Cancelled(Cancelled {
-                id,
-                user,
-                side,
-                price: None,
-                qty,
-                open,
-                shown: Lots::ZERO,
-                cut,
-            })
-        };
         if cut > Lots::ZERO {
-            events.event(cancelled(cut, open, Cut::SelfTrade));
+            events.event(taker.cut(cut, open, Cut::SelfTrade));
         }
-        if open == Lots::ZERO {
+        if rests || open == Lots::ZERO {
             return Outcome { reject: None, filled, resting: open, cancelled: cut };
         }
-        if let Some(price) = rests_at {
-            events.event(Event::Rested(Rested {
-                id,
-                user,
-                side,
-                price,
-                qty: open,
-                hidden: Lots::ZERO,
-            }));
-            return Outcome { reject: None, filled, resting: open, cancelled: cut };
-        }
-        events.event(cancelled(open, Lots::ZERO, Cut::Unfilled));
+        events.event(taker.cut(open, Lots::ZERO, Cut::Unfilled));
         let cancelled = Lots(cut.0 + open.0);
         Outcome { reject: None, filled, resting: Lots::ZERO, cancelled }
     }
 }
 
+impl Taker {
+    /// The event that lots of it leave without trading.
+    pub(crate) fn cut(&self, qty: Lots, open: Lots, cut: Cut) -> Event {
+        let Taker { id, user, side, .. } = *self;
+        let (price, shown) = (None, Lots::ZERO);
+        Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
+    }
+}
+
 /// Judges an order by itself. Returns the worst rank of the other side that it trades with.
-fn limit_rank(new: &NewOrder) -> Result<Rank, Reject> {
+#[inline]
+pub(crate) fn limit_rank(new: &NewOrder) -> Result<Rank, Reject> {
     if new.limit.is_none() && new.tif == TimeInForce::Post {
         return Err(Reject::BadCommand);
     }

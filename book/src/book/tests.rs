@@ -10,7 +10,8 @@
 
 use super::*;
 use crate::command::{NewOrder, TimeInForce};
-use crate::units::TICKS_MAX;
+use crate::event::Discard;
+use crate::units::{TICKS_MAX, User};
 
 fn number<T: std::str::FromStr>(text: &str) -> T {
     text.parse().ok().unwrap_or_else(|| panic!("not a number: {text}"))
@@ -63,6 +64,7 @@ fn event_text(event: &Event) -> String {
         Event::Traded(t) => format!("{}/{} {}@{}", t.maker.0, t.taker.0, t.qty.0, t.price.0),
         Event::Cancelled(c) => format!("cut {} {} {:?} {}", c.id.0, c.qty.0, c.cut, c.open.0),
         Event::Rested(r) => format!("rest {} {}@{}", r.id.0, r.qty.0, r.price.0),
+        other => format!("{other:?}"),
     }
 }
 
@@ -196,16 +198,16 @@ fn replace_loses_the_place_and_may_trade() {
 }
 
 #[test]
-fn mass_cancel_takes_one_user_best_first_bids_first() {
+fn mass_cancel_takes_one_user_in_the_order_of_ids() {
     let orders = "b 1@98 #1 u7; b 2@99 #2 u7; b 3@99 #3 u8; s 4@101 #4 u7; s 5@100 #5 u7;";
     check(
         &format!("{orders} mass u7"),
-        "ok; cut 2 2 Asked 0; cut 1 1 Asked 0; cut 5 5 Asked 0; cut 4 4 Asked 0",
+        "ok; cut 1 1 Asked 0; cut 2 2 Asked 0; cut 4 4 Asked 0; cut 5 5 Asked 0",
         "b99 3=3",
     );
     check(
         &format!("{orders} mass u7 s"),
-        "ok; cut 5 5 Asked 0; cut 4 4 Asked 0",
+        "ok; cut 4 4 Asked 0; cut 5 5 Asked 0",
         "b99 2=2 3=3, b98 1=1",
     );
     check(&format!("{orders} mass u8 b"), "ok; cut 3 3 Asked 0", {
@@ -358,8 +360,7 @@ fn a_full_book_refuses_what_may_rest_and_nothing_else() {
 fn outcomes_sum_to_the_order() {
     let mut book = Book::new(BookConfig::default());
     let mut apply = |text: &str| {
-        let Outcome { reject, filled, resting, cancelled } =
-            book.apply(&parse(text), &mut crate::event::Discard);
+        let Outcome { reject, filled, resting, cancelled } = book.apply(&parse(text), &mut Discard);
         assert_eq!(reject, None, "{text}");
         [filled.0, resting.0, cancelled.0]
     };
@@ -404,7 +405,7 @@ fn a_book_grows_beyond_its_capacity_and_counts_it() {
         for id in ids {
             let price = Ticks(1 + id as i64 * 1_000_003);
             let new = NewOrder::limit(OrderId(id), User(1), Side::Sell, price, Lots(1));
-            assert_eq!(book.apply(&Command::New(new), &mut crate::event::Discard).code(), 0);
+            assert_eq!(book.apply(&Command::New(new), &mut Discard).code(), 0);
         }
     };
     add(&mut book, 0..500);

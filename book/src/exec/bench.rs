@@ -1,6 +1,6 @@
 //! Times of a command file. The clock is the caller's: this crate has none.
 
-use super::{CommandFile, ExecError, ExecReport, run, step};
+use super::{CommandFile, ExecError, ExecReport, Peak, measure, step};
 use crate::book::Book;
 use crate::command::Command;
 use crate::event::{Event, Events, Reject};
@@ -30,19 +30,20 @@ pub struct LatencyNs {
 /// command.
 ///
 /// `clock_ns` tells nanoseconds from any start and must be cheap, as it is called twice a command
-/// in the last pass. Commands are decoded ahead of the timed part. At least one timed run is made.
+/// in the last pass. Commands are decoded ahead of the timed part, and the book has room
+/// for as many orders and levels as it will hold at once. At least one timed run is made.
 pub fn bench(
     bytes: &[u8],
     runs: u32,
     mut clock_ns: impl FnMut() -> u64,
 ) -> Result<ExecReport, ExecError> {
-    let mut report = run(bytes)?;
     let file = CommandFile::parse(bytes)?;
+    let (mut report, peak) = measure(&file);
     let commands: Vec<_> = file.commands().collect();
     let (prefill, timed) = commands.split_at(file.prefill);
     let mut ps_per_cmd: Vec<u64> = (0..runs.max(1))
         .map(|_| {
-            let (mut book, mut tally) = prefilled(&file, prefill);
+            let (mut book, mut tally) = prefilled(&file, peak, prefill);
             let start = clock_ns();
             for command in timed {
                 step(&mut book, command, &mut tally);
@@ -54,7 +55,7 @@ pub fn bench(
         .collect();
     ps_per_cmd.sort_unstable();
     let ps_per_cmd_median = ps_per_cmd[ps_per_cmd.len() / 2];
-    let latency = single_commands(&file, prefill, timed, clock_ns);
+    let latency = single_commands(&file, peak, prefill, timed, clock_ns);
     report.bench = Some(BenchReport { ps_per_cmd_median, latency });
     Ok(report)
 }
@@ -73,11 +74,12 @@ impl BenchReport {
 
 fn single_commands(
     file: &CommandFile<'_>,
+    peak: Peak,
     prefill: &[Result<Command, Reject>],
     timed: &[Result<Command, Reject>],
     mut clock_ns: impl FnMut() -> u64,
 ) -> LatencyNs {
-    let (mut book, mut tally) = prefilled(file, prefill);
+    let (mut book, mut tally) = prefilled(file, peak, prefill);
     let mut times = Vec::with_capacity(timed.len());
     for command in timed {
         let start = clock_ns();
@@ -99,8 +101,12 @@ fn single_commands(
     }
 }
 
-fn prefilled(file: &CommandFile<'_>, prefill: &[Result<Command, Reject>]) -> (Book, Tally) {
-    let (mut book, mut tally) = (file.book(), Tally::default());
+fn prefilled(
+    file: &CommandFile<'_>,
+    peak: Peak,
+    prefill: &[Result<Command, Reject>],
+) -> (Book, Tally) {
+    let (mut book, mut tally) = (file.book(peak.orders, peak.levels), Tally::default());
     for command in prefill {
         step(&mut book, command, &mut tally);
     }

@@ -1,6 +1,8 @@
 //! The ladder against an ordered map.
 
 use super::*;
+use crate::level::Kind;
+use crate::units::Side;
 use std::collections::BTreeMap;
 
 /// A ladder and its model. Levels are slots of an arena that nobody looks into.
@@ -12,15 +14,16 @@ struct Pair {
 
 impl Pair {
     fn new(capacity: usize) -> Pair {
-        Pair { ladder: Ladder::new(capacity), model: BTreeMap::new(), levels: Arena::new(capacity) }
+        let (model, levels) = (BTreeMap::new(), Arena::new(capacity));
+        Pair { ladder: Ladder::new(capacity, 1), model, levels }
     }
 
     fn add(&mut self, rank: i64) {
         let rank = Rank(rank);
-        match self.ladder.find(rank) {
+        match self.ladder.find(rank, &self.levels) {
             Ok(level) => assert_eq!(self.model.get(&rank), Some(&level)),
             Err(rung) => {
-                let level = self.levels.insert(Level::new(rank));
+                let level = self.levels.insert(Level::new(rank, Side::Buy, Kind::Priced));
                 assert_eq!(self.model.insert(rank, level), None);
                 self.ladder.insert(rung, rank, level);
             }
@@ -29,24 +32,19 @@ impl Pair {
 
     fn remove(&mut self, rank: i64) {
         if let Some(level) = self.model.remove(&Rank(rank)) {
-            self.ladder.remove(Rank(rank));
+            self.ladder.remove(Rank(rank), level, &self.levels);
             self.levels.remove(level);
         }
     }
 
     fn check(&self) {
-        assert!(self.ladder.is_sound());
+        assert!(self.ladder.is_sound(&self.levels));
         assert_eq!(self.ladder.len(), self.model.len());
-        assert!(
-            self.ladder.iter().eq(self.model.iter().rev().map(|(rank, level)| (*rank, *level)))
-        );
-        let mut rank = Rank(i64::MAX);
-        for (expected, level) in self.model.iter().rev() {
-            assert_eq!(self.ladder.below(rank), Some((*expected, *level)));
-            rank = *expected;
+        assert!(self.ladder.ranks().eq(self.model.keys().rev().copied()));
+        for (rank, level) in &self.model {
+            assert_eq!(self.ladder.level(*rank, &self.levels), *level);
         }
-        assert_eq!(self.ladder.below(rank), None);
-        assert!(self.ladder.find(Rank(i64::MAX - 5)).is_err());
+        assert!(self.ladder.find(Rank(i64::MAX - 5), &self.levels).is_err());
     }
 }
 
@@ -99,59 +97,58 @@ fn rising_falling_and_emptied_from_either_end() {
             }
             ranks.iter().for_each(|rank| pair.remove(*rank));
             pair.check();
-            assert_eq!((pair.ladder.best(), pair.ladder.directory.len()), (Rank::EMPTY, 1));
+            assert_eq!((pair.ladder.best(), pair.ladder.pages.len()), (Rank::EMPTY, 0));
             assert_eq!(pair.ladder.growths(), 0);
         }
     }
 }
 
 #[test]
-fn chunks_stay_within_their_bound_when_most_levels_go() {
+fn pages_go_with_their_last_level() {
     let mut pair = Pair::new(10_000);
-    (0..10_000).for_each(|at| pair.add(at));
-    (0..10_000).filter(|at| at % 50 != 0).for_each(|at| pair.remove(at));
+    (0..10_000).for_each(|at| pair.add(at << 12));
+    assert_eq!(pair.ladder.pages.len(), 10_000);
+    (0..10_000).filter(|at| at % 50 != 0).for_each(|at| pair.remove(at << 12));
     pair.check();
-    assert!(pair.ladder.directory.len() <= chunks_max(200), "{}", pair.ladder.directory.len());
+    assert_eq!(pair.ladder.pages.len(), 200);
 }
 
 #[test]
 fn growth_beyond_capacity_is_counted_and_reserve_prevents_it() {
     let mut pair = Pair::new(1);
-    (0..5000).for_each(|at| pair.add(at));
+    (0..5000).for_each(|at| pair.add(at << 12));
     pair.check();
     assert!(pair.ladder.growths() > 0);
     let mut pair = Pair::new(1);
     pair.ladder.reserve(5000);
-    (0..5000).for_each(|at| pair.add(at));
+    (0..5000).for_each(|at| pair.add(at << 12));
     pair.check();
     assert_eq!(pair.ladder.growths(), 0);
 }
 
 #[test]
-#[should_panic(expected = "not in its ladder")]
+#[should_panic(expected = "what is stored is in the index")]
 fn removing_what_is_not_there_is_noticed() {
-    Ladder::new(4).remove(Rank(5));
+    Ladder::new(4, 1).remove(Rank(5), Slot::new(0), &Arena::new(1));
 }
 
 #[test]
 fn a_damaged_ladder_is_not_sound() {
-    let damages: [fn(&mut Ladder); 8] = [
+    let damages: [fn(&mut Ladder); 6] = [
         |ladder| ladder.best = Rank(3),
         |ladder| ladder.best_level = Slot::NONE,
-        |ladder| ladder.len += 1,
-        |ladder| ladder.directory[0].from = Rank(0),
-        |ladder| ladder.directory[1].from = Rank(199),
-        |ladder| ladder.directory.swap(1, 2),
-        |ladder| ladder.chunks[ladder.directory[1].chunk].ranks.swap(3, 4),
+        |ladder| ladder.last = (77, Slot::new(0)),
+        |ladder| ladder.directory.remove(4),
+        |ladder| ladder.pages[Slot::new(2)].insert(Rank(4097)),
         |ladder| {
-            ladder.chunks.insert(EMPTY_CHUNK);
+            ladder.pages.insert(Page::new(-1));
         },
     ];
     for (at, damage) in damages.into_iter().enumerate() {
         let mut pair = Pair::new(200);
-        (0..200).for_each(|rank| pair.add(rank));
+        (0..200).for_each(|rank| pair.add(rank << 11));
         pair.check();
         damage(&mut pair.ladder);
-        assert!(!pair.ladder.is_sound(), "damage {at}");
+        assert!(!pair.ladder.is_sound(&pair.levels), "damage {at}");
     }
 }

@@ -1,0 +1,74 @@
+//! What each live order adds to the hash of a book's state.
+//!
+//! The hash of a book is the sum, modulo 2^64, of one number for each live order, so that it is
+//! kept up to date by subtracting the old number of an order and adding the new one. An order's
+//! number covers its id, owner, quantity and level, and the id of the order ahead of it: a reversed
+//! queue has another hash, and two books with equal queues have the same, however they came there.
+//! Orders with terms add a second number for these.
+//!
+//! It finds accidents, not enemies: whoever may choose ids and quantities can make two books with
+//! one hash.
+
+use crate::order::Order;
+use crate::units::OrderId;
+
+/// Odd constants without pattern: digits of the golden ratio and of square roots of primes.
+const ID: u64 = 0x9e37_79b9_7f4a_7c15;
+const OWNER: u64 = 0x6a09_e667_f3bc_c909;
+const PLACE: u64 = 0xbb67_ae85_84ca_a73b;
+const LAST: u64 = 0x3c6e_f372_fe94_f82b;
+
+/// The number of an order in the queue `place`, behind the order with the id `ahead`.
+#[inline]
+pub(crate) fn of_order(order: &Order, place: u64, ahead: Option<OrderId>) -> u64 {
+    let who = order.id.0.wrapping_mul(ID) ^ u64::from(order.user.0).wrapping_mul(OWNER);
+    let what = order.open.0.rotate_left(23) ^ place.wrapping_mul(PLACE);
+    let behind = ahead.map_or(0, |id| (id.0 ^ LAST).wrapping_mul(OWNER).rotate_left(32));
+    fold(who.wrapping_add(what).wrapping_add(behind))
+}
+
+/// One word from several, each in its place.
+pub(crate) fn of_words(words: &[u64]) -> u64 {
+    words.iter().fold(LAST, |hash, word| fold(hash.rotate_left(29) ^ word.wrapping_mul(PLACE)))
+}
+
+/// Spreads a word: every bit of the result depends on every bit of `word`.
+#[inline]
+fn fold(word: u64) -> u64 {
+    let product = u128::from(word ^ OWNER) * u128::from(ID);
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::{Kind, Level};
+    use crate::units::{Lots, Rank, Side, User};
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_field_shows() {
+        let order = Order::new(OrderId(5), User(6), Lots(7));
+        let place = |rank, side, kind| Level::new(Rank(rank), side, kind).place();
+        let bid = place(100, Side::Buy, Kind::Priced);
+        let seen: HashSet<u64> = [
+            of_order(&order, bid, None),
+            of_order(&order, bid, Some(OrderId(0))),
+            of_order(&order, bid, Some(OrderId(1))),
+            of_order(&Order { id: OrderId(6), ..order }, bid, None),
+            of_order(&Order { user: User(5), ..order }, bid, None),
+            of_order(&Order { open: Lots(6), ..order }, bid, None),
+            of_order(&order, place(101, Side::Buy, Kind::Priced), None),
+            of_order(&order, place(100, Side::Buy, Kind::Stop), None),
+            of_order(&order, place(100, Side::Sell, Kind::Priced), None),
+        ]
+        .into();
+        assert_eq!(seen.len(), 9);
+    }
+
+    #[test]
+    fn words_count_in_their_places() {
+        assert_ne!(of_words(&[1, 2]), of_words(&[2, 1]));
+        assert_ne!(of_words(&[0]), of_words(&[0, 0]));
+    }
+}

@@ -1,0 +1,181 @@
+//! Orders in the queues of their levels, with the sums and the hash that follow from them.
+//!
+//! A queue is linked through the orders themselves, so an order leaves it in constant time wherever
+//! it stands. Every function here keeps the sums of the level and the hash of the state exact;
+//! [`ORDERS_MAX`](crate::ORDERS_MAX) proves that the sums fit.
+
+use crate::arena::{Arena, Slot};
+use crate::hash;
+use crate::level::Level;
+use crate::order::Order;
+use crate::units::{Lots, OrderId};
+
+/// All live orders and their levels.
+pub(crate) struct Queues {
+    pub(crate) orders: Arena<Order>,
+    pub(crate) levels: Arena<Level>,
+    /// Sum of the numbers of all queued orders.
+    pub(crate) hash: u64,
+}
+
+impl Queues {
+    /// Room for so many orders and levels.
+    pub(crate) fn new(orders: usize, levels: usize) -> Queues {
+        Queues { orders: Arena::new(orders), levels: Arena::new(levels), hash: 0 }
+    }
+
+    /// Puts an order at the end of a level's queue.
+    #[inline]
+    pub(crate) fn push_last(&mut self, at: Slot<Level>, slot: Slot<Order>) {
+        let level = &mut self.levels[at];
+        let last = level.last;
+        level.last = slot;
+        level.count += 1;
+        let ahead = match last.some() {
+            Some(last) => {
+                let last = &mut self.orders[last];
+                last.behind = slot;
+                Some(last.id)
+            }
+            None => {
+                level.first = slot;
+                None
+            }
+        };
+        let order = &mut self.orders[slot];
+        (order.level, order.ahead, order.behind) = (at, last, Slot::NONE);
+        level.total.0 += order.open.0;
+        self.hash = self.hash.wrapping_add(hash::of_order(order, level.place(), ahead));
+    }
+
+    /// Takes an order out of its level's queue, wherever it stands. True when the level is empty
+    /// now.
+    #[inline]
+    pub(crate) fn unlink(&mut self, slot: Slot<Order>) -> bool {
+        let order = self.orders[slot];
+        let level = &mut self.levels[order.level];
+        let place = level.place();
+        level.total.0 -= order.open.0;
+        level.count -= 1;
+        let ahead = match order.ahead.some() {
+            Some(ahead) => {
+                let ahead = &mut self.orders[ahead];
+                ahead.behind = order.behind;
+                Some(ahead.id)
+            }
+            None => {
+                level.first = order.behind;
+                None
+            }
+        };
+        let mut hash = self.hash.wrapping_sub(hash::of_order(&order, place, ahead));
+        match order.behind.some() {
+            Some(behind) => {
+                let behind = &mut self.orders[behind];
+                behind.ahead = order.ahead;
+                hash = hash
+                    .wrapping_sub(hash::of_order(behind, place, Some(order.id)))
+                    .wrapping_add(hash::of_order(behind, place, ahead));
+            }
+            None => level.last = order.ahead,
+        }
+        self.hash = hash;
+        level.count == 0
+    }
+
+    /// Makes an order smaller by less than what it shows; it keeps its place.
+    #[inline]
+    pub(crate) fn shrink(&mut self, slot: Slot<Order>, by: Lots) {
+        let ahead = self.ahead_of(slot);
+        let order = &mut self.orders[slot];
+        let level = &mut self.levels[order.level];
+        assert!(by < order.open, "an order that loses everything has to leave its queue");
+        let before = hash::of_order(order, level.place(), ahead);
+        order.open.0 -= by.0;
+        level.total.0 -= by.0;
+        let after = hash::of_order(order, level.place(), ahead);
+        self.hash = self.hash.wrapping_sub(before).wrapping_add(after);
+    }
+
+    /// The id of the order ahead of one.
+    #[inline]
+    pub(crate) fn ahead_of(&self, slot: Slot<Order>) -> Option<OrderId> {
+        self.orders[slot].ahead.some().map(|ahead| self.orders[ahead].id)
+    }
+
+    /// The orders of a level, the one that trades first in front.
+    pub(crate) fn queue(&self, at: Slot<Level>) -> impl Iterator<Item = Slot<Order>> + '_ {
+        let first = at.some().and_then(|at| self.levels[at].first.some());
+        std::iter::successors(first, |slot| self.orders[*slot].behind.some())
+    }
+
+    /// The level of an order.
+    #[inline]
+    pub(crate) fn level_of(&self, slot: Slot<Order>) -> &Level {
+        &self.levels[self.orders[slot].level]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::Kind;
+    use crate::units::{Rank, Side, User};
+
+    fn ids(queues: &Queues, at: Slot<Level>) -> Vec<u64> {
+        let forward: Vec<_> = queues.queue(at).collect();
+        let last = queues.levels[at].last.some();
+        let back = std::iter::successors(last, |slot| queues.orders[*slot].ahead.some());
+        assert!(forward.iter().copied().eq(back.collect::<Vec<_>>().into_iter().rev()));
+        let level = &queues.levels[at];
+        let orders = || forward.iter().map(|slot| &queues.orders[*slot]);
+        assert_eq!(level.count as usize, forward.len());
+        assert_eq!(level.total.0, orders().map(|order| order.open.0).sum::<u64>());
+        let numbers = forward.iter().map(|slot| {
+            hash::of_order(&queues.orders[*slot], level.place(), queues.ahead_of(*slot))
+        });
+        assert_eq!(queues.hash, numbers.fold(0, u64::wrapping_add));
+        orders().map(|order| order.id.0).collect()
+    }
+
+    fn four() -> (Queues, Slot<Level>, [Slot<Order>; 4]) {
+        let mut queues = Queues::new(4, 1);
+        let at = queues.levels.insert(Level::new(Rank(-7), Side::Sell, Kind::Priced));
+        let slots = [1, 2, 3, 4].map(|id| {
+            let slot = queues.orders.insert(Order::new(OrderId(id), User(0), Lots(id * 10)));
+            queues.push_last(at, slot);
+            slot
+        });
+        (queues, at, slots)
+    }
+
+    #[test]
+    fn orders_leave_from_front_middle_and_back() {
+        let (mut queues, at, slots) = four();
+        assert_eq!(ids(&queues, at), [1, 2, 3, 4]);
+        queues.shrink(slots[1], Lots(19));
+        assert_eq!(queues.levels[at].total, Lots(81));
+        for (place, left) in [(1, vec![1, 3, 4]), (0, vec![3, 4]), (3, vec![3]), (2, vec![])] {
+            assert_eq!(queues.unlink(slots[place]), left.is_empty());
+            assert_eq!(ids(&queues, at), left);
+        }
+        assert_eq!(queues.hash, 0);
+    }
+
+    #[test]
+    fn the_order_of_a_queue_shows_in_the_hash() {
+        let (mut queues, at, slots) = four();
+        let before = queues.hash;
+        queues.unlink(slots[0]);
+        queues.push_last(at, slots[0]);
+        assert_eq!(ids(&queues, at), [2, 3, 4, 1]);
+        assert_ne!(queues.hash, before);
+    }
+
+    #[test]
+    #[should_panic(expected = "leave its queue")]
+    fn an_order_is_never_shrunk_to_nothing() {
+        let (mut queues, _, slots) = four();
+        queues.shrink(slots[0], Lots(10));
+    }
+}
