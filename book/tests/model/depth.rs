@@ -4,6 +4,9 @@
 use book::{Event, Events, LevelDepth, Lots, Side};
 use std::collections::BTreeMap;
 
+/// More events than any command of these tests has.
+const EVENTS_MAX: usize = 1_000_000;
+
 /// The sink of the tests.
 #[derive(Default)]
 pub(crate) struct Sink {
@@ -11,8 +14,6 @@ pub(crate) struct Sink {
     pub(crate) told: Vec<Event>,
     /// By side, by price, so the best bid is the last of its side.
     levels: [BTreeMap<i64, LevelDepth>; 2],
-    /// Calls of `level` so far.
-    pub(crate) calls: usize,
 }
 
 impl Sink {
@@ -42,11 +43,11 @@ impl Sink {
 
 impl Events for Sink {
     fn event(&mut self, event: Event) {
+        assert!(self.told.len() < EVENTS_MAX, "a command does not end");
         self.told.push(event);
     }
 
     fn level(&mut self, level: LevelDepth) {
-        self.calls += 1;
         let gone = level.orders == 0;
         assert_eq!(level.qty == Lots::ZERO, gone, "lots without orders, or orders without lots");
         let levels = &mut self.levels[level.side as usize];

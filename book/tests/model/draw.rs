@@ -1,4 +1,4 @@
-//! Draws commands: some numbers for each, read digit by digit, so that a failing case shrinks.
+//! Draws cases and commands from a seed.
 //!
 //! The book is looked at for ids that are live or free and for the phase, so that few commands are
 //! refused.
@@ -52,43 +52,37 @@ pub(crate) const AUCTIONS: Mix = Mix { terms: 300, phases: 25, extremes: 2 };
 /// Numbers that a sender has no business to send.
 pub(crate) const WILD: Mix = Mix { terms: 400, phases: 10, extremes: 100 };
 
-/// What a command is drawn from.
-pub(crate) type Numbers = [u64; NUMBERS];
-
-/// Enough for the command that takes the most rolls.
-const NUMBERS: usize = 7;
-
-/// Rolls from one number. They have up to a thousand sides, so what is left over after five of them
-/// still is about even.
-const ROLLS: usize = 5;
-
-/// Numbers that are used up digit by digit, each digit of its own base.
-struct Dice {
-    numbers: Numbers,
-    rolled: usize,
-}
+/// A sequence of numbers that look drawn (SplitMix64: a counter and a good mixer).
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// 0 to `sides - 1`.
+    pub(crate) fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// 0 to `sides - 1`; even enough for sides by the thousand.
     fn roll(&mut self, sides: u64) -> u64 {
-        let number = &mut self.numbers[self.rolled / ROLLS];
-        self.rolled += 1;
-        let digit = *number % sides;
-        *number /= sides;
-        digit
+        self.next() % sides
     }
 
     /// True so many times in a thousand.
     fn chance(&mut self, thousandths: u64) -> bool {
-        thousandths > 0 && 1000 - self.roll(1000) <= thousandths
+        self.roll(1000) < thousandths
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len() as u64) as usize]
     }
 }
 
-/// One command of a case.
+/// Draws the commands of one case.
 pub(crate) struct Draw {
     dice: Dice,
     market: Market,
@@ -98,12 +92,13 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    pub(crate) fn new(market: Market, mix: Mix, numbers: Numbers, at: u64) -> Draw {
-        Draw { dice: Dice { numbers, rolled: 0 }, market, mix, at }
+    pub(crate) fn new(market: Market, mix: Mix, dice: Dice) -> Draw {
+        Draw { dice, market, mix, at: 0 }
     }
 
-    /// The command, for a book in this state.
-    pub(crate) fn command(mut self, book: &Naive) -> Command {
+    /// The next command, for a book in this state.
+    pub(crate) fn command(&mut self, book: &Naive) -> Command {
+        self.at += 1;
         let phases = match book.phase() {
             Phase::Continuous => self.mix.phases,
             Phase::Auction => 25,
@@ -119,17 +114,22 @@ impl Draw {
             0..200 => self.new_order(book),
             200..240 => Command::Cancel { id: self.live_id(book) },
             240..260 => Command::Reduce { id: self.live_id(book), by: self.qty(9) },
-            260..290 => Command::Replace {
-                id: self.live_id(book),
-                price: self.price(),
-                qty: self.qty(9),
-                self_trade: self.mode(),
-            },
+            260..290 => self.replace(book),
             _ => {
                 let side = self.dice.pick(&[None, Some(Side::Buy), Some(Side::Sell)]);
                 Command::MassCancel { user: self.user(), side }
             }
         }
+    }
+
+    fn replace(&mut self, book: &Naive) -> Command {
+        let id = self.live_id(book);
+        let iceberg = book.order(id).is_some_and(|(_, terms)| terms.display.is_some());
+        let qty = match iceberg {
+            true => self.slices(30),
+            false => self.qty(9),
+        };
+        Command::Replace { id, price: self.price(), qty, self_trade: self.mode() }
     }
 
     fn change_of_phase(&mut self) -> Command {
@@ -163,7 +163,7 @@ impl Draw {
             true => self.terms(stop, limit.is_some()),
             false => Terms::default(),
         };
-        let qty = self.qty(if terms.display.is_some() { 30 } else { 9 });
+        let qty = if terms.display.is_some() { self.slices(30) } else { self.qty(9) };
         // What an iceberg or a stop never is: most are drawn as what they can be.
         let tif = if terms.display.is_some() && self.dice.roll(10) > 0 { Gtc } else { tif };
         let new = NewOrder { id, user, side, limit, qty, tif, self_trade };
@@ -191,7 +191,7 @@ impl Draw {
             return self.id();
         }
         let nth = self.dice.roll(live as u64) as usize;
-        book.ids().nth(nth).expect("one of so many")
+        book.orders().nth(nth).expect("one of so many").0
     }
 
     /// An id that no live order has, most of the time.
@@ -242,6 +242,11 @@ impl Draw {
         if self.dice.chance(self.mix.extremes) {
             return Lots(self.dice.pick(&[LOTS_MAX.0, LOTS_MAX.0 + 1, 0, u64::MAX]));
         }
+        Lots(1 + self.dice.roll(most))
+    }
+
+    /// Lots of an iceberg. Two of the largest size that show a lot at a time would trade for years.
+    fn slices(&mut self, most: u64) -> Lots {
         Lots(1 + self.dice.roll(most))
     }
 

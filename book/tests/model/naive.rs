@@ -113,24 +113,17 @@ impl Naive {
     }
 
     pub(crate) fn order(&self, id: OrderId) -> Option<(LiveOrder, Terms)> {
-        let order = self.find(id)?;
-        let stop = order.stop.map(|stop| stop.trigger);
-        let terms = Terms { display: order.display, stop, expires: order.expires };
-        let live = match order.rests() {
-            true => LiveOrder::Resting(order.resting()),
-            false => LiveOrder::Waiting(order.waiting()),
-        };
-        Some((live, terms))
+        Some(self.find(id)?.view())
+    }
+
+    /// All live orders, in no order of use.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = (OrderId, (LiveOrder, Terms))> + '_ {
+        self.live().map(|order| (order.id, order.view()))
     }
 
     /// Number of live orders.
     pub(crate) fn order_count(&self) -> usize {
         self.live().count()
-    }
-
-    /// The ids of all live orders, in no order of use.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = OrderId> + '_ {
-        self.live().map(|order| order.id)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -247,6 +240,15 @@ impl Order {
             }
             (None, None, Some(mine), Some(theirs)) => better(mine, theirs, self.side == Side::Buy),
             _ => false,
+        }
+    }
+
+    fn view(&self) -> (LiveOrder, Terms) {
+        let stop = self.stop.map(|stop| stop.trigger);
+        let terms = Terms { display: self.display, stop, expires: self.expires };
+        match self.rests() {
+            true => (LiveOrder::Resting(self.resting()), terms),
+            false => (LiveOrder::Waiting(self.waiting()), terms),
         }
     }
 

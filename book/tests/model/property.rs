@@ -1,26 +1,20 @@
 //! Drawn commands: the book is the model after every one of them.
 //!
-//! Runs a million commands; CORELANE_BOOK_COMMANDS asks for another number. A failing case is
-//! shrunk and printed as a script, ready to become a test of `semantics`.
+//! Runs a million commands; CORELANE_BOOK_COMMANDS asks for another number and CORELANE_BOOK_SEED
+//! for other ones than the last time. A failing case is cut down to the commands that it takes and
+//! printed as a script, ready to become a test of `semantics`.
 
-use crate::draw::{
-    AUCTIONS, BROAD, Draw, FAR, MIXED, Market, Mix, Numbers, PLAIN, TERMS, TIGHT, WILD,
-};
+use crate::draw::{AUCTIONS, BROAD, Dice, Draw, FAR, MIXED, PLAIN, TERMS, TIGHT, WILD};
 use crate::pair::Pair;
 use crate::script::command_text;
 use book::{Command, Cut, Event, Outcome, SelfTrade, User};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::{Config, TestError, TestRunner};
-use std::cell::RefCell;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 
-/// Commands of one case: enough for a book to fill and turn over, few enough to shrink.
+/// Commands of one case: enough for a book to fill and turn over, few enough to cut down.
 const CASE_COMMANDS: usize = 1000;
 
 /// After so many commands a book goes on as what comes back from its bytes.
-const RESTORE_COMMANDS: u64 = 100;
+const RESTORE_COMMANDS: usize = 100;
 
 /// What a run reached, so that a test can tell that it tested something.
 #[derive(Default, Debug)]
@@ -74,7 +68,7 @@ impl Reached {
         let enough = |name: &str, counts: &[usize], least: usize| {
             assert!(counts.iter().all(|count| *count >= least), "{name}: {counts:?}");
         };
-        enough("events", &self.events, 5_000);
+        enough("events", &self.events, 1_000);
         // The code of a full book takes more orders than a test has.
         enough("codes", &[&self.codes[..8], &self.codes[9..]].concat(), 1_000);
         enough("cuts", &self.cuts, 200);
@@ -101,75 +95,100 @@ fn kind(event: &Event) -> usize {
     }
 }
 
-#[derive(Clone, Debug)]
+/// A book and the commands that it got.
 struct Case {
-    market: Market,
-    mix: Mix,
     self_trade: SelfTrade,
     seed: u64,
-    numbers: Vec<Numbers>,
+    commands: Vec<Command>,
 }
 
-fn case() -> impl Strategy<Value = Case> {
-    let market = select(&[TIGHT, TIGHT, BROAD, FAR]);
-    let mix = select(&[PLAIN, TERMS, TERMS, MIXED, AUCTIONS, WILD]);
-    let numbers = vec(any::<Numbers>(), CASE_COMMANDS);
-    (market, mix, select(&SelfTrade::ALL), any::<u64>(), numbers).prop_map(
-        |(market, mix, self_trade, seed, numbers)| Case { market, mix, self_trade, seed, numbers },
-    )
-}
-
-/// Runs a case; `script` is left with its commands.
-fn agree(case: &Case, script: &RefCell<Vec<Command>>, reached: &mut Reached) {
-    script.borrow_mut().clear();
-    let mut pair = Pair::new(case.self_trade, case.seed);
-    let mut deepest = 0;
-    for (at, numbers) in (0..).zip(&case.numbers) {
-        let draw = Draw::new(case.market, case.mix, *numbers, at);
-        let command = draw.command(&pair.model);
-        script.borrow_mut().push(command);
-        let outcome = pair.apply(&command);
-        reached.note(&command, &outcome, case.self_trade, &pair);
-        if (at + 1) % RESTORE_COMMANDS == 0 {
-            reached.rebuilt += usize::from(pair.restore());
-            reached.restored += 1;
-        }
-        deepest = deepest.max(pair.model.deepest_cascade());
+impl Case {
+    fn new(dice: &mut Dice) -> Case {
+        let (self_trade, seed) = (dice.pick(&SelfTrade::ALL), dice.next());
+        Case { self_trade, seed, commands: Vec::new() }
     }
-    reached.cascades[deepest.min(5)] += 1;
+
+    /// Draws commands and applies them, leaving them in the case.
+    fn draw(&mut self, mut dice: Dice, reached: &mut Reached) {
+        let market = dice.pick(&[TIGHT, TIGHT, BROAD, FAR]);
+        let mix = dice.pick(&[PLAIN, TERMS, TERMS, MIXED, AUCTIONS, WILD]);
+        let mut draw = Draw::new(market, mix, dice);
+        let mut pair = Pair::new(self.self_trade, self.seed);
+        for at in 1..=CASE_COMMANDS {
+            let command = draw.command(&pair.model);
+            self.commands.push(command);
+            let outcome = pair.apply(&command);
+            reached.note(&command, &outcome, self.self_trade, &pair);
+            if at % RESTORE_COMMANDS == 0 {
+                reached.rebuilt += usize::from(pair.restore());
+                reached.restored += 1;
+            }
+        }
+        reached.cascades[pair.model.deepest_cascade().min(5)] += 1;
+    }
+
+    /// Whether the book and the model disagree on some of these commands.
+    fn fails(&self, commands: &[Command]) -> bool {
+        let run = || {
+            let mut pair = Pair::new(self.self_trade, self.seed);
+            for (at, command) in (1..).zip(commands) {
+                pair.apply(command);
+                if at % RESTORE_COMMANDS == 0 || at == commands.len() {
+                    pair.restore();
+                }
+            }
+        };
+        catch_unwind(AssertUnwindSafe(run)).is_err()
+    }
+
+    /// Leaves commands out while it still fails, many at first, then one by one.
+    fn cut_down(&mut self) {
+        let mut size = self.commands.len();
+        while size > 0 {
+            let mut at = 0;
+            while at < self.commands.len() {
+                let mut fewer = self.commands.clone();
+                fewer.drain(at..fewer.len().min(at + size));
+                match self.fails(&fewer) {
+                    true => self.commands = fewer,
+                    false => at += size,
+                }
+            }
+            size /= 2;
+        }
+    }
+
+    fn script(&self) -> String {
+        let texts: Vec<String> = self.commands.iter().map(command_text).collect();
+        format!("self-trade mode {:?}:\n{}", self.self_trade, texts.join(";\n"))
+    }
 }
 
-/// Prints the shortest case that was found as a script.
-fn fail(case: &Case, reason: &str) -> ! {
-    let script = RefCell::new(Vec::new());
-    let again = AssertUnwindSafe(|| agree(case, &script, &mut Reached::default()));
-    let failed_again = std::panic::catch_unwind(again).is_err();
-    let text: Vec<String> = script.borrow().iter().map(command_text).collect();
-    let Case { self_trade, seed, .. } = case;
-    panic!(
-        "{reason}\nself-trade mode {self_trade:?}, seed {seed}, fails again: {failed_again}\n{}",
-        text.join(";\n")
-    );
+fn from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 #[test]
 fn the_book_is_the_model() {
-    let asked = std::env::var("CORELANE_BOOK_COMMANDS").ok();
-    let total: usize = asked.map_or(1_000_000, |text| text.parse().expect("a number of commands"));
-    let cases = u32::try_from(total.div_ceil(CASE_COMMANDS)).expect("fewer cases than 2^32");
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let reached = RefCell::new(Reached::default());
-    let script = RefCell::new(Vec::new());
-    let run = TestRunner::new(config).run(&case(), |case| {
-        agree(&case, &script, &mut reached.borrow_mut());
-        Ok(())
-    });
-    match run {
-        Ok(()) => {}
-        Err(TestError::Fail(reason, case)) => fail(&case, reason.message()),
-        Err(TestError::Abort(reason)) => panic!("no case could be drawn: {reason}"),
+    let total = from_environment("CORELANE_BOOK_COMMANDS").unwrap_or(1_000_000);
+    let seed = from_environment("CORELANE_BOOK_SEED").unwrap_or(1);
+    let mut reached = Reached::default();
+    let mut seeds = Dice::new(seed);
+    for _ in 0..total.div_ceil(CASE_COMMANDS as u64) {
+        let mut dice = Dice::new(seeds.next());
+        let mut case = Case::new(&mut dice);
+        let drawn = catch_unwind(AssertUnwindSafe(|| case.draw(dice, &mut reached)));
+        if let Err(panic) = drawn {
+            // The message of the first panic is out; those of the shorter cases are noise.
+            let hook = take_hook();
+            set_hook(Box::new(|_| {}));
+            case.cut_down();
+            set_hook(hook);
+            eprintln!("with CORELANE_BOOK_SEED={seed}, {}", case.script());
+            resume_unwind(panic);
+        }
     }
-    let reached = reached.into_inner();
     eprintln!("{reached:?}");
     if total >= 1_000_000 {
         reached.assert_enough();
