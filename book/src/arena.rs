@@ -25,6 +25,12 @@ impl<T> Slot<T> {
         Slot { at, of: PhantomData }
     }
 
+    /// Its place among [`Arena::items`].
+    #[inline]
+    pub(crate) fn at(self) -> usize {
+        self.at as usize
+    }
+
     /// Its number.
     #[inline]
     pub(crate) fn number(self) -> u32 {
@@ -124,6 +130,13 @@ impl<T: Stored> Arena<T> {
             self.first_free = Slot::NONE;
         }
         value
+    }
+
+    /// All slots, in use or free, by number. For code that follows several links: it keeps the
+    /// store's place in registers, where an access by itself has to look it up again.
+    #[inline]
+    pub(crate) fn items(&mut self) -> &mut [T] {
+        &mut self.items
     }
 
     /// Values stored.

@@ -10,7 +10,7 @@ use crate::command::{Command, Phase, SelfTrade};
 use crate::depth::LevelDepth;
 use crate::event::{Cancelled, Cut, Event, Events, Outcome, Reject, Rested};
 use crate::index::{Index, Place, Probe};
-use crate::ladder::Ladder;
+use crate::ladder::{Ladder, Rung};
 use crate::level::{Kind, Level};
 use crate::order::Order;
 use crate::queues::Queues;
@@ -213,7 +213,7 @@ impl Book {
 
     /// Cancels a resting order and enters it again with the same id, side and user. The order keeps
     /// its slot and its place in the index: nobody can find it there meanwhile.
-    #[inline]
+    #[inline(never)]
     fn replace(
         &mut self,
         id: OrderId,
@@ -240,11 +240,12 @@ impl Book {
         let Order { open, user, .. } = self.queues.orders[slot];
         events.event(self.cut(slot, open, Lots::ZERO, Cut::Replaced));
         self.detach(slot, events);
-        if self.ladders[side.opposite() as usize].best() >= Rank::new(side.opposite(), price) {
+        let rank = Rank::new(side, price);
+        if self.ladders[side.opposite() as usize].best() >= rank.across() {
             return self.replace_taking(slot, side, price, qty, self_trade, events);
         }
         self.queues.orders[slot].open = qty;
-        self.attach(slot, side, price, events);
+        self.attach(slot, side, rank, events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
         Outcome { resting: qty, ..Outcome::default() }
@@ -266,7 +267,7 @@ impl Book {
 
     /// Takes an order out of its queue, and its level out of the ladder when that was its last
     /// order. The order keeps its slot and its id.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn detach(&mut self, slot: Slot<Order>, events: &mut impl Events) {
         let at = self.queues.orders[slot].level;
         let emptied = self.queues.unlink(slot);
@@ -290,41 +291,35 @@ impl Book {
         self.queues.levels.remove(at);
     }
 
-    /// Puts an order at the end of its price's queue, opening the level if there is none.
-    #[inline]
+    /// Puts an order at the end of its price's queue, opening the level if there is none. The caller
+    /// has seen that it does not cross, or that the book may be crossed.
+    #[inline(always)]
     pub(crate) fn attach(
         &mut self,
         slot: Slot<Order>,
         side: Side,
-        price: Ticks,
+        rank: Rank,
         events: &mut impl Events,
     ) {
-        let crossed = Rank::new(side.opposite(), price);
-        assert!(
-            self.ladders[side.opposite() as usize].best() < crossed || self.phase == Phase::Auction,
-            "the book would cross"
-        );
-        self.attach_anywhere(slot, side, price, events);
-    }
-
-    /// The same, crossed or not.
-    #[inline]
-    pub(crate) fn attach_anywhere(
-        &mut self,
-        slot: Slot<Order>,
-        side: Side,
-        price: Ticks,
-        events: &mut impl Events,
-    ) {
-        let rank = Rank::new(side, price);
-        let ladder = &mut self.ladders[side as usize];
-        let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|rung| {
-            let at = self.queues.levels.insert(Level::new(rank, side, Kind::Priced));
-            ladder.insert(rung, rank, at);
-            at
-        });
+        let at = match self.ladders[side as usize].find(rank, &self.queues.levels) {
+            Ok(at) => at,
+            Err(rung) => self.open_level(side, rank, rung),
+        };
         self.queues.push_last(at, slot);
         self.tell_level(at, events);
+    }
+
+    /// Adds a level to the ladder of its side. Only a new level can cross the book.
+    #[inline(never)]
+    fn open_level(&mut self, side: Side, rank: Rank, rung: Rung) -> Slot<Level> {
+        assert!(
+            self.ladders[side.opposite() as usize].best() < rank.across()
+                || self.phase != Phase::Continuous,
+            "the book would cross"
+        );
+        let at = self.queues.levels.insert(Level::new(rank, side, Kind::Priced));
+        self.ladders[side as usize].insert(rung, rank, at);
+        at
     }
 
     /// Tells a level that trades as it is now.

@@ -21,10 +21,11 @@ const LAST: u64 = 0x3c6e_f372_fe94_f82b;
 /// The number of an order in the queue `place`, behind the order with the id `ahead`.
 #[inline]
 pub(crate) fn of_order(order: &Order, place: u64, ahead: Option<OrderId>) -> u64 {
-    let who = order.id.0.wrapping_mul(ID) ^ u64::from(order.user.0).wrapping_mul(OWNER);
-    let what = order.open.0.rotate_left(23) ^ place.wrapping_mul(PLACE);
-    let behind = ahead.map_or(0, |id| (id.0 ^ LAST).wrapping_mul(OWNER).rotate_left(32));
-    fold(who.wrapping_add(what).wrapping_add(behind))
+    let who = order.id.0.wrapping_mul(ID);
+    let what = order.open.0 ^ u64::from(order.user.0).rotate_left(41);
+    let behind = ahead.map_or(LAST, |id| id.0.rotate_left(32));
+    let at = place.wrapping_mul(PLACE);
+    fold(who.wrapping_add(what).wrapping_add(behind).wrapping_add(at))
 }
 
 /// One word from several, each in its place.

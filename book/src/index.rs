@@ -4,7 +4,9 @@
 //! entries share a cache line and the value is looked at only when 32 bits agree. Entries stand in
 //! the first free place from where their hash points (linear probing); a removal moves later
 //! entries back, which needs no look at their values, so there are no tombstones and a table that
-//! has seen a billion keys is as fast as a new one. At most half of the places are in use.
+//! has seen a billion keys is as fast as a new one. At most a quarter of the places are in use, as
+//! each entry in the way is a branch that can't be predicted; half of them in a large table, which
+//! misses the caches anyway and should do so less often.
 //!
 //! Keys are what outsiders choose, so the hash is seeded by the owner of the book: chosen keys
 //! can't be made to collide without the seed. The table is never read out in its own order: the
@@ -36,8 +38,10 @@ pub(crate) struct Place {
 
 /// Slots of `T` by a key that each `T` has.
 pub(crate) struct Index<T> {
-    /// A power of two, at least twice `len`.
+    /// A power of two.
     table: Box<[Entry]>,
+    /// How many entries it takes before it grows.
+    room: usize,
     /// Takes a hash to the place where the search for it starts.
     shift: u32,
     len: usize,
@@ -52,8 +56,8 @@ impl<T> Index<T> {
     pub(crate) fn new(capacity: usize, seed: u64) -> Index<T> {
         // An even multiplier would lose bits of the key.
         let (seed, multiplier) = (spread(seed), spread(seed.wrapping_add(1)) | 1);
-        let (table, shift) = vacant(capacity);
-        Index { table, shift, len: 0, seed, multiplier, growths: 0, of: PhantomData }
+        let (table, shift, room) = vacant(capacity);
+        Index { table, shift, room, len: 0, seed, multiplier, growths: 0, of: PhantomData }
     }
 
     /// Where the value with `key` is, or where it would go. `is` tells whether the value of a slot
@@ -61,8 +65,8 @@ impl<T> Index<T> {
     #[inline]
     pub(crate) fn probe(&self, key: u64, is: impl Fn(Slot<T>) -> bool) -> Probe<T> {
         let hash = self.hash(key);
-        let mask = self.table.len() - 1;
-        let mut at = self.home(hash);
+        let mask = self.mask();
+        let mut at = self.home(hash) & mask;
         loop {
             let entry = self.table[at & mask];
             if entry == VACANT {
@@ -71,7 +75,7 @@ impl<T> Index<T> {
             if (entry >> 32) as u32 == hash && is(slot_of(entry)) {
                 return Probe::Found(Place { at, hash }, slot_of(entry));
             }
-            at = (at + 1) & mask;
+            at = at.wrapping_add(1) & mask;
         }
     }
 
@@ -79,11 +83,12 @@ impl<T> Index<T> {
     /// between.
     #[inline]
     pub(crate) fn insert(&mut self, place: Place, slot: Slot<T>) {
-        let entry = &mut self.table[place.at];
+        let mask = self.mask();
+        let entry = &mut self.table[place.at & mask];
         assert!(*entry == VACANT, "the index changed since the probe");
-        *entry = u64::from(place.hash) << 32 | u64::from(slot.number() + 1);
+        *entry = u64::from(place.hash) << 32 | u64::from(slot.number().wrapping_add(1));
         self.len += 1;
-        if self.len * 2 > self.table.len() {
+        if self.len > self.room {
             self.grow();
         }
     }
@@ -91,11 +96,11 @@ impl<T> Index<T> {
     /// Removes what is at a place that [`Index::probe`] found, with no change in between.
     #[inline]
     pub(crate) fn remove(&mut self, place: Place) {
-        let mask = self.table.len() - 1;
+        let mask = self.mask();
         let mut hole = place.at & mask;
         let mut at = hole;
         loop {
-            at = (at + 1) & mask;
+            at = at.wrapping_add(1) & mask;
             let entry = self.table[at & mask];
             if entry == VACANT {
                 break;
@@ -147,7 +152,7 @@ impl<T> Index<T> {
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         assert!(self.len == 0, "a table in use was shrunk");
         if places(capacity) < self.table.len() {
-            (self.table, self.shift) = vacant(capacity);
+            (self.table, self.shift, self.room) = vacant(capacity);
         }
     }
 
@@ -158,9 +163,9 @@ impl<T> Index<T> {
     }
 
     fn rebuild(&mut self, capacity: usize) {
-        let (table, shift) = vacant(capacity);
+        let (table, shift, room) = vacant(capacity);
         let old = std::mem::replace(&mut self.table, table);
-        self.shift = shift;
+        (self.shift, self.room) = (shift, room);
         let mask = self.table.len() - 1;
         for entry in old.into_iter().filter(|entry| *entry != VACANT) {
             let mut at = self.home((entry >> 32) as u32);
@@ -180,7 +185,13 @@ impl<T> Index<T> {
     /// Where the search for a hash starts.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        (hash >> self.shift) as usize
+        hash.wrapping_shr(self.shift) as usize
+    }
+
+    /// The last place: of a power of two, all bits below it.
+    #[inline]
+    fn mask(&self) -> usize {
+        self.table.len().wrapping_sub(1)
     }
 }
 
@@ -189,16 +200,21 @@ fn slot_of<T>(entry: Entry) -> Slot<T> {
     Slot::new((entry as u32).wrapping_sub(1))
 }
 
-/// A vacant table with room for `capacity` keys, and the shift that belongs to its size.
-fn vacant(capacity: usize) -> (Box<[Entry]>, u32) {
+/// A vacant table with room for `capacity` keys, the shift that belongs to its size, and its room.
+fn vacant(capacity: usize) -> (Box<[Entry]>, u32, usize) {
     let places = places(capacity);
-    (vec![VACANT; places].into_boxed_slice(), 32 - places.ilog2())
+    let room = if places <= SPARSE_PLACES_MAX { places / 4 } else { places / 2 };
+    (vec![VACANT; places].into_boxed_slice(), 32 - places.ilog2(), room)
 }
 
-/// Places of a table for `capacity` keys: a power of two, at most half of them in use.
+/// Places of a table for `capacity` keys.
 fn places(capacity: usize) -> usize {
-    (capacity * 2).next_power_of_two().max(16)
+    let sparse = (capacity * 4).next_power_of_two().max(16);
+    if sparse <= SPARSE_PLACES_MAX { sparse } else { (capacity * 2).next_power_of_two() }
 }
+
+/// A table of up to so many places, 512 KiB, is kept sparse.
+const SPARSE_PLACES_MAX: usize = 1 << 16;
 
 /// Spreads a seed over 64 bits, so that seeds 1, 2, 3 serve as well as random ones
 /// (the finaliser of SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
@@ -257,7 +273,7 @@ mod tests {
                 }
                 agree(&index, &keys, &model);
             }
-            assert_eq!((index.growths(), index.table.len()), (0, 16));
+            assert_eq!((index.growths(), index.table.len()), (0, 32));
         }
     }
 

@@ -50,7 +50,7 @@ impl Level {
     /// The side of its orders.
     #[inline]
     pub(crate) fn side(&self) -> Side {
-        Side::BOTH[(self.marks & 1) as usize]
+        if self.marks & 1 == 0 { Side::Buy } else { Side::Sell }
     }
 
     /// What its orders do.
@@ -86,7 +86,7 @@ impl Level {
     /// The price of its orders, or the trigger of its stops.
     #[inline]
     pub(crate) fn price(&self) -> Ticks {
-        Ticks(self.rank.0.abs())
+        Ticks(self.rank.0.wrapping_abs())
     }
 
     /// Which queue it is, as one word.

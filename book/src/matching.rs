@@ -60,7 +60,7 @@ impl Book {
         events.event(Event::Accepted { id: Some(id) });
         let slot = self.queues.orders.insert(Order::new(id, user, qty));
         self.index.insert(place, slot);
-        self.attach(slot, side, price, events);
+        self.attach(slot, side, Rank::new(side, price), events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
         Outcome { resting: qty, ..Outcome::default() }
@@ -88,7 +88,7 @@ impl Book {
             let slot = self.queues.orders.insert(Order::new(id, user, open));
             let place = self.vacancy(id);
             self.index.insert(place, slot);
-            self.attach(slot, side, price, events);
+            self.attach(slot, side, Rank::new(side, price), events);
             let hidden = Lots::ZERO;
             events.event(Event::Rested(Rested { id, user, side, price, qty: open, hidden }));
         }
@@ -138,7 +138,7 @@ impl Book {
         let special = self.specials.get(id).copied();
         let shown = special.and_then(|special| special.display).map_or(open, |show| show.min(open));
         self.queues.orders[slot].open = shown;
-        self.attach(slot, side, price, events);
+        self.attach(slot, side, Rank::new(side, price), events);
         let hidden = Lots(open.0 - shown.0);
         if special.is_some() {
             self.join_special(slot, hidden);

@@ -27,13 +27,14 @@ impl Queues {
     /// Puts an order at the end of a level's queue.
     #[inline]
     pub(crate) fn push_last(&mut self, at: Slot<Level>, slot: Slot<Order>) {
+        let orders = self.orders.items();
         let level = &mut self.levels[at];
         let last = level.last;
         level.last = slot;
         level.count += 1;
         let ahead = match last.some() {
             Some(last) => {
-                let last = &mut self.orders[last];
+                let last = &mut orders[last.at()];
                 last.behind = slot;
                 Some(last.id)
             }
@@ -42,7 +43,7 @@ impl Queues {
                 None
             }
         };
-        let order = &mut self.orders[slot];
+        let order = &mut orders[slot.at()];
         (order.level, order.ahead, order.behind) = (at, last, Slot::NONE);
         level.total.0 += order.open.0;
         self.hash = self.hash.wrapping_add(hash::of_order(order, level.place(), ahead));
@@ -52,14 +53,16 @@ impl Queues {
     /// now.
     #[inline]
     pub(crate) fn unlink(&mut self, slot: Slot<Order>) -> bool {
-        let order = self.orders[slot];
+        let orders = self.orders.items();
+        let order = orders[slot.at()];
         let level = &mut self.levels[order.level];
         let place = level.place();
         level.total.0 -= order.open.0;
         level.count -= 1;
+        let empty = level.count == 0;
         let ahead = match order.ahead.some() {
             Some(ahead) => {
-                let ahead = &mut self.orders[ahead];
+                let ahead = &mut orders[ahead.at()];
                 ahead.behind = order.behind;
                 Some(ahead.id)
             }
@@ -71,7 +74,7 @@ impl Queues {
         let mut hash = self.hash.wrapping_sub(hash::of_order(&order, place, ahead));
         match order.behind.some() {
             Some(behind) => {
-                let behind = &mut self.orders[behind];
+                let behind = &mut orders[behind.at()];
                 behind.ahead = order.ahead;
                 hash = hash
                     .wrapping_sub(hash::of_order(behind, place, Some(order.id)))
@@ -80,7 +83,7 @@ impl Queues {
             None => level.last = order.ahead,
         }
         self.hash = hash;
-        level.count == 0
+        empty
     }
 
     /// Makes an order smaller by less than what it shows; it keeps its place.

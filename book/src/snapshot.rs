@@ -152,7 +152,9 @@ impl Book {
     /// refused.
     pub fn decode(bytes: &[u8], config: BookConfig) -> Result<Book, DecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        let (mut book, counts, stored) = decode_header(&mut reader, config)?;
+        let (mut book, phase, counts, stored) = decode_header(&mut reader, config)?;
+        // Whether the sides may cross is judged when all orders are there.
+        book.phase = Phase::Halted;
         for (count, (kind, side)) in counts.into_iter().zip(GROUPS) {
             let mut ahead = None;
             for _ in 0..count {
@@ -163,6 +165,7 @@ impl Book {
             let (end, bytes) = (reader.at, bytes.len() - reader.at);
             return Err(DecodeError::Trailing { end, bytes });
         }
+        book.phase = phase;
         book.check().map_err(DecodeError::Unsound)?;
         match book.state_hash() {
             computed if computed != stored => Err(DecodeError::Hash { stored, computed }),
@@ -272,7 +275,7 @@ impl Book {
             Kind::Stop => self.wait_for_trigger(slot, new.side, price, &mut Discard),
             Kind::Market => self.wait_for_uncross(slot, new.side, &mut Discard),
             Kind::Priced => {
-                self.attach_anywhere(slot, new.side, price, &mut Discard);
+                self.attach(slot, new.side, Rank::new(new.side, price), &mut Discard);
                 if let Some(terms) = terms {
                     self.join_special(slot, terms.hidden);
                 }
@@ -281,11 +284,12 @@ impl Book {
     }
 }
 
-/// Reads the header into an empty book. Returns it with the orders of each group and the hash.
+/// Reads the header into an empty book. Returns it with its phase, the number of orders in each
+/// group, and the hash.
 fn decode_header(
     reader: &mut Reader<'_>,
     config: BookConfig,
-) -> Result<(Book, [u32; 6], u64), DecodeError> {
+) -> Result<(Book, Phase, [u32; 6], u64), DecodeError> {
     if !reader.bytes.starts_with(&MAGIC) {
         return Err(DecodeError::Magic);
     }
@@ -331,8 +335,8 @@ fn decode_header(
     // Nothing was allocated before the bytes were seen to be there.
     let room = (orders as usize).max(config.orders);
     let mut book = Book::new(BookConfig { self_trade, orders: room, ..config });
-    (book.phase, book.last_trade, book.reach, book.now) = (phase, last_trade, reach, now);
-    Ok((book, counts, stored))
+    (book.last_trade, book.reach, book.now) = (last_trade, reach, now);
+    Ok((book, phase, counts, stored))
 }
 
 /// Reads the terms of an order that shows `open`. An error names the field, or is of the bytes.

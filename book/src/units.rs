@@ -48,6 +48,7 @@ pub enum Side {
 
 impl Ticks {
     /// Whether an order may carry this price: 1 to [`TICKS_MAX`].
+    #[inline]
     pub fn in_range(self) -> bool {
         (1..=TICKS_MAX.0).contains(&self.0)
     }
@@ -58,6 +59,7 @@ impl Lots {
     pub const ZERO: Lots = Lots(0);
 
     /// Whether an order may carry this quantity: 1 to [`LOTS_MAX`].
+    #[inline]
     pub fn in_range(self) -> bool {
         (1..=LOTS_MAX.0).contains(&self.0)
     }
@@ -68,6 +70,7 @@ impl Side {
     pub const BOTH: [Side; 2] = [Side::Buy, Side::Sell];
 
     /// The side that an order of this one trades against.
+    #[inline]
     pub fn opposite(self) -> Side {
         match self {
             Side::Buy => Side::Sell,
@@ -101,20 +104,30 @@ impl Rank {
     pub(crate) const ANY: Rank = Rank(i64::MIN + 1);
 
     /// Rank of `price` among the orders of `side`. `price` must be in range.
+    #[inline]
     pub(crate) fn new(side: Side, price: Ticks) -> Rank {
-        match side {
-            Side::Buy => Rank(price.0),
-            Side::Sell => Rank(-price.0),
-        }
+        Rank(flip_if_sell(side, price.0))
     }
 
     /// The price that has this rank on `side`.
+    #[inline]
     pub(crate) fn price(self, side: Side) -> Ticks {
-        match side {
-            Side::Buy => Ticks(self.0),
-            Side::Sell => Ticks(-self.0),
-        }
+        Ticks(flip_if_sell(side, self.0))
     }
+
+    /// The rank of the same price on the other side.
+    #[inline]
+    pub(crate) fn across(self) -> Rank {
+        Rank(self.0.wrapping_neg())
+    }
+}
+
+/// Negates a number for sells, without a branch: the side of the next order can't be predicted, and
+/// a wrong guess costs more than all that is done here.
+#[inline]
+fn flip_if_sell(side: Side, number: i64) -> i64 {
+    let mask = -(side as i64);
+    (number ^ mask).wrapping_sub(mask)
 }
 
 const _: () = assert!(TICKS_MAX.0 < i64::MAX / 2);
@@ -142,6 +155,7 @@ mod tests {
             assert_eq!(low < high, side == Side::Buy);
             assert!(Rank::EMPTY < Rank::ANY && Rank::ANY < low && Rank::ANY < high);
             assert_eq!(high.price(side), TICKS_MAX);
+            assert_eq!(high.across(), Rank::new(side.opposite(), TICKS_MAX));
             assert_eq!(side.opposite().opposite(), side);
         }
     }
