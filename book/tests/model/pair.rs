@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 /// What reads a whole book runs when so many commands have come for each of its orders: on every
 /// command while the book is small, and at a bounded cost per command when it is not.
-const ORDERS_PER_COMMAND: usize = 10;
+const ORDERS_PER_COMMAND: usize = 6;
 
 /// A book, its model, and those who follow its events.
 pub(crate) struct Pair {
