@@ -68,7 +68,7 @@ impl Dice {
     }
 
     /// 0 to `sides - 1`; even enough for sides by the thousand.
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.next() % sides
     }
 
@@ -158,7 +158,11 @@ impl Draw {
         };
         let tif = self.dice.pick(&[Gtc, Gtc, Gtc, Gtc, Gtc, Gtc, Ioc, Fok, Post]);
         let self_trade = self.mode();
-        let stop = stops.then(|| self.price_on(side.opposite()));
+        // Most on the side that the market has not reached, so that they wait.
+        let stop = stops.then(|| match self.dice.chance(200) {
+            true => self.price(),
+            false => self.price_on(side.opposite()),
+        });
         let terms = match with_terms {
             true => self.terms(stop, limit.is_some()),
             false => Terms::default(),

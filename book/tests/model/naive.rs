@@ -13,6 +13,8 @@ mod enter;
 mod rebuild;
 mod stops;
 
+pub(crate) use rebuild::vary;
+
 use book::{
     Cancelled, Command, Cut, Event, Indicative, LiveOrder, Lots, OrderId, Outcome, Phase, Reject,
     Rested, RestingOrder, SelfTrade, Side, Terms, Ticks, Time, TimeInForce, User, Waiting,

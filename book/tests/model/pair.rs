@@ -2,8 +2,9 @@
 //! compared.
 
 use crate::depth::Sink;
+use crate::draw::Dice;
 use crate::follower::Follower;
-use crate::naive::Naive;
+use crate::naive::{Naive, vary};
 use crate::script::command_text;
 use book::{
     Book, BookConfig, Command, Discard, Event, LevelDepth, Lots, OrderId, Outcome, RestingOrder,
@@ -14,6 +15,10 @@ use std::collections::HashMap;
 /// What reads a whole book runs when so many commands have come for each of its orders: on every
 /// command while the book is small, and at a bounded cost per command when it is not.
 const ORDERS_PER_COMMAND: usize = 6;
+
+/// Up to so many commands, what makes a book is varied too: it takes no large book to see whether a
+/// field counts.
+const VARIED_COMMANDS_MAX: usize = 60;
 
 /// A book, its model, and those who follow its events.
 pub(crate) struct Pair {
@@ -148,14 +153,29 @@ impl Pair {
         let mut again = Vec::new();
         self.book.encode(&mut again);
         assert_eq!(again, bytes, "bytes of one state");
-        let Some(commands) = self.model.rebuild() else { return false };
-        let mut rebuilt = Book::new(BookConfig { self_trade: self.self_trade, ..config });
-        for command in &commands {
-            let outcome = rebuilt.apply(command, &mut Discard);
-            assert_eq!(outcome.reject, None, "`{}` of a rebuild", command_text(command));
+        let Some(mut commands) = self.model.rebuild() else { return false };
+        let (hash, digest) = (self.book.state_hash(), self.model.digest());
+        assert_eq!(self.made_by(&commands), (hash, digest), "of the rebuilt book");
+        if commands.len() <= VARIED_COMMANDS_MAX {
+            vary(&mut commands, &mut Dice::new(self.seed));
+            let (varied_hash, varied_digest) = self.made_by(&commands);
+            let text = || commands.iter().map(command_text).collect::<Vec<_>>().join("; ");
+            let same_state = varied_digest == digest;
+            assert_eq!(varied_hash == hash, same_state, "a book nearly the same: {}", text());
         }
-        assert_eq!(rebuilt.state_hash(), self.book.state_hash(), "of the rebuilt book");
         true
+    }
+
+    /// State hash and digest of an empty book and its model after some commands.
+    fn made_by(&self, commands: &[Command]) -> (u64, u64) {
+        let (self_trade, seed) = (self.self_trade, self.seed);
+        let mut book = Book::new(BookConfig { self_trade, orders: 8, levels: 8, seed });
+        let mut model = Naive::new(self_trade);
+        for command in commands {
+            book.apply(command, &mut Discard);
+            model.apply(command, &mut Vec::new());
+        }
+        (book.state_hash(), model.digest())
     }
 }
 

@@ -13,6 +13,7 @@ mod plain;
 mod rejects;
 mod replace;
 mod self_trade;
+mod state;
 mod stops;
 mod uncross;
 

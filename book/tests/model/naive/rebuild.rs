@@ -1,7 +1,11 @@
-//! Another way to the same state: commands that make it on an empty book.
+//! Another way to the same state, commands that make it on an empty book; and states that are
+//! nearly the same.
 
 use super::Naive;
-use book::{Command, Lots, NewOrder, OrderId, Phase, Side, Terms, TimeInForce, User};
+use crate::draw::Dice;
+use book::{
+    Command, Lots, NewOrder, OrderId, Phase, SelfTrade, Side, Terms, Ticks, Time, TimeInForce, User,
+};
 
 impl Naive {
     /// Commands that bring an empty book into this state, by another way than it took. `None` for a
@@ -37,5 +41,30 @@ impl Naive {
         commands.push(Command::Expire { now: self.now });
         commands.push(Command::SetPhase { phase: self.phase });
         Some(commands)
+    }
+}
+
+/// Changes one thing in one of the commands that make a state, or the order of two.
+pub(crate) fn vary(commands: &mut [Command], dice: &mut Dice) {
+    let at = dice.roll(commands.len() as u64) as usize;
+    let (new, terms) = match &mut commands[at] {
+        Command::NewWith(new, terms) => (new, terms),
+        Command::Expire { now } => return now.0 ^= 1,
+        Command::SetPhase { phase } => return *phase = dice.pick(&Phase::ALL),
+        _ => return commands.swap(at, 0),
+    };
+    let one_more = |price: Ticks| Ticks(price.0 + 1);
+    match dice.roll(11) {
+        0 => new.id.0 ^= 1,
+        1 => new.user.0 ^= 1,
+        2 => new.side = new.side.opposite(),
+        3 => new.limit = new.limit.map(one_more),
+        4 => new.qty.0 += 1,
+        5 => new.tif = dice.pick(&[TimeInForce::Gtc, TimeInForce::Ioc, TimeInForce::Post]),
+        6 => new.self_trade = Some(dice.pick(&SelfTrade::ALL)),
+        7 => terms.display = Some(Lots(1 + dice.roll(new.qty.0.max(1)))),
+        8 => terms.stop = terms.stop.map(one_more),
+        9 => terms.expires = Some(Time(terms.expires.map_or(1 << 40, |expires| expires.0 ^ 1))),
+        _ => commands.swap(at, at - 1),
     }
 }
