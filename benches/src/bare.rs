@@ -54,7 +54,6 @@ pub struct BareTrade {
 pub struct Bare {
     orders: Vec<Order>,
     free: u32,
-    count: usize,
     index: Index,
     ladder: Ladder,
 }
@@ -65,7 +64,6 @@ impl Bare {
         Bare {
             orders: Vec::with_capacity(orders),
             free: NONE,
-            count: 0,
             index: Index::new(orders),
             ladder: Ladder::new(),
         }
@@ -91,9 +89,9 @@ impl Bare {
     #[inline]
     fn enter(&mut self, new: &NewOrder, trades: &mut impl FnMut(BareTrade)) -> Outcome {
         let (id, side, qty) = (new.id.0, new.side as usize, new.qty.0);
-        if self.index.find(id, &self.orders).is_some() {
+        let Err(mut vacant) = self.index.find(id, &self.orders) else {
             return refused(Reject::DuplicateId);
-        }
+        };
         let limit = new.limit.map_or(EMPTY + 1, |price| rank(1 - side, price.0));
         let mut open = qty;
         if self.ladder.best[1 - side] >= limit {
@@ -104,6 +102,8 @@ impl Bare {
                 }
                 _ => open = self.take(id, side, limit, qty, trades),
             }
+            // Makers that left may have moved entries.
+            vacant = self.index.find(id, &self.orders).expect_err("it was vacant above");
         } else if new.tif == TimeInForce::Fok {
             return refused(Reject::Killed);
         }
@@ -113,16 +113,9 @@ impl Bare {
         {
             resting = open;
             if open > 0 {
-                let slot = self.slot(Order {
-                    id,
-                    open,
-                    user: new.user.0,
-                    level: 0,
-                    prev: NONE,
-                    next: NONE,
-                });
-                self.index.insert(id, slot);
-                self.rest(slot, side, price.0);
+                let order = Order { id, open, user: new.user.0, level: 0, prev: NONE, next: NONE };
+                let slot = self.rest(None, order, side, price.0);
+                self.index.insert(vacant, id, slot);
             }
         } else {
             cancelled = open;
@@ -132,7 +125,7 @@ impl Bare {
 
     #[inline]
     fn cancel(&mut self, id: u64) -> Outcome {
-        let Some((place, slot)) = self.index.find(id, &self.orders) else {
+        let Ok((place, slot)) = self.index.find(id, &self.orders) else {
             return refused(Reject::UnknownId);
         };
         let open = self.orders[slot as usize].open;
@@ -143,7 +136,7 @@ impl Bare {
     }
 
     fn reduce(&mut self, id: u64, by: u64) -> Outcome {
-        let Some((_, slot)) = self.index.find(id, &self.orders) else {
+        let Ok((_, slot)) = self.index.find(id, &self.orders) else {
             return refused(Reject::UnknownId);
         };
         let order = &mut self.orders[slot as usize];
@@ -162,7 +155,7 @@ impl Bare {
         qty: u64,
         trades: &mut impl FnMut(BareTrade),
     ) -> Outcome {
-        let Some((_, slot)) = self.index.find(id, &self.orders) else {
+        let Ok((_, slot)) = self.index.find(id, &self.orders) else {
             return refused(Reject::UnknownId);
         };
         let side = self.orders[slot as usize].side();
@@ -173,8 +166,8 @@ impl Bare {
             open = self.take(id, side, limit, qty, trades);
         }
         if open > 0 {
-            self.orders[slot as usize].open = open;
-            self.rest(slot, side, price);
+            let order = Order { open, next: NONE, ..self.orders[slot as usize] };
+            self.rest(Some(slot), order, side, price);
         } else {
             // Makers that left may have moved its entry.
             let (place, _) = self.index.find(id, &self.orders).expect("it was found above");
@@ -251,17 +244,17 @@ impl Bare {
         false
     }
 
-    /// Puts an order at the end of its price's queue.
+    /// Puts an order at the end of its price's queue: into the slot that it has, or a free one.
     #[inline]
-    fn rest(&mut self, slot: u32, side: usize, price: i64) {
+    fn rest(&mut self, slot: Option<u32>, order: Order, side: usize, price: i64) -> u32 {
         let better = rank(side, price) > self.ladder.best[side];
         let at = self.ladder.open(side, price);
+        let slot = slot.unwrap_or_else(|| self.slot());
         let level = &mut self.ladder.levels[at as usize];
-        let order = &mut self.orders[slot as usize];
-        order.level = at | (side as u32) << 31;
-        (order.prev, order.next) = (level.last, NONE);
-        level.total += order.open;
-        let last = std::mem::replace(&mut level.last, slot);
+        level.total = level.total.wrapping_add(order.open);
+        let last = level.last;
+        level.last = slot;
+        self.orders[slot as usize] = Order { level: at | (side as u32) << 31, prev: last, ..order };
         match last {
             NONE => level.first = slot,
             last => self.orders[last as usize].next = slot,
@@ -269,6 +262,7 @@ impl Bare {
         if better {
             self.ladder.follow(&mut self.orders);
         }
+        slot
     }
 
     /// Takes an order out of its queue.
@@ -276,7 +270,7 @@ impl Bare {
     fn detach(&mut self, slot: u32) {
         let order = self.orders[slot as usize];
         let level = &mut self.ladder.levels[order.level() as usize];
-        level.total -= order.open;
+        level.total = level.total.wrapping_sub(order.open);
         match order.prev {
             NONE => level.first = order.next,
             prev => self.orders[prev as usize].next = order.next,
@@ -290,22 +284,20 @@ impl Bare {
         }
     }
 
+    /// A slot that no order is in.
     #[inline]
-    fn slot(&mut self, order: Order) -> u32 {
-        self.count += 1;
+    fn slot(&mut self) -> u32 {
         if self.free == NONE {
-            self.orders.push(order);
+            self.orders.push(Order { id: 0, open: 0, user: 0, level: 0, prev: NONE, next: NONE });
             return self.orders.len() as u32 - 1;
         }
         let slot = self.free;
         self.free = self.orders[slot as usize].next;
-        self.orders[slot as usize] = order;
         slot
     }
 
     #[inline]
     fn release(&mut self, slot: u32) {
-        self.count -= 1;
         let order = &mut self.orders[slot as usize];
         (order.open, order.next) = (0, self.free);
         self.free = slot;
@@ -316,12 +308,12 @@ impl Bare {
 impl Bare {
     /// Number of resting orders.
     pub fn order_count(&self) -> usize {
-        self.count
+        self.index.len()
     }
 
     /// Whether an order rests.
     pub fn rests(&self, id: OrderId) -> bool {
-        self.index.find(id.0, &self.orders).is_some()
+        self.index.find(id.0, &self.orders).is_ok()
     }
 
     /// The best price of a side.
@@ -396,3 +388,6 @@ fn refused(reject: Reject) -> Outcome {
 fn unimplemented_command(command: &Command) -> ! {
     panic!("the prototype has no such command: {command:?}")
 }
+
+#[cfg(test)]
+mod tests;

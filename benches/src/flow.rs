@@ -6,8 +6,9 @@
 //! those are that get cancelled, how many cancels come too late, how large orders and takers are.
 
 mod cliff;
-mod draw;
+pub(crate) mod draw;
 mod market;
+mod question;
 mod shape;
 
 use book::record::{self, RECORD_BYTES};
@@ -53,8 +54,8 @@ pub enum Ids {
 /// A flow of commands.
 #[derive(Clone, Debug)]
 pub struct Flow {
-    /// Its kind.
-    pub profile: Profile,
+    /// The name of its kind, at most 24 bytes.
+    pub name: &'static str,
     /// What it was drawn from.
     pub seed: u64,
     /// Builds the book.
@@ -121,8 +122,7 @@ impl Flow {
             Profile::Mass10k => cliff::mass_cancels(&mut market, commands),
             _ => (0..commands).for_each(|_| market.step()),
         }
-        let orders_max = market.orders_max;
-        Flow { profile, seed, prefill, commands: market.out, orders_max }
+        market.into_flow(profile.name(), seed, prefill)
     }
 
     /// An empty book with room for all of it.
@@ -147,7 +147,7 @@ impl Flow {
         file.extend([SelfTrade::Allow as u8, 0, 0, 0]);
         file.extend((self.prefill.len() as u32).to_le_bytes());
         let mut name = [0; 24];
-        name[..self.profile.name().len()].copy_from_slice(self.profile.name().as_bytes());
+        name[..self.name.len()].copy_from_slice(self.name.as_bytes());
         file.extend(name);
         for command in self.prefill.iter().chain(&self.commands) {
             file.extend(record::encode(command).expect("flows hold what a record can say"));

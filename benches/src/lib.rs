@@ -9,3 +9,4 @@ pub mod bare;
 pub mod digests;
 pub mod flow;
 pub mod pass;
+pub mod stamps;

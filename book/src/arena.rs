@@ -100,7 +100,8 @@ impl<T: Stored> Arena<T> {
     /// Stores a value.
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Slot<T> {
-        self.len += 1;
+        // Callers stop at ORDERS_MAX, below 2^32.
+        self.len = self.len.wrapping_add(1);
         let slot = self.first_free;
         if let Some(free) = self.items.get_mut(slot.at as usize) {
             self.first_free = free.next_free();
@@ -110,7 +111,6 @@ impl<T: Stored> Arena<T> {
         if self.items.len() == self.items.capacity() {
             self.grow();
         }
-        // Callers stop at ORDERS_MAX, below 2^32.
         let at = self.items.len() as u32;
         self.items.push(value);
         Slot::new(at)
@@ -130,6 +130,26 @@ impl<T: Stored> Arena<T> {
             self.first_free = Slot::NONE;
         }
         value
+    }
+
+    /// Frees values that are marked as free already, each linked to the next one, from `first` to
+    /// `last`. Of a chain, the first is used again first.
+    #[inline]
+    pub(crate) fn release(&mut self, first: Slot<T>, last: Slot<T>, count: u32) {
+        self.items[last.at as usize].free(self.first_free);
+        self.first_free = first;
+        assert!(self.len >= count, "a slot was freed twice");
+        self.len -= count;
+        if self.len == 0 {
+            self.items.clear();
+            self.first_free = Slot::NONE;
+        }
+    }
+
+    /// What is at a slot; `None` for [`Slot::NONE`].
+    #[inline]
+    pub(crate) fn get(&self, slot: Slot<T>) -> Option<&T> {
+        self.items.get(slot.at as usize)
     }
 
     /// All slots, in use or free, by number. For code that follows several links: it keeps the
@@ -232,6 +252,20 @@ mod tests {
         }
         assert_eq!((arena.len(), arena.slots().count()), (0, 0));
         assert_eq!(arena.insert(Word(4)), slots[0]);
+    }
+
+    #[test]
+    fn a_chain_is_freed_at_once() {
+        let mut arena = Arena::new(4);
+        let [a, b, c, d] = [1, 2, 3, 4].map(|value| arena.insert(Word(value)));
+        arena.remove(d);
+        for (gone, next) in [(a, b), (b, c), (c, c)] {
+            arena.items()[gone.at()].free(next);
+        }
+        arena.release(a, b, 2);
+        assert_eq!(arena.len(), 1);
+        assert_eq!([5, 6, 7].map(|value| arena.insert(Word(value))), [a, b, d]);
+        assert_eq!(arena.len(), 4);
     }
 
     #[test]

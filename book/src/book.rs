@@ -10,7 +10,7 @@ use crate::command::{Command, Phase, SelfTrade};
 use crate::depth::LevelDepth;
 use crate::event::{Cancelled, Cut, Event, Events, Outcome, Reject, Rested};
 use crate::index::{Index, Place, Probe};
-use crate::ladder::{Ladder, Rung};
+use crate::ladder::Ladder;
 use crate::level::{Kind, Level};
 use crate::order::Order;
 use crate::queues::Queues;
@@ -178,7 +178,7 @@ impl Book {
             return self.cancel_special(slot, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let cancelled = self.queues.orders[slot].open;
+        let cancelled = self.queues.orders[slot].open();
         events.event(self.cut(slot, cancelled, Lots::ZERO, Cut::Asked));
         self.detach(slot, events);
         self.index.remove(place);
@@ -195,7 +195,7 @@ impl Book {
         let Probe::Found(_, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
-        let (shown, hidden) = (self.queues.orders[slot].open, self.hidden_of(slot));
+        let (shown, hidden) = (self.queues.orders[slot].open(), self.hidden_of(slot));
         if by.0 >= shown.0 + hidden.0 {
             return self.cancel(id, events);
         }
@@ -237,14 +237,15 @@ impl Book {
             return self.replace_special(slot, price, qty, self_trade, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let Order { open, user, .. } = self.queues.orders[slot];
+        let Order { user, .. } = self.queues.orders[slot];
+        let open = self.queues.orders[slot].open();
         events.event(self.cut(slot, open, Lots::ZERO, Cut::Replaced));
         self.detach(slot, events);
         let rank = Rank::new(side, price);
         if self.ladders[side.opposite() as usize].best() >= rank.across() {
             return self.replace_taking(slot, side, price, qty, self_trade, events);
         }
-        self.queues.orders[slot].open = qty;
+        self.queues.orders[slot].set_open(qty);
         self.attach(slot, side, rank, events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
@@ -259,7 +260,7 @@ impl Book {
         let price = priced.then(|| level.price());
         let shown = match open {
             Lots::ZERO => Lots::ZERO,
-            _ => order.open,
+            _ => order.open(),
         };
         let Order { id, user, .. } = *order;
         Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
@@ -301,24 +302,30 @@ impl Book {
         rank: Rank,
         events: &mut impl Events,
     ) {
-        let at = match self.ladders[side as usize].find(rank, &self.queues.levels) {
-            Ok(at) => at,
-            Err(rung) => self.open_level(side, rank, rung),
-        };
+        let at = self.level_for(side, rank);
         self.queues.push_last(at, slot);
         self.tell_level(at, events);
     }
 
+    /// The level of a price, opened if there is none.
+    #[inline]
+    pub(crate) fn level_for(&mut self, side: Side, rank: Rank) -> Slot<Level> {
+        match self.ladders[side as usize].find(rank, &self.queues.levels) {
+            Some(at) => at,
+            None => self.open_level(side, rank),
+        }
+    }
+
     /// Adds a level to the ladder of its side. Only a new level can cross the book.
     #[inline(never)]
-    fn open_level(&mut self, side: Side, rank: Rank, rung: Rung) -> Slot<Level> {
+    fn open_level(&mut self, side: Side, rank: Rank) -> Slot<Level> {
         assert!(
             self.ladders[side.opposite() as usize].best() < rank.across()
                 || self.phase != Phase::Continuous,
             "the book would cross"
         );
         let at = self.queues.levels.insert(Level::new(rank, side, Kind::Priced));
-        self.ladders[side as usize].insert(rung, rank, at);
+        self.ladders[side as usize].insert(rank, at, &self.queues.levels);
         at
     }
 

@@ -125,19 +125,19 @@ impl Book {
     fn check_level(&self, at: Slot<Level>, seen: &mut Seen) -> Result<(), Broken> {
         let level = &self.queues.levels[at];
         let (mut total, mut hidden, mut count, mut specials) = (0, 0, 0, 0);
-        let (mut ahead, mut ahead_id) = (Slot::NONE, None);
+        let mut ahead = Slot::NONE;
         for slot in self.queues.queue(at) {
             let order = &self.queues.orders[slot];
             let found = matches!(self.probe(order.id), Probe::Found(_, held) if held == slot);
             let placed = order.level == at && order.ahead == ahead;
             let special = self.specials.get(order.id);
-            let sized = order.open.0 + special.map_or(0, |special| special.hidden.0);
-            if !found || !placed || order.open == Lots::ZERO || !Lots(sized).in_range() {
+            let sized = order.open().0 + special.map_or(0, |special| special.hidden.0);
+            if !found || !placed || order.open() == Lots::ZERO || !Lots(sized).in_range() {
                 return Err(Broken::Order { id: order.id });
             }
             if let Some(special) = special {
                 let waits = special.entry.is_some() == (level.kind() == Kind::Stop);
-                let shown = special.display.is_none_or(|show| order.open <= show);
+                let shown = special.display.is_none_or(|show| order.open() <= show);
                 let shows = shown || level.kind() == Kind::Stop;
                 if !waits || !shows || special.order != slot || special.side != level.side() {
                     return Err(Broken::Terms { id: order.id });
@@ -146,10 +146,9 @@ impl Book {
             } else if level.kind() == Kind::Stop {
                 return Err(Broken::Terms { id: order.id });
             }
-            let number = hash::of_order(order, level.place(), ahead_id);
+            let number = hash::of_order(order, level.place());
             seen.hash = seen.hash.wrapping_add(number);
-            (total, count, ahead, ahead_id) =
-                (total + order.open.0, count + 1, slot, Some(order.id));
+            (total, count, ahead) = (total + order.open().0, count + 1, slot);
         }
         seen.orders += count;
         seen.levels += 1;
@@ -268,7 +267,7 @@ mod tests {
     fn damage_to_orders_is_found() {
         let order = |id| Broken::Order { id: OrderId(id) };
         let damages: [(u64, fn(&mut crate::order::Order), u64); 3] = [
-            (1, |order| order.open = Lots(0), 1),
+            (1, |order| order.set_open(Lots(0)), 1),
             (2, |order| order.ahead = Slot::NONE, 2),
             (2, |order| order.id = OrderId(9), 9),
         ];

@@ -127,16 +127,19 @@ impl Book {
         self.now
     }
 
-    /// A hash of all that decides what the book does from here on. Two books with the same queues,
-    /// waiting orders, terms, phase, moment and last trade have the same hash, however they came
-    /// there. Every command keeps it up to date, in constant time per order touched.
+    /// A hash of all that decides what the book does from here on: queues and the order of arrival
+    /// in them, waiting orders, terms, phase, moment, last trade. Books that took the same commands
+    /// have the same hash, also when one of them was restored from bytes on the way. Every command
+    /// keeps it up to date, in constant time per order touched.
     pub fn state_hash(&self) -> u64 {
         let optional = |price: Option<Ticks>| price.map_or(0, |price| price.0 as u64);
         let (low, high) = self.reach.unzip();
         let modes = u64::from(self.phase as u8) << 8 | u64::from(self.self_trade as u8);
         let last = optional(self.last_trade);
         let (orders, terms) = (self.queues.hash, self.specials.hash);
-        hash::of_words(&[orders, terms, modes, last, optional(low), optional(high), self.now.0])
+        let arrivals = u64::from(self.queues.arrivals);
+        let (low, high, now) = (optional(low), optional(high), self.now.0);
+        hash::of_words(&[orders, terms, modes, last, low, high, now, arrivals])
     }
 
     /// The levels of a ladder, the best first.
@@ -148,14 +151,16 @@ impl Book {
     }
 
     fn resting(&self, slot: Slot<Order>) -> RestingOrder {
-        let Order { id, open: qty, user, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let qty = self.queues.orders[slot].open();
         let level = self.queues.level_of(slot);
         let hidden = self.hidden_of(slot);
         RestingOrder { side: level.side(), id, price: level.price(), qty, hidden, user }
     }
 
     fn waits(&self, slot: Slot<Order>) -> Waiting {
-        let Order { id, open: qty, user, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let qty = self.queues.orders[slot].open();
         let level = self.queues.level_of(slot);
         let stop = (level.kind() == Kind::Stop).then(|| level.price());
         Waiting { id, user, side: level.side(), qty, stop }

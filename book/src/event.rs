@@ -166,9 +166,10 @@ pub struct Waiting {
     pub stop: Option<Ticks>,
 }
 
-/// Why a command was refused. The numbers are part of the protocol.
+/// Why a command was refused. The numbers are part of the protocol; they fill a word so that an
+/// [`Outcome`] has no padding, which is dear to copy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
-#[repr(u8)]
+#[repr(u64)]
 pub enum Reject {
     /// No resting order has this id.
     #[error("unknown order id")]

@@ -45,7 +45,7 @@ pub(crate) struct Index<T> {
     /// Takes a hash to the place where the search for it starts.
     shift: u32,
     len: usize,
-    seed: u64,
+    /// Odd and drawn from the seed.
     multiplier: u64,
     growths: u32,
     of: PhantomData<fn() -> T>,
@@ -54,10 +54,9 @@ pub(crate) struct Index<T> {
 impl<T> Index<T> {
     /// Room for `capacity` keys.
     pub(crate) fn new(capacity: usize, seed: u64) -> Index<T> {
-        // An even multiplier would lose bits of the key.
-        let (seed, multiplier) = (spread(seed), spread(seed.wrapping_add(1)) | 1);
+        let multiplier = spread(seed) | 1;
         let (table, shift, room) = vacant(capacity);
-        Index { table, shift, room, len: 0, seed, multiplier, growths: 0, of: PhantomData }
+        Index { table, shift, room, len: 0, multiplier, growths: 0, of: PhantomData }
     }
 
     /// Where the value with `key` is, or where it would go. `is` tells whether the value of a slot
@@ -176,10 +175,12 @@ impl<T> Index<T> {
         }
     }
 
+    /// Multiplies by a random odd number and takes the highest bits: two keys agree in k of them
+    /// with a probability of at most 2 in 2^k, whatever the keys are (Dietzfelbinger and others,
+    /// "A reliable randomized algorithm for the closest-pair problem", 1997).
     #[inline]
     fn hash(&self, key: u64) -> u32 {
-        let product = u128::from(key ^ self.seed) * u128::from(self.multiplier);
-        (((product >> 64) as u64 ^ product as u64) >> 32) as u32
+        (key.wrapping_mul(self.multiplier) >> 32) as u32
     }
 
     /// Where the search for a hash starts.

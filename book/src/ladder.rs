@@ -1,48 +1,64 @@
 //! The levels of one side, in order of price.
 //!
-//! Two questions, two structures. *Which level has this price?* is asked by every order that rests:
-//! a hash table of the prices answers it in one probe, wherever the price is. *Which level is next?*
-//! is asked only when a level comes or goes: pages of 1024 ranks hold a bit for each level, so that
-//! the next one is found in a few instructions inside a page, and a sorted directory of the pages
-//! finds the next page. The best rank and its level are kept at hand.
+//! Two questions, two kinds of structure. *Which level has this price?* is asked by every order that
+//! rests. A window of 1024 places answers for most: a level stands at the place that the low bits of
+//! its price name, so any 1024 neighbouring prices have places of their own, and neighbours share
+//! cache lines. The window needs no moving when the market moves: a level whose place is taken, by
+//! one at least 1024 ticks away, goes to a hash table, and is found there in one more probe.
 //!
-//! Memory follows the number of levels, at most one page each, and never their distance; there is
-//! no window that would have to move with the market.
+//! *Which level is next?* is asked only when a level comes or goes: pages of 1024 ranks hold a bit
+//! for each level, so that the next one is found in a few instructions inside a page, and a sorted
+//! directory of the pages finds the next page. The best rank and its level are kept at hand.
+//!
+//! Memory follows the number of levels, at most one page each, and never their distance.
 
 mod directory;
 mod page;
 
 use crate::arena::{Arena, Slot};
-use crate::index::{Index, Place, Probe};
+use crate::index::{Index, Probe};
 use crate::level::Level;
 use crate::units::Rank;
 use directory::Directory;
 use page::Page;
 
+/// Places of the window.
+const WINDOW: usize = 1024;
+
 /// The levels of one side in order.
 pub(crate) struct Ladder {
     best: Rank,
     best_level: Slot<Level>,
-    prices: Index<Level>,
+    /// Levels by the low bits of their rank.
+    window: Box<[Slot<Level>; WINDOW]>,
+    /// The levels that found their place in the window taken.
+    others: Index<Level>,
+    /// Levels in the window.
+    in_window: usize,
     pages: Arena<Page>,
     directory: Directory,
     /// The page that was used last, and its key: near the touch it is nearly always the next one.
     last: (i64, Slot<Page>),
 }
 
-/// Where a level that is missing would go. Holds until the ladder changes.
-pub(crate) struct Rung(Place);
-
 /// No rank is in the page with this key.
 const NO_PAGE: (i64, Slot<Page>) = (i64::MAX, Slot::NONE);
 
+/// The place of a rank in the window.
+#[inline]
+fn place(rank: Rank) -> usize {
+    rank.0 as usize % WINDOW
+}
+
 impl Ladder {
-    /// Room for `capacity` levels, the seed is that of the price table.
+    /// Room for `capacity` levels, the seed is that of the hash table.
     pub(crate) fn new(capacity: usize, seed: u64) -> Ladder {
         Ladder {
             best: Rank::EMPTY,
             best_level: Slot::NONE,
-            prices: Index::new(capacity, seed),
+            window: Box::new([Slot::NONE; WINDOW]),
+            others: Index::new(capacity, seed),
+            in_window: 0,
             pages: Arena::new(capacity),
             directory: Directory::new(capacity),
             last: NO_PAGE,
@@ -51,7 +67,7 @@ impl Ladder {
 
     /// Levels on this side.
     pub(crate) fn len(&self) -> usize {
-        self.prices.len()
+        self.in_window + self.others.len()
     }
 
     /// The rank that trades first; [`Rank::EMPTY`] when there is none.
@@ -66,18 +82,34 @@ impl Ladder {
         self.best_level
     }
 
-    /// The level of this rank, or the rung to insert it at.
+    /// The level of this rank.
     #[inline]
-    pub(crate) fn find(&self, rank: Rank, levels: &Arena<Level>) -> Result<Slot<Level>, Rung> {
-        match self.prices.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
-            Probe::Found(_, level) => Ok(level),
-            Probe::Vacant(place) => Err(Rung(place)),
+    pub(crate) fn find(&self, rank: Rank, levels: &Arena<Level>) -> Option<Slot<Level>> {
+        let near = self.window[place(rank)];
+        if levels.get(near).is_some_and(|level| level.rank == rank) {
+            return Some(near);
+        }
+        if self.others.len() == 0 {
+            return None;
+        }
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
+            Probe::Found(_, level) => Some(level),
+            Probe::Vacant(_) => None,
         }
     }
 
-    /// Adds a level at the rung that [`Ladder::find`] gave for its rank, with no change in between.
-    pub(crate) fn insert(&mut self, rung: Rung, rank: Rank, level: Slot<Level>) {
-        self.prices.insert(rung.0, level);
+    /// Adds a level of a rank that has none. `levels` holds all of this ladder.
+    pub(crate) fn insert(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        let near = &mut self.window[place(rank)];
+        if near.is_none() {
+            *near = level;
+            self.in_window += 1;
+        } else {
+            match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
+                Probe::Vacant(place) => self.others.insert(place, level),
+                Probe::Found(..) => unreachable!("the rank has no level yet"),
+            }
+        }
         let page = self.page_for(Page::key_of(rank));
         self.pages[page].insert(rank);
         if rank > self.best {
@@ -85,16 +117,25 @@ impl Ladder {
         }
     }
 
-    /// Takes the level of this rank out. `levels` holds all others of this ladder.
+    /// Takes the level of this rank out. `levels` holds all of this ladder.
     pub(crate) fn remove(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        self.prices.forget(rank.0 as u64, level);
+        let near = &mut self.window[place(rank)];
+        if *near == level {
+            *near = Slot::NONE;
+            self.in_window -= 1;
+        } else {
+            self.others.forget(rank.0 as u64, level);
+        }
         let key = Page::key_of(rank);
         let slot = self.page_of(key).expect("a rank that is present has its page");
         let page = &mut self.pages[slot];
         let emptied = page.remove(rank);
         if rank == self.best {
-            let best = if emptied { None } else { Some(page.highest()) };
-            self.step_down(best.or_else(|| self.last_below(key)), levels);
+            let best = if emptied { self.last_below(key) } else { Some(page.highest()) };
+            (self.best, self.best_level) = match best {
+                Some(rank) => (rank, self.level(rank, levels)),
+                None => (Rank::EMPTY, Slot::NONE),
+            };
         }
         if emptied {
             self.pages.remove(slot);
@@ -117,24 +158,24 @@ impl Ladder {
 
     /// The level of a rank that is present.
     pub(crate) fn level(&self, rank: Rank, levels: &Arena<Level>) -> Slot<Level> {
-        self.find(rank, levels).unwrap_or_else(|_| unreachable!("a rank that is present"))
+        self.find(rank, levels).expect("a rank that is present has its level")
     }
 
     /// How often the capacity was exceeded.
     pub(crate) fn growths(&self) -> u32 {
-        self.prices.growths() + self.pages.growths() + self.directory.growths()
+        self.others.growths() + self.pages.growths() + self.directory.growths()
     }
 
     /// Makes room for at least `capacity` levels in all.
     pub(crate) fn reserve(&mut self, capacity: usize) {
-        self.prices.reserve(capacity);
+        self.others.reserve(capacity);
         self.pages.reserve(capacity);
         self.directory.reserve(capacity);
     }
 
     /// Gives the memory beyond `capacity` back. For an empty ladder.
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
-        self.prices.shrink_to(capacity);
+        self.others.shrink_to(capacity);
         self.pages.shrink_to(capacity);
         self.directory = Directory::new(capacity);
     }
@@ -151,19 +192,11 @@ impl Ladder {
             && ranks.windows(2).all(|pair| pair[0] > pair[1])
             && rising == ranks
             && ranks.len() == self.len()
-            && ranks.iter().all(|rank| self.find(*rank, levels).is_ok())
+            && ranks.iter().all(|rank| self.find(*rank, levels).is_some())
+            && self.window.iter().filter(|level| !level.is_none()).count() == self.in_window
             && self.best == best.unwrap_or(Rank::EMPTY)
             && best.map_or(Slot::NONE, |rank| self.level(rank, levels)) == self.best_level
             && (self.last == NO_PAGE || self.directory.find(self.last.0).ok() == Some(self.last.1))
-    }
-
-    /// Makes the next rank, or none, the best.
-    #[inline]
-    fn step_down(&mut self, next: Option<Rank>, levels: &Arena<Level>) {
-        (self.best, self.best_level) = match next {
-            Some(rank) => (rank, self.level(rank, levels)),
-            None => (Rank::EMPTY, Slot::NONE),
-        };
     }
 
     /// The highest rank of the pages below a key.

@@ -25,7 +25,7 @@ impl Book {
             self.scratch_growths += 1;
         }
         let orders = self.queues.orders.slots();
-        let owned = orders.filter(|(_, order)| order.user == user && order.open > Lots::ZERO);
+        let owned = orders.filter(|(_, order)| order.user == user && order.open() > Lots::ZERO);
         found.extend(owned.map(|(slot, order)| (order.id, slot)));
         if let Some(side) = side {
             found.retain(|(_, slot)| self.queues.level_of(*slot).side() == side);

@@ -4,7 +4,7 @@
 //! price. Self-trade prevention decides at the moment two orders meet, so it touches only makers
 //! that are reached.
 
-use crate::arena::Slot;
+use crate::arena::{Slot, Stored};
 use crate::book::{Book, refuse};
 use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::{Cancelled, Cut, Event, Events, Outcome, Reject, Rested, Trade};
@@ -58,9 +58,10 @@ impl Book {
             return refuse(Some(id), Reject::Full, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let slot = self.queues.orders.insert(Order::new(id, user, qty));
+        let at = self.level_for(side, Rank::new(side, price));
+        let slot = self.queues.push_new(at, Order::new(id, user, qty));
         self.index.insert(place, slot);
-        self.attach(slot, side, Rank::new(side, price), events);
+        self.tell_level(at, events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
         Outcome { resting: qty, ..Outcome::default() }
@@ -137,7 +138,7 @@ impl Book {
         let Order { id, user, .. } = self.queues.orders[slot];
         let special = self.specials.get(id).copied();
         let shown = special.and_then(|special| special.display).map_or(open, |show| show.min(open));
-        self.queues.orders[slot].open = shown;
+        self.queues.orders[slot].set_open(shown);
         self.attach(slot, side, Rank::new(side, price), events);
         let hidden = Lots(open.0 - shown.0);
         if special.is_some() {
@@ -221,53 +222,57 @@ impl Book {
         taken: &mut Taken,
         events: &mut impl Events,
     ) {
-        let level = &self.queues.levels[at];
-        let (place, price, mut slot) = (level.place(), level.price(), level.first);
-        let open_before = taken.open;
-        // The orders that leave, each linked to the one ahead of it; what stays then is first.
-        let (mut gone, mut ahead) = (0, None);
+        let orders = self.queues.orders.items();
+        let level = &mut self.queues.levels[at];
+        let (place, price, first) = (level.place(), level.price(), level.first);
+        let mut open = taken.open;
+        // The makers that leave stay linked, and are freed as one chain.
+        let (mut slot, mut last_gone, mut gone) = (first, first, 0_u32);
         let mut hash = self.queues.hash;
         while let Some(front) = slot.some() {
-            let maker = self.queues.orders[front];
-            let qty = maker.open.min(taken.open);
-            taken.open.0 -= qty.0;
-            let maker_open = Lots(maker.open.0 - qty.0);
+            let maker = &mut orders[front.at()];
+            let lots = maker.open();
+            hash = hash.wrapping_sub(hash::of_order(maker, place));
+            let qty = lots.min(open);
+            open.0 -= qty.0;
             if qty > Lots::ZERO {
                 events.event(Event::Traded(Trade {
                     maker: maker.id,
                     taker: taker.id,
                     price,
                     qty,
-                    maker_open,
-                    taker_open: taken.open,
+                    maker_open: Lots(lots.0 - qty.0),
+                    taker_open: open,
                     maker_user: maker.user,
                     taker_user: taker.user,
                     taker_side: taker.side,
                 }));
             }
-            hash = hash.wrapping_sub(hash::of_order(&maker, place, ahead));
-            if maker_open > Lots::ZERO {
-                let first = &mut self.queues.orders[front];
-                (first.open, first.ahead) = (maker_open, Slot::NONE);
-                hash = hash.wrapping_add(hash::of_order(first, place, None));
+            if qty < lots {
+                maker.set_open(Lots(lots.0 - qty.0));
+                maker.ahead = Slot::NONE;
+                hash = hash.wrapping_add(hash::of_order(maker, place));
                 break;
             }
             self.index.forget(maker.id.0, front);
-            self.queues.orders.remove(front);
-            gone += 1;
-            ahead = Some(maker.id);
-            slot = maker.behind;
+            let behind = maker.behind;
+            maker.free(behind);
+            (slot, last_gone) = (behind, front);
+            gone = gone.wrapping_add(1);
         }
-        self.queues.hash = hash;
-        let lots = open_before.0 - taken.open.0;
+        let lots = taken.open.0 - open.0;
+        taken.open = open;
         taken.filled.0 += lots;
-        let level = &mut self.queues.levels[at];
+        self.queues.hash = hash;
         level.first = slot;
         if slot.is_none() {
             level.last = slot;
         }
         level.total.0 -= lots;
         level.count -= gone;
+        if gone > 0 {
+            self.queues.orders.release(first, last_gone, gone);
+        }
     }
 
     /// Trades a taker against one level, with a look at users and terms, until either is used up.
@@ -287,7 +292,7 @@ impl Book {
                 self.prevent(taker, slot, taken, events);
                 continue;
             }
-            let qty = maker.open.min(taken.open);
+            let qty = maker.open().min(taken.open);
             taken.filled.0 += qty.0;
             taken.open.0 -= qty.0;
             events.event(Event::Traded(Trade {
@@ -295,7 +300,7 @@ impl Book {
                 taker: taker.id,
                 price,
                 qty,
-                maker_open: Lots(maker.open.0 + self.hidden_of(slot).0 - qty.0),
+                maker_open: Lots(maker.open().0 + self.hidden_of(slot).0 - qty.0),
                 taker_open: taken.open,
                 maker_user: maker.user,
                 taker_user: taker.user,
@@ -313,7 +318,7 @@ impl Book {
         taken: &mut Taken,
         events: &mut impl Events,
     ) {
-        let (shown, hidden) = (self.queues.orders[slot].open, self.hidden_of(slot));
+        let (shown, hidden) = (self.queues.orders[slot].open(), self.hidden_of(slot));
         let whole = Lots(shown.0 + hidden.0);
         let smaller = shown.min(taken.open);
         let (off_maker, off_taker) = match taker.self_trade {
@@ -344,7 +349,7 @@ impl Book {
     /// Takes lots off what an order shows. When nothing is shown, the next slice of an iceberg is,
     /// at the end of the queue; any other order leaves. Its level stays in the ladder.
     pub(crate) fn use_up(&mut self, slot: Slot<Order>, by: Lots, events: &mut impl Events) {
-        if by < self.queues.orders[slot].open {
+        if by < self.queues.orders[slot].open() {
             self.queues.shrink(slot, by);
         } else if self.hidden_of(slot) > Lots::ZERO {
             self.refresh(slot, events);

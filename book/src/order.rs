@@ -5,15 +5,22 @@
 
 use crate::arena::{Slot, Stored};
 use crate::level::Level;
-use crate::units::{Lots, OrderId, User};
+use crate::units::{LOTS_MAX, Lots, OrderId, User};
+
+/// Bits of [`Order::lots`] that hold the open quantity; above them stands the arrival.
+const OPEN_BITS: u32 = 41;
+const OPEN: u64 = (1 << OPEN_BITS) - 1;
+
+/// Arrivals are counted modulo this.
+pub(crate) const ARRIVALS: u32 = 1 << (64 - OPEN_BITS);
 
 /// An order in the queue of its level.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
-    /// What its queue shows of it. Never zero while the order lives, zero in a free slot.
-    pub(crate) open: Lots,
+    /// What its queue shows of it, and when it joined its queue.
+    lots: u64,
     pub(crate) user: User,
     /// The order before it in the queue.
     pub(crate) ahead: Slot<Order>,
@@ -27,14 +34,44 @@ impl Order {
     #[inline]
     pub(crate) fn new(id: OrderId, user: User, open: Lots) -> Order {
         let (ahead, behind) = (Slot::NONE, Slot::NONE);
-        Order { id, open, user, ahead, behind, level: Slot::NONE }
+        Order { id, lots: open.0, user, ahead, behind, level: Slot::NONE }
+    }
+
+    /// What its queue shows of it. Never zero while the order lives, zero in a free slot.
+    #[inline]
+    pub(crate) fn open(&self) -> Lots {
+        Lots(self.lots & OPEN)
+    }
+
+    /// Changes what its queue shows of it.
+    #[inline]
+    pub(crate) fn set_open(&mut self, open: Lots) {
+        self.lots = self.lots & !OPEN | open.0;
+    }
+
+    /// Notes the number of its arrival in a queue, modulo [`ARRIVALS`]: of two orders in one queue
+    /// it tells which came first, which makes it part of the hash of the state.
+    #[inline]
+    pub(crate) fn set_arrival(&mut self, arrival: u32) {
+        self.lots = self.lots & OPEN | u64::from(arrival) << OPEN_BITS;
+    }
+
+    /// Open quantity and arrival from one word, as [`Order::word`] gives it.
+    pub(crate) fn lots_of(word: u64) -> (Lots, u32) {
+        (Lots(word & OPEN), (word >> OPEN_BITS) as u32)
+    }
+
+    /// Open quantity and arrival as one word.
+    #[inline]
+    pub(crate) fn word(&self) -> u64 {
+        self.lots
     }
 }
 
 impl Stored for Order {
     #[inline]
     fn free(&mut self, next: Slot<Order>) {
-        self.open = Lots::ZERO;
+        self.lots = 0;
         self.behind = next;
     }
 
@@ -44,4 +81,22 @@ impl Stored for Order {
     }
 }
 
-const _: () = assert!(size_of::<Order>() == 32);
+const _: () = assert!(size_of::<Order>() == 32 && LOTS_MAX.0 <= OPEN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantity_and_arrival_do_not_touch_each_other() {
+        let mut order = Order::new(OrderId(1), User(2), LOTS_MAX);
+        for arrival in [0, 1, ARRIVALS - 1] {
+            order.set_arrival(arrival);
+            for open in [LOTS_MAX, Lots(1), Lots(LOTS_MAX.0 - 1)] {
+                order.set_open(open);
+                assert_eq!(order.open(), open);
+                assert_eq!(Order::lots_of(order.word()), (open, arrival));
+            }
+        }
+    }
+}

@@ -55,7 +55,8 @@ impl Book {
             self.collected[side as usize] = self.queues.levels.insert(level);
         }
         self.queues.push_last(self.collected[side as usize], slot);
-        let Order { id, user, open: qty, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let qty = self.queues.orders[slot].open();
         events.event(Event::Waiting(Waiting { id, user, side, qty, stop: None }));
     }
 
@@ -127,10 +128,11 @@ impl Book {
             let [buyer, seller] = Side::BOTH
                 .map(|side| self.first_in_line(side).expect("the volume is there on both sides"));
             let [bought, sold] = [buyer, seller].map(|slot| self.queues.orders[slot]);
-            let qty = bought.open.min(sold.open).min(left);
+            let qty = bought.open().min(sold.open()).min(left);
             left.0 -= qty.0;
-            let [taker_open, maker_open] = [buyer, seller]
-                .map(|slot| Lots(self.queues.orders[slot].open.0 + self.hidden_of(slot).0 - qty.0));
+            let [taker_open, maker_open] = [buyer, seller].map(|slot| {
+                Lots(self.queues.orders[slot].open().0 + self.hidden_of(slot).0 - qty.0)
+            });
             events.event(Event::Traded(Trade {
                 maker: sold.id,
                 taker: bought.id,

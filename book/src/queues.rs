@@ -7,8 +7,8 @@
 use crate::arena::{Arena, Slot};
 use crate::hash;
 use crate::level::Level;
-use crate::order::Order;
-use crate::units::{Lots, OrderId};
+use crate::order::{ARRIVALS, Order};
+use crate::units::Lots;
 
 /// All live orders and their levels.
 pub(crate) struct Queues {
@@ -16,37 +16,53 @@ pub(crate) struct Queues {
     pub(crate) levels: Arena<Level>,
     /// Sum of the numbers of all queued orders.
     pub(crate) hash: u64,
+    /// The next arrival in a queue, modulo [`ARRIVALS`].
+    pub(crate) arrivals: u32,
 }
 
 impl Queues {
     /// Room for so many orders and levels.
     pub(crate) fn new(orders: usize, levels: usize) -> Queues {
-        Queues { orders: Arena::new(orders), levels: Arena::new(levels), hash: 0 }
+        let (orders, levels) = (Arena::new(orders), Arena::new(levels));
+        Queues { orders, levels, hash: 0, arrivals: 0 }
     }
 
-    /// Puts an order at the end of a level's queue.
+    /// Stores an order at the end of a level's queue.
+    #[inline]
+    pub(crate) fn push_new(&mut self, at: Slot<Level>, mut order: Order) -> Slot<Order> {
+        order.set_arrival(self.next_arrival());
+        let level = &mut self.levels[at];
+        (order.level, order.ahead) = (at, level.last);
+        level.total.0 += order.open().0;
+        level.count += 1;
+        self.hash = self.hash.wrapping_add(hash::of_order(&order, level.place()));
+        let slot = self.orders.insert(order);
+        level.last = slot;
+        match order.ahead.some() {
+            Some(ahead) => self.orders[ahead].behind = slot,
+            None => level.first = slot,
+        }
+        slot
+    }
+
+    /// Puts a stored order at the end of a level's queue.
     #[inline]
     pub(crate) fn push_last(&mut self, at: Slot<Level>, slot: Slot<Order>) {
+        let arrival = self.next_arrival();
         let orders = self.orders.items();
         let level = &mut self.levels[at];
         let last = level.last;
         level.last = slot;
         level.count += 1;
-        let ahead = match last.some() {
-            Some(last) => {
-                let last = &mut orders[last.at()];
-                last.behind = slot;
-                Some(last.id)
-            }
-            None => {
-                level.first = slot;
-                None
-            }
-        };
+        match last.some() {
+            Some(last) => orders[last.at()].behind = slot,
+            None => level.first = slot,
+        }
         let order = &mut orders[slot.at()];
         (order.level, order.ahead, order.behind) = (at, last, Slot::NONE);
-        level.total.0 += order.open.0;
-        self.hash = self.hash.wrapping_add(hash::of_order(order, level.place(), ahead));
+        order.set_arrival(arrival);
+        level.total.0 += order.open().0;
+        self.hash = self.hash.wrapping_add(hash::of_order(order, level.place()));
     }
 
     /// Takes an order out of its level's queue, wherever it stands. True when the level is empty
@@ -56,54 +72,39 @@ impl Queues {
         let orders = self.orders.items();
         let order = orders[slot.at()];
         let level = &mut self.levels[order.level];
-        let place = level.place();
-        level.total.0 -= order.open.0;
+        self.hash = self.hash.wrapping_sub(hash::of_order(&order, level.place()));
+        level.total.0 -= order.open().0;
         level.count -= 1;
-        let empty = level.count == 0;
-        let ahead = match order.ahead.some() {
-            Some(ahead) => {
-                let ahead = &mut orders[ahead.at()];
-                ahead.behind = order.behind;
-                Some(ahead.id)
-            }
-            None => {
-                level.first = order.behind;
-                None
-            }
-        };
-        let mut hash = self.hash.wrapping_sub(hash::of_order(&order, place, ahead));
+        match order.ahead.some() {
+            Some(ahead) => orders[ahead.at()].behind = order.behind,
+            None => level.first = order.behind,
+        }
         match order.behind.some() {
-            Some(behind) => {
-                let behind = &mut orders[behind.at()];
-                behind.ahead = order.ahead;
-                hash = hash
-                    .wrapping_sub(hash::of_order(behind, place, Some(order.id)))
-                    .wrapping_add(hash::of_order(behind, place, ahead));
-            }
+            Some(behind) => orders[behind.at()].ahead = order.ahead,
             None => level.last = order.ahead,
         }
-        self.hash = hash;
-        empty
+        level.count == 0
     }
 
     /// Makes an order smaller by less than what it shows; it keeps its place.
     #[inline]
     pub(crate) fn shrink(&mut self, slot: Slot<Order>, by: Lots) {
-        let ahead = self.ahead_of(slot);
         let order = &mut self.orders[slot];
         let level = &mut self.levels[order.level];
-        assert!(by < order.open, "an order that loses everything has to leave its queue");
-        let before = hash::of_order(order, level.place(), ahead);
-        order.open.0 -= by.0;
+        let open = order.open();
+        assert!(by < open, "an order that loses everything has to leave its queue");
+        let before = hash::of_order(order, level.place());
+        order.set_open(Lots(open.0 - by.0));
         level.total.0 -= by.0;
-        let after = hash::of_order(order, level.place(), ahead);
+        let after = hash::of_order(order, level.place());
         self.hash = self.hash.wrapping_sub(before).wrapping_add(after);
     }
 
-    /// The id of the order ahead of one.
     #[inline]
-    pub(crate) fn ahead_of(&self, slot: Slot<Order>) -> Option<OrderId> {
-        self.orders[slot].ahead.some().map(|ahead| self.orders[ahead].id)
+    fn next_arrival(&mut self) -> u32 {
+        let arrival = self.arrivals;
+        self.arrivals = arrival.wrapping_add(1) % ARRIVALS;
+        arrival
     }
 
     /// The orders of a level, the one that trades first in front.
@@ -123,7 +124,7 @@ impl Queues {
 mod tests {
     use super::*;
     use crate::level::Kind;
-    use crate::units::{Rank, Side, User};
+    use crate::units::{OrderId, Rank, Side, User};
 
     fn ids(queues: &Queues, at: Slot<Level>) -> Vec<u64> {
         let forward: Vec<_> = queues.queue(at).collect();
@@ -133,10 +134,8 @@ mod tests {
         let level = &queues.levels[at];
         let orders = || forward.iter().map(|slot| &queues.orders[*slot]);
         assert_eq!(level.count as usize, forward.len());
-        assert_eq!(level.total.0, orders().map(|order| order.open.0).sum::<u64>());
-        let numbers = forward.iter().map(|slot| {
-            hash::of_order(&queues.orders[*slot], level.place(), queues.ahead_of(*slot))
-        });
+        assert_eq!(level.total.0, orders().map(|order| order.open().0).sum::<u64>());
+        let numbers = orders().map(|order| hash::of_order(order, level.place()));
         assert_eq!(queues.hash, numbers.fold(0, u64::wrapping_add));
         orders().map(|order| order.id.0).collect()
     }
@@ -145,7 +144,11 @@ mod tests {
         let mut queues = Queues::new(4, 1);
         let at = queues.levels.insert(Level::new(Rank(-7), Side::Sell, Kind::Priced));
         let slots = [1, 2, 3, 4].map(|id| {
-            let slot = queues.orders.insert(Order::new(OrderId(id), User(0), Lots(id * 10)));
+            let order = Order::new(OrderId(id), User(0), Lots(id * 10));
+            if id % 2 == 0 {
+                return queues.push_new(at, order);
+            }
+            let slot = queues.orders.insert(order);
             queues.push_last(at, slot);
             slot
         });

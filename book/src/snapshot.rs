@@ -15,12 +15,14 @@
 //! | 40 | now u64 | |
 //! | 48 | orders of each group, 6 × u32 | |
 //! | 72 | state hash u64 | of the book |
+//! | 80 | arrivals u32 | the number of the next arrival in a queue |
+//! | 84 | zero | 4 bytes |
 //!
 //! | at | order | |
 //! |---|---|---|
 //! | 0 | id u64 | |
 //! | 8 | price i64 | of a stop its trigger, of a market order 0 |
-//! | 16 | shown u64 | lots in the queue |
+//! | 16 | lots u64 | bits 0 to 40: lots in the queue; above: number of its arrival, modulo 2^23 |
 //! | 24 | user u32 | |
 //! | 28 | flags u8 | 1 terms follow, 2 display given, 4 expiry given, 8 a stop |
 //! | 29 | tif u8 | of a stop, else 0 |
@@ -39,13 +41,13 @@ use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::Discard;
 use crate::index::Probe;
 use crate::level::{Kind, Level};
-use crate::order::Order;
+use crate::order::{ARRIVALS, Order};
 use crate::special::{Entry, Special};
 use crate::units::{Lots, OrderId, Rank, Side, Ticks, Time, User};
 
 const MAGIC: [u8; 8] = *b"CLBOOK\0\0";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 80;
+const HEADER_BYTES: usize = 88;
 const ORDER_BYTES: usize = 32;
 const TERMS_BYTES: usize = 32;
 
@@ -135,6 +137,7 @@ impl Book {
         out.extend(self.now.0.to_le_bytes());
         out.extend([0; 24]);
         out.extend(self.state_hash().to_le_bytes());
+        out.extend(u64::from(self.queues.arrivals).to_le_bytes());
         for (group, (kind, side)) in GROUPS.into_iter().enumerate() {
             let mut count = 0_u32;
             let slots = self.group(kind, side).flat_map(|at| self.queues.queue(at));
@@ -152,7 +155,8 @@ impl Book {
     /// refused.
     pub fn decode(bytes: &[u8], config: BookConfig) -> Result<Book, DecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        let (mut book, phase, counts, stored) = decode_header(&mut reader, config)?;
+        let Header { mut book, phase, counts, stored, arrivals } =
+            decode_header(&mut reader, config)?;
         // Whether the sides may cross is judged when all orders are there.
         book.phase = Phase::Halted;
         for (count, (kind, side)) in counts.into_iter().zip(GROUPS) {
@@ -165,7 +169,7 @@ impl Book {
             let (end, bytes) = (reader.at, bytes.len() - reader.at);
             return Err(DecodeError::Trailing { end, bytes });
         }
-        book.phase = phase;
+        (book.phase, book.queues.arrivals) = (phase, arrivals);
         book.check().map_err(DecodeError::Unsound)?;
         match book.state_hash() {
             computed if computed != stored => Err(DecodeError::Hash { stored, computed }),
@@ -188,10 +192,10 @@ impl Book {
     }
 
     fn encode_order(&self, slot: Slot<Order>, out: &mut Vec<u8>) {
-        let Order { id, open, user, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
         out.extend(id.0.to_le_bytes());
         out.extend(self.queues.level_of(slot).price().0.to_le_bytes());
-        out.extend(open.0.to_le_bytes());
+        out.extend(self.queues.orders[slot].word().to_le_bytes());
         out.extend(user.0.to_le_bytes());
         let Some(Special { hidden, display, expires, entry, .. }) = self.specials.get(id) else {
             return out.extend([0; 4]);
@@ -224,7 +228,7 @@ impl Book {
         let within = "an order";
         let id = OrderId(u64::from_le_bytes(reader.take(within)?));
         let price = Ticks(i64::from_le_bytes(reader.take(within)?));
-        let open = Lots(u64::from_le_bytes(reader.take(within)?));
+        let (open, arrival) = Order::lots_of(u64::from_le_bytes(reader.take(within)?));
         let user = User(u32::from_le_bytes(reader.take(within)?));
         let [flags, tif, mode, zero] = reader.take(within)?;
         if zero != 0 {
@@ -257,6 +261,7 @@ impl Book {
                     .map_err(|error| error.unwrap_or_else(wrong))?,
             ),
         };
+        self.queues.arrivals = arrival;
         self.place(NewOrder::limit(id, user, side, price, open), kind, special);
         Ok(rank)
     }
@@ -284,12 +289,20 @@ impl Book {
     }
 }
 
-/// Reads the header into an empty book. Returns it with its phase, the number of orders in each
-/// group, and the hash.
-fn decode_header(
-    reader: &mut Reader<'_>,
-    config: BookConfig,
-) -> Result<(Book, Phase, [u32; 6], u64), DecodeError> {
+/// What a header says.
+struct Header {
+    /// Empty, and not in its phase yet.
+    book: Book,
+    phase: Phase,
+    /// Orders of each group.
+    counts: [u32; 6],
+    /// Hash of the state.
+    stored: u64,
+    arrivals: u32,
+}
+
+/// Reads the header into an empty book.
+fn decode_header(reader: &mut Reader<'_>, config: BookConfig) -> Result<Header, DecodeError> {
     if !reader.bytes.starts_with(&MAGIC) {
         return Err(DecodeError::Magic);
     }
@@ -323,6 +336,10 @@ fn decode_header(
         *count = u32::from_le_bytes(reader.take(within)?);
     }
     let stored = u64::from_le_bytes(reader.take(within)?);
+    let arrivals = u32::from_le_bytes(reader.take(within)?);
+    if arrivals >= ARRIVALS || reader.take(within)? != [0; 4] {
+        return Err(wrong(80, "number of arrivals"));
+    }
     assert!(reader.at == HEADER_BYTES, "the header has its length");
     let orders: u64 = counts.iter().map(|count| u64::from(*count)).sum();
     let room = (reader.bytes.len() - HEADER_BYTES) / ORDER_BYTES;
@@ -336,7 +353,7 @@ fn decode_header(
     let room = (orders as usize).max(config.orders);
     let mut book = Book::new(BookConfig { self_trade, orders: room, ..config });
     (book.last_trade, book.reach, book.now) = (last_trade, reach, now);
-    Ok((book, phase, counts, stored))
+    Ok(Header { book, phase, counts, stored, arrivals })
 }
 
 /// Reads the terms of an order that shows `open`. An error names the field, or is of the bytes.

@@ -69,15 +69,16 @@ impl Book {
     ) {
         let rank = trigger_rank(side, stop);
         let ladder = &mut self.stops[side as usize];
-        let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|rung| {
+        let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|| {
             let at = self.queues.levels.insert(Level::new(rank, side, Kind::Stop));
-            ladder.insert(rung, rank, at);
+            ladder.insert(rank, at, &self.queues.levels);
             at
         });
         self.queues.push_last(at, slot);
         self.join_special(slot, Lots::ZERO);
         self.stops_waiting += 1;
-        let Order { id, user, open: qty, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let qty = self.queues.orders[slot].open();
         events.event(Event::Waiting(Waiting { id, user, side, qty, stop: Some(stop) }));
     }
 
@@ -130,7 +131,8 @@ impl Book {
 
     /// Enters a triggered stop, which is in no queue.
     fn activate(&mut self, slot: Slot<Order>, events: &mut impl Events) -> Outcome {
-        let Order { id, user, open: qty, .. } = self.queues.orders[slot];
+        let Order { id, user, .. } = self.queues.orders[slot];
+        let qty = self.queues.orders[slot].open();
         let special = *self.specials.get(id).expect("a stop has terms");
         let Special { side, entry, display, expires, .. } = special;
         let Entry { limit, tif, self_trade } = entry.expect("it has not been triggered before");

@@ -115,7 +115,7 @@ impl Book {
         why: Cut,
         events: &mut impl Events,
     ) -> Lots {
-        let open = Lots(self.queues.orders[slot].open.0 + self.hidden_of(slot).0);
+        let open = Lots(self.queues.orders[slot].open().0 + self.hidden_of(slot).0);
         events.event(self.cut(slot, open, Lots::ZERO, why));
         self.part_special(slot);
         self.detach(slot, events);
@@ -133,7 +133,8 @@ impl Book {
         self_trade: Option<SelfTrade>,
         events: &mut impl Events,
     ) -> Outcome {
-        let Order { id, open, level: at, .. } = self.queues.orders[slot];
+        let Order { id, level: at, .. } = self.queues.orders[slot];
+        let open = self.queues.orders[slot].open();
         if self.phase == Phase::Halted {
             return refuse(Some(id), Reject::WrongPhase, events);
         }
@@ -143,7 +144,7 @@ impl Book {
         let level = self.queues.levels[at];
         self.part_special(slot);
         self.detach(slot, events);
-        self.queues.orders[slot].open = qty;
+        self.queues.orders[slot].set_open(qty);
         match (level.kind(), self.phase) {
             (Kind::Stop, _) => {
                 self.stops_waiting -= 1;
@@ -167,7 +168,7 @@ impl Book {
         let qty = show.min(special.hidden);
         let hidden = Lots(special.hidden.0 - qty.0);
         self.queues.unlink(slot);
-        self.queues.orders[slot].open = qty;
+        self.queues.orders[slot].set_open(qty);
         self.queues.push_last(at, slot);
         self.set_hidden(slot, hidden);
         let (side, price) = (special.side, self.queues.levels[at].price());

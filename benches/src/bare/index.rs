@@ -19,41 +19,47 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Room for `orders` ids at a load of at most one half.
+    /// Room for `orders` ids at a load of at most one quarter.
     pub(super) fn new(orders: usize) -> Index {
-        let size = (orders.max(32) * 2).next_power_of_two();
+        let size = (orders.max(32) * 4).next_power_of_two();
         // Written, not only reserved: the first touch of a page is no part of a command.
         let mut entries = vec![1; size];
         entries.fill(0);
         Index { entries, shift: 32 - size.trailing_zeros(), len: 0 }
     }
 
-    /// The place and the slot of an id.
+    /// Number of ids.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The place and the slot of an id; the place where it would go if it is not there.
     #[inline]
-    pub(super) fn find(&self, id: u64, orders: &[Order]) -> Option<(usize, u32)> {
+    pub(super) fn find(&self, id: u64, orders: &[Order]) -> Result<(usize, u32), usize> {
         let (mask, tag) = (self.entries.len() - 1, tag(id));
-        let mut at = (tag >> self.shift) as usize;
+        let mut at = (tag >> self.shift) as usize & mask;
         loop {
             let entry = self.entries[at & mask];
             if entry == 0 {
-                return None;
+                return Err(at);
             }
             let slot = (entry as u32).wrapping_sub(1);
             if (entry >> 32) as u32 == tag && orders[slot as usize].id == id {
-                return Some((at & mask, slot));
+                return Ok((at, slot));
             }
-            at = at.wrapping_add(1);
+            at = (at + 1) & mask;
         }
     }
 
-    /// Adds an id that is not there.
+    /// Adds an id at the place that was found for it.
     #[inline]
-    pub(super) fn insert(&mut self, id: u64, slot: u32) {
-        if self.len * 2 >= self.entries.len() {
+    pub(super) fn insert(&mut self, vacant: usize, id: u64, slot: u32) {
+        let mask = self.entries.len() - 1;
+        self.entries[vacant & mask] = u64::from(tag(id)) << 32 | u64::from(slot + 1);
+        self.len += 1;
+        if self.len * 4 > self.entries.len() {
             self.grow();
         }
-        self.len += 1;
-        self.put(u64::from(tag(id)) << 32 | u64::from(slot + 1));
     }
 
     /// Removes the entry at a place, and moves those behind it that were pushed past it.

@@ -6,10 +6,10 @@
 
 use benches::bare::Bare;
 use benches::flow::{Flow, Ids, Profile};
-use benches::pass::{Engine, Tally, run};
-use book::Book;
+use benches::pass::{Engine, Tally, run, run_records};
+use benches::stamps::Stamps;
+use book::{Book, record};
 use clap::Parser;
-use quanta::Clock;
 use std::io::{self, Write};
 
 /// Time the book beside the bare prototype.
@@ -29,6 +29,9 @@ struct Args {
     /// What the flows are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Decode each command from its 32-byte record inside of the timed part.
+    #[arg(long)]
+    records: bool,
     /// Count order ids from 1, instead of spreading them over 64 bits.
     #[arg(long)]
     dense_ids: bool,
@@ -43,16 +46,17 @@ fn main() -> io::Result<()> {
     if args.cliffs {
         profiles.extend(Profile::CLIFFS);
     }
-    let clock = Clock::new();
+    let stamps = Stamps::new();
     let mut out = io::stdout().lock();
     let ids = if args.dense_ids { Ids::Dense } else { Ids::Spread };
     writeln!(
         out,
-        "{} commands, {} passes of each in turns, {ids:?} ids, clock {} ns; ns per command\n\
+        "{} commands, {} passes of each in turns, {ids:?} ids, clock {:.0} ns in steps of {} ns; ns per command\n\
          {:<10} {:>8} {:>8} {:>7}   {:>15}   {:>15} {:>8} {:>8}",
         args.commands,
         args.passes,
-        clock_ns(&clock),
+        stamps.own_ns(),
+        stamps.step_ns(),
         "profile",
         "bare",
         "book",
@@ -64,33 +68,55 @@ fn main() -> io::Result<()> {
     )?;
     for profile in profiles {
         let flow = Flow::new(profile, args.commands, args.seed, ids);
-        writeln!(out, "{}", row(&flow, args.passes.max(1), &clock))?;
+        let row = if args.records {
+            let records: Vec<_> = flow.commands.iter().filter_map(record::encode).collect();
+            row(
+                &flow,
+                args.passes,
+                &stamps,
+                |e| run_records(e, &records),
+                |e| run_records(e, &records),
+            )
+        } else {
+            row(&flow, args.passes, &stamps, |e| run(e, &flow.commands), |e| run(e, &flow.commands))
+        };
+        writeln!(out, "{row}")?;
         out.flush()?;
     }
     Ok(())
 }
 
 /// One line of the table.
-fn row(flow: &Flow, passes: usize, clock: &Clock) -> String {
+fn row(
+    flow: &Flow,
+    passes: usize,
+    stamps: &Stamps,
+    on_bare: impl Fn(&mut Bare) -> Tally,
+    on_book: impl Fn(&mut Book) -> Tally,
+) -> String {
     let (mut bare, mut book, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut tally = None;
-    for _ in 0..passes {
-        let (bare_ns, bare_tally) = pass::<Bare>(flow, clock);
-        let (book_ns, book_tally) = pass::<Book>(flow, clock);
+    // The first of each warms up.
+    for warm in (0..=passes.max(1)).map(|pass| pass > 0) {
+        let (bare_ns, bare_tally) = pass(flow, stamps, &on_bare);
+        let (book_ns, book_tally) = pass(flow, stamps, &on_book);
         assert_eq!(bare_tally, book_tally, "the two did not do the same");
         tally = Some(book_tally);
-        ratios.push(book_ns / bare_ns);
-        (bare.push(bare_ns), book.push(book_ns));
+        if warm {
+            ratios.push(book_ns / bare_ns);
+            bare.push(bare_ns);
+            book.push(book_ns);
+        }
     }
-    let singles = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
-    let again = [single::<Bare>(flow, clock), single::<Book>(flow, clock)];
+    let singles = [single::<Bare>(flow, stamps), single::<Book>(flow, stamps)];
+    let again = [single::<Bare>(flow, stamps), single::<Book>(flow, stamps)];
     let quantiles = |which: usize| {
         let [p50, p99] = [0, 1].map(|at| singles[which][at].min(again[which][at]));
-        format!("{p50}/{p99}")
+        format!("{p50:.0} / {p99:.0}")
     };
     format!(
         "{:<10} {:>8.1} {:>8.1} {:>7.2}   {:>15}   {:>15} {:>8} {:>8}",
-        flow.profile.name(),
+        flow.name,
         median(bare),
         median(book),
         median(ratios),
@@ -102,39 +128,26 @@ fn row(flow: &Flow, passes: usize, clock: &Clock) -> String {
 }
 
 /// Nanoseconds per command of one pass on a fresh engine.
-fn pass<E: Engine>(flow: &Flow, clock: &Clock) -> (f64, Tally) {
+fn pass<E: Engine>(flow: &Flow, stamps: &Stamps, on: impl Fn(&mut E) -> Tally) -> (f64, Tally) {
     let mut engine = E::prefilled(flow);
-    let start = clock.raw();
-    let tally = run(&mut engine, &flow.commands);
-    let spent = clock.delta_as_nanos(start, clock.raw());
+    let start = stamps.now();
+    let tally = on(&mut engine);
+    let spent = stamps.ns_between(start, stamps.now());
     (spent as f64 / flow.commands.len().max(1) as f64, tally)
 }
 
 /// p50 and p99 of single commands, in nanoseconds.
-fn single<E: Engine>(flow: &Flow, clock: &Clock) -> [u64; 2] {
+fn single<E: Engine>(flow: &Flow, stamps: &Stamps) -> [f64; 2] {
     let (mut engine, mut tally) = (E::prefilled(flow), Tally::default());
     let mut spent = Vec::with_capacity(flow.commands.len());
     for command in &flow.commands {
-        let start = clock.raw();
-        engine.apply(command, &mut tally);
-        spent.push(clock.raw() - start);
+        let start = stamps.now();
+        let outcome = engine.apply(command, &mut tally);
+        tally.outcome(outcome);
+        spent.push(stamps.now() - start);
     }
     std::hint::black_box(tally);
-    spent.sort_unstable();
-    let at = |per_cent: usize| spent.get(spent.len() * per_cent / 100).copied().unwrap_or(0);
-    [50, 99].map(|per_cent| clock.delta_as_nanos(0, at(per_cent)))
-}
-
-/// What reading the clock twice takes.
-fn clock_ns(clock: &Clock) -> u64 {
-    let mut spent: Vec<u64> = (0..1001)
-        .map(|_| {
-            let start = clock.raw();
-            clock.raw() - start
-        })
-        .collect();
-    spent.sort_unstable();
-    clock.delta_as_nanos(0, spent[spent.len() / 2])
+    stamps.quantiles(&mut spent, [500, 990])
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

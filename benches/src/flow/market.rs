@@ -3,9 +3,9 @@
 //! The prototype follows along as the market's state, so a flow is a function of profile, length
 //! and seed, and of nothing in the book that it is to measure.
 
-use super::Ids;
 use super::draw::{Draw, mix};
 use super::shape::{Away, Shape};
+use super::{Flow, Ids};
 use crate::bare::Bare;
 use book::{Command, Lots, NewOrder, OrderId, Side, TICKS_MAX, Ticks, TimeInForce, User};
 
@@ -110,18 +110,19 @@ impl Market {
     }
 
     fn add(&mut self) {
-        let side = Side::BOTH[self.draw.below(2) as usize];
+        let leans = self.draw.per_mille(500 + self.shape.lean);
+        let side = if leans { self.pressing } else { self.pressing.opposite() };
         let price = self.price(side);
         self.place(side, price);
     }
 
-    fn place(&mut self, side: Side, price: i64) {
+    pub(super) fn place(&mut self, side: Side, price: i64) {
         let (id, user, qty) = (self.id(), self.user(), self.lots());
         self.push(Command::New(NewOrder::limit(id, user, side, ticks(price), qty)));
         self.placed.push((id, side));
     }
 
-    fn cancel(&mut self, side: Option<Side>) {
+    pub(super) fn cancel(&mut self, side: Option<Side>) {
         match self.pick(side) {
             Some((at, recent)) => {
                 // Recent ones keep their order; it does not matter for the others.
@@ -204,7 +205,7 @@ impl Market {
         touch - toward * self.away()
     }
 
-    fn away(&mut self) -> i64 {
+    pub(super) fn away(&mut self) -> i64 {
         let away = match self.shape.away {
             Away::Even(ticks) => self.draw.below(ticks),
             Away::Tail(ticks) if self.draw.per_mille(500) => self.draw.below(6).min(ticks),
@@ -247,6 +248,11 @@ impl Market {
         self.book.apply(&command, &mut |_| ());
         self.orders_max = self.orders_max.max(self.book.order_count());
         self.out.push(command);
+    }
+
+    /// All that came after the prefill, as a flow.
+    pub(super) fn into_flow(self, name: &'static str, seed: u64, prefill: Vec<Command>) -> Flow {
+        Flow { name, seed, prefill, commands: self.out, orders_max: self.orders_max }
     }
 }
 

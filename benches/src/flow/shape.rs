@@ -28,6 +28,8 @@ pub(super) struct Shape {
     pub(super) turn: u64,
     /// How much more than half, per mille, the pressing side takes and betters.
     pub(super) press: u32,
+    /// How much more than half, per mille, of the adds are on the pressing side: the other thins out.
+    pub(super) lean: u32,
     /// Share of the commands that begin a burst.
     pub(super) burst: u32,
 }
@@ -59,6 +61,7 @@ pub(super) const CORE: Shape = Shape {
     through: 7,
     turn: 20_000,
     press: 100,
+    lean: 0,
     burst: 0,
 };
 
@@ -86,17 +89,18 @@ pub(super) const THIN: Shape =
 
 /// A day of a future: 21 % replaces, most of it at the best levels, the price runs, bursts.
 pub(super) const FUTURES: Shape = Shape {
-    resting: 6000,
+    resting: 3000,
     add: 410,
-    cancel: 310,
+    cancel: 330,
     take: 70,
-    away: Away::Tail(60),
+    away: Away::Tail(150),
     touch: 550,
     better: 60,
     recent: 850,
     lots_decades: 1,
-    turn: 6000,
-    press: 250,
+    turn: 10_000,
+    press: 300,
+    lean: 150,
     burst: 4,
     ..CORE
 };

@@ -21,11 +21,11 @@ impl Pair {
     fn add(&mut self, rank: i64) {
         let rank = Rank(rank);
         match self.ladder.find(rank, &self.levels) {
-            Ok(level) => assert_eq!(self.model.get(&rank), Some(&level)),
-            Err(rung) => {
+            Some(level) => assert_eq!(self.model.get(&rank), Some(&level)),
+            None => {
                 let level = self.levels.insert(Level::new(rank, Side::Buy, Kind::Priced));
                 assert_eq!(self.model.insert(rank, level), None);
-                self.ladder.insert(rung, rank, level);
+                self.ladder.insert(rank, level, &self.levels);
             }
         }
     }
@@ -44,7 +44,7 @@ impl Pair {
         for (rank, level) in &self.model {
             assert_eq!(self.ladder.level(*rank, &self.levels), *level);
         }
-        assert!(self.ladder.find(Rank(i64::MAX - 5), &self.levels).is_err());
+        assert!(self.ladder.find(Rank(i64::MAX - 5), &self.levels).is_none());
     }
 }
 

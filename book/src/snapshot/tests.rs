@@ -134,7 +134,7 @@ fn refuses(change: impl FnOnce(&mut Vec<u8>), error: DecodeError) {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let order = |field| DecodeError::Order { at: 80, field };
+    let order = |field| DecodeError::Order { at: 88, field };
     refuses(|bytes| bytes[0] = b'c', DecodeError::Magic);
     refuses(|bytes| bytes[8] = 2, DecodeError::Version { version: 2 });
     refuses(|bytes| bytes[12] = 5, DecodeError::Header { at: 12, field: "self-trade mode" });
@@ -143,29 +143,29 @@ fn what_is_wrong_is_named() {
     refuses(|bytes| bytes[23] = 128, DecodeError::Header { at: 16, field: "last trade" });
     refuses(|bytes| bytes[24] = 1, DecodeError::Header { at: 24, field: "range of prices" });
     refuses(|bytes| bytes[48 + 3] = 1, DecodeError::Header { at: 48, field: "number of orders" });
-    refuses(|bytes| bytes[48] = 9, DecodeError::Short { bytes: 144, within: "the orders" });
+    refuses(|bytes| bytes[48] = 9, DecodeError::Short { bytes: 152, within: "the orders" });
     refuses(|bytes| bytes.truncate(20), DecodeError::Short { bytes: 20, within: "the header" });
-    refuses(|bytes| bytes[48] = 0, DecodeError::Trailing { end: 80, bytes: 64 });
-    refuses(|bytes| bytes[80 + 16..80 + 24].fill(0), order("quantity"));
-    refuses(|bytes| bytes[80 + 15] = 128, order("price"));
-    refuses(|bytes| bytes[80 + 31] = 1, order("padding"));
-    refuses(|bytes| bytes[80 + 28] = 1, order("set of flags"));
-    refuses(|bytes| bytes[80 + 28] = 5, order("value without its flag"));
-    refuses(|bytes| bytes[80 + 28] |= 8, order("flag of a stop"));
-    refuses(|bytes| bytes[80 + 29] = 1, order("time in force"));
-    refuses(|bytes| bytes[80 + 56] = 1, order("limit"));
-    refuses(|bytes| bytes[80 + 39] = 1, order("quantity"));
+    refuses(|bytes| bytes[48] = 0, DecodeError::Trailing { end: 88, bytes: 64 });
+    refuses(|bytes| bytes[88 + 16..88 + 24].fill(0), order("quantity"));
+    refuses(|bytes| bytes[88 + 15] = 128, order("price"));
+    refuses(|bytes| bytes[88 + 31] = 1, order("padding"));
+    refuses(|bytes| bytes[88 + 28] = 1, order("set of flags"));
+    refuses(|bytes| bytes[88 + 28] = 5, order("value without its flag"));
+    refuses(|bytes| bytes[88 + 28] |= 8, order("flag of a stop"));
+    refuses(|bytes| bytes[88 + 29] = 1, order("time in force"));
+    refuses(|bytes| bytes[88 + 56] = 1, order("limit"));
+    refuses(|bytes| bytes[88 + 39] = 1, order("quantity"));
     let iceberg = Broken::Terms { id: OrderId(1) };
-    refuses(|bytes| bytes[80 + 40] = 1, DecodeError::Unsound(iceberg));
+    refuses(|bytes| bytes[88 + 40] = 1, DecodeError::Unsound(iceberg));
     let mut book = Book::new(BookConfig::default());
     let new = NewOrder::limit(OrderId(1), User(2), Side::Buy, Ticks(100), Lots(5));
     book.apply(&Command::New(new), &mut Discard);
     let mut bytes = bytes(&book);
-    bytes[80 + 24] ^= 1;
+    bytes[88 + 24] ^= 1;
     assert!(matches!(decode(&bytes), Err(DecodeError::Hash { .. })));
-    let twice = [&bytes[..], &bytes[80..]].concat();
+    let twice = [&bytes[..], &bytes[88..]].concat();
     let mut twice_counted = twice.clone();
     twice_counted[48] = 2;
-    let error = DecodeError::Order { at: 112, field: "id: it is there twice" };
+    let error = DecodeError::Order { at: 120, field: "id: it is there twice" };
     assert_eq!(decode(&twice_counted).err(), Some(error));
 }
