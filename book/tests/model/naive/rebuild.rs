@@ -1,5 +1,4 @@
-//! Another way to the same state, commands that make it on an empty book; and states that are
-//! nearly the same.
+//! A short way to a state, commands that make it on an empty book; and to states nearly the same.
 
 use super::Naive;
 use crate::draw::Dice;
@@ -8,7 +7,7 @@ use book::{
 };
 
 impl Naive {
-    /// Commands that bring an empty book into this state, by another way than it took. `None` for a
+    /// Commands that bring an empty book into this state, `None` for a
     /// state that takes a history: an iceberg with a part of its slice gone, or trades that stops
     /// have yet to answer to.
     pub(crate) fn rebuild(&self) -> Option<Vec<Command>> {
