@@ -123,8 +123,7 @@ impl<T: Stored> Arena<T> {
         let value = *stored;
         stored.free(self.first_free);
         self.first_free = slot;
-        assert!(self.len > 0, "a slot was freed twice");
-        self.len -= 1;
+        self.len = self.len.wrapping_sub(1);
         if self.len == 0 {
             self.items.clear();
             self.first_free = Slot::NONE;

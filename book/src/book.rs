@@ -174,12 +174,14 @@ impl Book {
         let Probe::Found(place, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
-        if !self.queues.level_of(slot).is_plain() {
+        let level = self.queues.level_of(slot);
+        if !level.is_plain() {
             return self.cancel_special(slot, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let cancelled = self.queues.orders[slot].open();
-        events.event(self.cut(slot, cancelled, Lots::ZERO, Cut::Asked));
+        let order = &self.queues.orders[slot];
+        let cancelled = order.open();
+        events.event(Event::Cancelled(plain_cut(order, level, Cut::Asked)));
         self.detach(slot, events);
         self.index.remove(place);
         self.queues.orders.remove(slot);
@@ -237,9 +239,9 @@ impl Book {
             return self.replace_special(slot, price, qty, self_trade, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let Order { user, .. } = self.queues.orders[slot];
-        let open = self.queues.orders[slot].open();
-        events.event(self.cut(slot, open, Lots::ZERO, Cut::Replaced));
+        let order = &self.queues.orders[slot];
+        let user = order.user;
+        events.event(Event::Cancelled(plain_cut(order, level, Cut::Replaced)));
         self.detach(slot, events);
         let rank = Rank::new(side, price);
         if self.ladders[side.opposite() as usize].best() >= rank.across() {
@@ -332,8 +334,10 @@ impl Book {
     /// Tells a level that trades as it is now.
     #[inline]
     pub(crate) fn tell_level(&self, at: Slot<Level>, events: &mut impl Events) {
-        let level = &self.queues.levels[at];
-        if level.is_plain() || level.kind() == Kind::Priced {
+        // No look that could fail: for a sink that does not listen nothing is left of this.
+        if let Some(level) = self.queues.levels.get(at)
+            && (level.is_plain() || level.kind() == Kind::Priced)
+        {
             events.level(LevelDepth::of(level));
         }
     }
@@ -386,6 +390,15 @@ impl Book {
             ladder.shrink_to(levels);
         }
     }
+}
+
+/// What is told of an order without terms that leaves.
+#[inline]
+fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
+    let (open, shown) = (Lots::ZERO, Lots::ZERO);
+    let LevelDepth { side, price, .. } = LevelDepth::of(level);
+    let Order { id, user, .. } = *order;
+    Cancelled { id, user, side, price: Some(price), qty: order.open(), open, shown, cut }
 }
 
 /// Answers a command that is refused.

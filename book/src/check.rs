@@ -146,7 +146,7 @@ impl Book {
             } else if level.kind() == Kind::Stop {
                 return Err(Broken::Terms { id: order.id });
             }
-            let number = hash::of_order(order, level.place());
+            let number = hash::of_order(order, level.rank);
             seen.hash = seen.hash.wrapping_add(number);
             (total, count, ahead) = (total + order.open().0, count + 1, slot);
         }

@@ -197,7 +197,8 @@ impl TimeInForce {
     /// Whether what does not trade at once may rest.
     #[inline]
     pub(crate) fn may_rest(self) -> bool {
-        matches!(self, TimeInForce::Gtc | TimeInForce::Post)
+        // Of 0 to 3 the first and the last, in two instructions.
+        (self as u8 + 1) & 2 == 0
     }
 
     /// The value with this byte in the command record.

@@ -55,7 +55,7 @@ impl LevelDepth {
     /// What a level that trades shows.
     #[inline]
     pub(crate) fn of(level: &Level) -> LevelDepth {
-        let (side, price) = (level.side(), level.price());
+        let (side, price) = (level.side(), Ticks(level.rank.0.wrapping_abs()));
         LevelDepth { side, price, qty: level.total, orders: level.count }
     }
 }

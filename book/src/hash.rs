@@ -10,38 +10,37 @@
 //! one hash.
 
 use crate::order::Order;
+use crate::units::Rank;
 
-/// Odd constants without pattern: digits of the golden ratio and of square roots of primes.
-const ID: u64 = 0x9e37_79b9_7f4a_7c15;
-const OWNER: u64 = 0x6a09_e667_f3bc_c909;
-const PLACE: u64 = 0xbb67_ae85_84ca_a73b;
-const LAST: u64 = 0x3c6e_f372_fe94_f82b;
+/// Odd, without pattern: 2^64 over the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The number of an order in the queue `place`.
+/// The number of an order in the queue of this rank.
 #[inline]
-pub(crate) fn of_order(order: &Order, place: u64) -> u64 {
-    let who = order.id.0.wrapping_mul(ID);
+pub(crate) fn of_order(order: &Order, rank: Rank) -> u64 {
+    let who = (order.id.0 ^ rank.0.rotate_left(32) as u64).wrapping_mul(FACTOR);
     let what = order.word() ^ u64::from(order.user.0).rotate_left(23);
-    fold(who.wrapping_add(what).wrapping_add(place.wrapping_mul(PLACE)))
+    fold(who.wrapping_add(what))
 }
 
 /// One word from several, each in its place.
 pub(crate) fn of_words(words: &[u64]) -> u64 {
-    words.iter().fold(LAST, |hash, word| fold(hash.rotate_left(29) ^ word.wrapping_mul(PLACE)))
+    words.iter().fold(words.len() as u64, |hash, word| {
+        fold(hash.rotate_left(29) ^ word.wrapping_add(FACTOR).wrapping_mul(FACTOR))
+    })
 }
 
-/// Spreads a word: every bit of the result depends on every bit of `word`.
+/// Spreads a word: both halves of its product with a constant, one over the other.
 #[inline]
 fn fold(word: u64) -> u64 {
-    let product = u128::from(word ^ OWNER) * u128::from(ID);
+    let product = u128::from(word) * u128::from(FACTOR);
     (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::level::{Kind, Level};
-    use crate::units::{Lots, OrderId, Rank, Side, User};
+    use crate::units::{Lots, OrderId, User};
     use std::collections::HashSet;
 
     #[test]
@@ -49,20 +48,18 @@ mod tests {
         let order = Order::new(OrderId(5), User(6), Lots(7));
         let mut later = order;
         later.set_arrival(1);
-        let place = |rank, side, kind| Level::new(Rank(rank), side, kind).place();
-        let bid = place(100, Side::Buy, Kind::Priced);
+        let bid = Rank(100);
         let seen: HashSet<u64> = [
             of_order(&order, bid),
             of_order(&Order::new(OrderId(6), User(6), Lots(7)), bid),
             of_order(&Order::new(OrderId(5), User(5), Lots(7)), bid),
             of_order(&Order::new(OrderId(5), User(6), Lots(6)), bid),
             of_order(&later, bid),
-            of_order(&order, place(101, Side::Buy, Kind::Priced)),
-            of_order(&order, place(100, Side::Buy, Kind::Stop)),
-            of_order(&order, place(100, Side::Sell, Kind::Priced)),
+            of_order(&order, Rank(101)),
+            of_order(&order, Rank(-100)),
         ]
         .into();
-        assert_eq!(seen.len(), 8);
+        assert_eq!(seen.len(), 7);
     }
 
     #[test]

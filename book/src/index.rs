@@ -64,17 +64,16 @@ impl<T> Index<T> {
     #[inline]
     pub(crate) fn probe(&self, key: u64, is: impl Fn(Slot<T>) -> bool) -> Probe<T> {
         let hash = self.hash(key);
-        let mask = self.mask();
-        let mut at = self.home(hash) & mask;
+        let mut at = self.home(hash);
         loop {
-            let entry = self.table[at & mask];
+            let entry = self.table[at];
             if entry == VACANT {
                 return Probe::Vacant(Place { at, hash });
             }
             if (entry >> 32) as u32 == hash && is(slot_of(entry)) {
                 return Probe::Found(Place { at, hash }, slot_of(entry));
             }
-            at = at.wrapping_add(1) & mask;
+            at = self.after(at);
         }
     }
 
@@ -82,11 +81,10 @@ impl<T> Index<T> {
     /// between.
     #[inline]
     pub(crate) fn insert(&mut self, place: Place, slot: Slot<T>) {
-        let mask = self.mask();
-        let entry = &mut self.table[place.at & mask];
+        let entry = &mut self.table[place.at];
         assert!(*entry == VACANT, "the index changed since the probe");
         *entry = u64::from(place.hash) << 32 | u64::from(slot.number().wrapping_add(1));
-        self.len += 1;
+        self.len = self.len.wrapping_add(1);
         if self.len > self.room {
             self.grow();
         }
@@ -95,25 +93,21 @@ impl<T> Index<T> {
     /// Removes what is at a place that [`Index::probe`] found, with no change in between.
     #[inline]
     pub(crate) fn remove(&mut self, place: Place) {
-        let mask = self.mask();
-        let mut hole = place.at & mask;
-        let mut at = hole;
-        loop {
-            at = at.wrapping_add(1) & mask;
-            let entry = self.table[at & mask];
-            if entry == VACANT {
-                break;
-            }
+        let mut hole = place.at;
+        let mut at = self.after(hole);
+        while self.table[at] != VACANT {
+            let entry = self.table[at];
             // An entry may move back to the hole unless its home lies behind the hole: then a probe
             // for it would start too late to find it.
-            let from_home = at.wrapping_sub(self.home((entry >> 32) as u32)) & mask;
-            if from_home >= at.wrapping_sub(hole) & mask {
-                self.table[hole & mask] = entry;
+            let home = self.home((entry >> 32) as u32);
+            if self.distance(home, at) >= self.distance(hole, at) {
+                self.table[hole] = entry;
                 hole = at;
             }
+            at = self.after(at);
         }
-        self.table[hole & mask] = VACANT;
-        self.len -= 1;
+        self.table[hole] = VACANT;
+        self.len = self.len.wrapping_sub(1);
     }
 
     /// Removes the entry of a slot by its key.
@@ -165,11 +159,10 @@ impl<T> Index<T> {
         let (table, shift, room) = vacant(capacity);
         let old = std::mem::replace(&mut self.table, table);
         (self.shift, self.room) = (shift, room);
-        let mask = self.table.len() - 1;
         for entry in old.into_iter().filter(|entry| *entry != VACANT) {
             let mut at = self.home((entry >> 32) as u32);
             while self.table[at] != VACANT {
-                at = (at + 1) & mask;
+                at = self.after(at);
             }
             self.table[at] = entry;
         }
@@ -189,10 +182,16 @@ impl<T> Index<T> {
         hash.wrapping_shr(self.shift) as usize
     }
 
-    /// The last place: of a power of two, all bits below it.
+    /// The place after one, around the end.
     #[inline]
-    fn mask(&self) -> usize {
-        self.table.len().wrapping_sub(1)
+    fn after(&self, at: usize) -> usize {
+        at.wrapping_add(1) & self.table.len().wrapping_sub(1)
+    }
+
+    /// How many places lie from one to another, around the end.
+    #[inline]
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & self.table.len().wrapping_sub(1)
     }
 }
 

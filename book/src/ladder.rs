@@ -25,7 +25,8 @@ use page::Page;
 /// Places of the window.
 const WINDOW: usize = 1024;
 
-/// The levels of one side in order.
+/// The levels of one side in order. Its size is a power of two, as the side picks one of two.
+#[repr(align(256))]
 pub(crate) struct Ladder {
     best: Rank,
     best_level: Slot<Level>,
@@ -224,6 +225,8 @@ impl Ladder {
         self.last.1
     }
 }
+
+const _: () = assert!(size_of::<Ladder>() == 256);
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use crate::arena::{Slot, Stored};
 use crate::order::Order;
-use crate::units::{Lots, Rank, Side, Ticks};
+use crate::units::{Lots, Rank, Side, TICKS_MAX, Ticks};
 
 /// What the orders of a level do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,15 +86,42 @@ impl Level {
     /// The price of its orders, or the trigger of its stops.
     #[inline]
     pub(crate) fn price(&self) -> Ticks {
-        Ticks(self.rank.0.wrapping_abs())
+        match self.marks >> 1 & 3 {
+            0 => Ticks(self.rank.0.wrapping_abs()),
+            _ => self.unpriced(),
+        }
     }
 
-    /// Which queue it is, as one word.
-    #[inline]
-    pub(crate) fn place(&self) -> u64 {
-        (self.rank.0 << 3) as u64 | u64::from(self.marks & 7)
+    #[cold]
+    fn unpriced(&self) -> Ticks {
+        match self.kind() {
+            Kind::Stop => stop_of(self.side(), self.rank),
+            Kind::Priced | Kind::Market => Ticks(0),
+        }
     }
 }
+
+/// The rank of the queue of a trigger price: buys are triggered by rising prices, so the lowest
+/// comes first; sells by falling ones. No other kind of queue has these ranks.
+pub(crate) fn stop_rank(side: Side, stop: Ticks) -> Rank {
+    Rank(STOP_RANKS[side as usize].0 + Rank::new(side.opposite(), stop).0)
+}
+
+/// The trigger price of a queue of stops.
+fn stop_of(side: Side, rank: Rank) -> Ticks {
+    Rank(rank.0 - STOP_RANKS[side as usize].0).price(side.opposite())
+}
+
+/// The rank of the market orders of a side that wait.
+pub(crate) fn market_rank(side: Side) -> Rank {
+    MARKET_RANKS[side as usize]
+}
+
+/// Where the ranks of stops lie: beyond all ranks of prices.
+const STOP_RANKS: [Rank; 2] = [Rank(1 << 54), Rank(1 << 55)];
+const MARKET_RANKS: [Rank; 2] = [Rank(1 << 57), Rank(1 << 58)];
+
+const _: () = assert!(TICKS_MAX.0 < 1 << 53, "prices, stops of buys and stops of sells lie apart");
 
 impl Stored for Level {
     #[inline]
@@ -117,19 +144,38 @@ mod tests {
     #[test]
     fn marks_tell_side_kind_and_specials_apart() {
         for side in Side::BOTH {
-            for kind in [Kind::Priced, Kind::Stop, Kind::Market] {
-                let mut level = Level::new(Rank(-7), side, kind);
-                let place = level.place();
+            for (kind, rank, price) in [
+                (Kind::Priced, Rank::new(side, Ticks(7)), 7),
+                (Kind::Priced, Rank::new(side, TICKS_MAX), TICKS_MAX.0),
+                (Kind::Stop, stop_rank(side, Ticks(7)), 7),
+                (Kind::Stop, stop_rank(side, TICKS_MAX), TICKS_MAX.0),
+                (Kind::Market, market_rank(side), 0),
+            ] {
+                let mut level = Level::new(rank, side, kind);
                 for specials in 0..3 {
                     assert_eq!((level.side(), level.kind()), (side, kind));
-                    assert_eq!((level.specials(), level.price()), (specials, Ticks(7)));
+                    assert_eq!((level.specials(), level.price()), (specials, Ticks(price)));
                     assert_eq!(level.is_plain(), kind == Kind::Priced && specials == 0);
-                    assert_eq!(level.place(), place);
                     level.add_special();
                 }
                 level.drop_special();
                 assert_eq!(level.specials(), 2);
             }
         }
+    }
+
+    #[test]
+    fn ranks_of_different_queues_differ() {
+        let mut ranks: Vec<Rank> = Vec::new();
+        for side in Side::BOTH {
+            ranks.push(market_rank(side));
+            for price in [Ticks(1), Ticks(2), TICKS_MAX] {
+                ranks.extend([Rank::new(side, price), stop_rank(side, price)]);
+            }
+        }
+        ranks.sort();
+        assert!(ranks.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(stop_rank(Side::Buy, Ticks(1)) > stop_rank(Side::Buy, Ticks(2)));
+        assert!(stop_rank(Side::Sell, Ticks(1)) < stop_rank(Side::Sell, Ticks(2)));
     }
 }

@@ -59,7 +59,7 @@ impl Book {
         }
         events.event(Event::Accepted { id: Some(id) });
         let at = self.level_for(side, Rank::new(side, price));
-        let slot = self.queues.push_new(at, Order::new(id, user, qty));
+        let slot = self.queues.push_new(at, id, user, qty);
         self.index.insert(place, slot);
         self.tell_level(at, events);
         let hidden = Lots::ZERO;
@@ -224,7 +224,7 @@ impl Book {
     ) {
         let orders = self.queues.orders.items();
         let level = &mut self.queues.levels[at];
-        let (place, price, first) = (level.place(), level.price(), level.first);
+        let (rank, price, first) = (level.rank, level.price(), level.first);
         let mut open = taken.open;
         // The makers that leave stay linked, and are freed as one chain.
         let (mut slot, mut last_gone, mut gone) = (first, first, 0_u32);
@@ -232,7 +232,7 @@ impl Book {
         while let Some(front) = slot.some() {
             let maker = &mut orders[front.at()];
             let lots = maker.open();
-            hash = hash.wrapping_sub(hash::of_order(maker, place));
+            hash = hash.wrapping_sub(hash::of_order(maker, rank));
             let qty = lots.min(open);
             open.0 -= qty.0;
             if qty > Lots::ZERO {
@@ -251,7 +251,7 @@ impl Book {
             if qty < lots {
                 maker.set_open(Lots(lots.0 - qty.0));
                 maker.ahead = Slot::NONE;
-                hash = hash.wrapping_add(hash::of_order(maker, place));
+                hash = hash.wrapping_add(hash::of_order(maker, rank));
                 break;
             }
             self.index.forget(maker.id.0, front);
@@ -407,13 +407,9 @@ impl Taker {
 /// Judges an order by itself. Returns the worst rank of the other side that it trades with.
 #[inline]
 pub(crate) fn limit_rank(new: &NewOrder) -> Result<Rank, Reject> {
-    if new.limit.is_none() && new.tif == TimeInForce::Post {
-        return Err(Reject::BadCommand);
-    }
-    if !new.qty.in_range() {
-        return Err(Reject::BadQuantity);
-    }
     match new.limit {
+        None if new.tif == TimeInForce::Post => Err(Reject::BadCommand),
+        _ if !new.qty.in_range() => Err(Reject::BadQuantity),
         None => Ok(Rank::ANY),
         Some(price) if price.in_range() => Ok(Rank::new(new.side.opposite(), price)),
         Some(_) => Err(Reject::BadPrice),

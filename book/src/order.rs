@@ -37,6 +37,18 @@ impl Order {
         Order { id, lots: open.0, user, ahead, behind, level: Slot::NONE }
     }
 
+    /// An order that joins its queue behind another.
+    #[inline]
+    pub(crate) fn arriving(
+        (id, user, open): (OrderId, User, Lots),
+        arrival: u32,
+        level: Slot<Level>,
+        ahead: Slot<Order>,
+    ) -> Order {
+        let lots = open.0 | u64::from(arrival) << OPEN_BITS;
+        Order { id, lots, user, ahead, behind: Slot::NONE, level }
+    }
+
     /// What its queue shows of it. Never zero while the order lives, zero in a free slot.
     #[inline]
     pub(crate) fn open(&self) -> Lots {

@@ -6,7 +6,7 @@ use crate::book::{Book, refuse};
 use crate::command::{NewOrder, Phase, Terms, TimeInForce};
 use crate::event::{Cut, Event, Events, Outcome, Reject, Trade, Waiting};
 use crate::index::Probe;
-use crate::level::{Kind, Level};
+use crate::level::{Kind, Level, market_rank};
 use crate::order::Order;
 use crate::units::{Lots, Rank, Side, Ticks};
 
@@ -51,7 +51,7 @@ impl Book {
         events: &mut impl Events,
     ) {
         if self.collected[side as usize].is_none() {
-            let level = Level::new(Rank(0), side, Kind::Market);
+            let level = Level::new(market_rank(side), side, Kind::Market);
             self.collected[side as usize] = self.queues.levels.insert(level);
         }
         self.queues.push_last(self.collected[side as usize], slot);

@@ -8,7 +8,7 @@ use crate::arena::{Arena, Slot};
 use crate::hash;
 use crate::level::Level;
 use crate::order::{ARRIVALS, Order};
-use crate::units::Lots;
+use crate::units::{Lots, OrderId, User};
 
 /// All live orders and their levels.
 pub(crate) struct Queues {
@@ -29,13 +29,19 @@ impl Queues {
 
     /// Stores an order at the end of a level's queue.
     #[inline]
-    pub(crate) fn push_new(&mut self, at: Slot<Level>, mut order: Order) -> Slot<Order> {
-        order.set_arrival(self.next_arrival());
+    pub(crate) fn push_new(
+        &mut self,
+        at: Slot<Level>,
+        id: OrderId,
+        user: User,
+        open: Lots,
+    ) -> Slot<Order> {
+        let arrival = self.next_arrival();
         let level = &mut self.levels[at];
-        (order.level, order.ahead) = (at, level.last);
-        level.total.0 += order.open().0;
+        let order = Order::arriving((id, user, open), arrival, at, level.last);
+        level.total.0 += open.0;
         level.count += 1;
-        self.hash = self.hash.wrapping_add(hash::of_order(&order, level.place()));
+        self.hash = self.hash.wrapping_add(hash::of_order(&order, level.rank));
         let slot = self.orders.insert(order);
         level.last = slot;
         match order.ahead.some() {
@@ -62,7 +68,7 @@ impl Queues {
         (order.level, order.ahead, order.behind) = (at, last, Slot::NONE);
         order.set_arrival(arrival);
         level.total.0 += order.open().0;
-        self.hash = self.hash.wrapping_add(hash::of_order(order, level.place()));
+        self.hash = self.hash.wrapping_add(hash::of_order(order, level.rank));
     }
 
     /// Takes an order out of its level's queue, wherever it stands. True when the level is empty
@@ -72,7 +78,7 @@ impl Queues {
         let orders = self.orders.items();
         let order = orders[slot.at()];
         let level = &mut self.levels[order.level];
-        self.hash = self.hash.wrapping_sub(hash::of_order(&order, level.place()));
+        self.hash = self.hash.wrapping_sub(hash::of_order(&order, level.rank));
         level.total.0 -= order.open().0;
         level.count -= 1;
         match order.ahead.some() {
@@ -93,10 +99,10 @@ impl Queues {
         let level = &mut self.levels[order.level];
         let open = order.open();
         assert!(by < open, "an order that loses everything has to leave its queue");
-        let before = hash::of_order(order, level.place());
+        let before = hash::of_order(order, level.rank);
         order.set_open(Lots(open.0 - by.0));
         level.total.0 -= by.0;
-        let after = hash::of_order(order, level.place());
+        let after = hash::of_order(order, level.rank);
         self.hash = self.hash.wrapping_sub(before).wrapping_add(after);
     }
 
@@ -124,7 +130,7 @@ impl Queues {
 mod tests {
     use super::*;
     use crate::level::Kind;
-    use crate::units::{OrderId, Rank, Side, User};
+    use crate::units::{Rank, Side};
 
     fn ids(queues: &Queues, at: Slot<Level>) -> Vec<u64> {
         let forward: Vec<_> = queues.queue(at).collect();
@@ -135,7 +141,7 @@ mod tests {
         let orders = || forward.iter().map(|slot| &queues.orders[*slot]);
         assert_eq!(level.count as usize, forward.len());
         assert_eq!(level.total.0, orders().map(|order| order.open().0).sum::<u64>());
-        let numbers = orders().map(|order| hash::of_order(order, level.place()));
+        let numbers = orders().map(|order| hash::of_order(order, level.rank));
         assert_eq!(queues.hash, numbers.fold(0, u64::wrapping_add));
         orders().map(|order| order.id.0).collect()
     }
@@ -144,11 +150,11 @@ mod tests {
         let mut queues = Queues::new(4, 1);
         let at = queues.levels.insert(Level::new(Rank(-7), Side::Sell, Kind::Priced));
         let slots = [1, 2, 3, 4].map(|id| {
-            let order = Order::new(OrderId(id), User(0), Lots(id * 10));
-            if id % 2 == 0 {
-                return queues.push_new(at, order);
+            let (id, user, open) = (OrderId(id), User(0), Lots(id * 10));
+            if id.0 % 2 == 0 {
+                return queues.push_new(at, id, user, open);
             }
-            let slot = queues.orders.insert(order);
+            let slot = queues.orders.insert(Order::new(id, user, open));
             queues.push_last(at, slot);
             slot
         });

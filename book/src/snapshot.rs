@@ -40,7 +40,7 @@ use crate::check::Broken;
 use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::Discard;
 use crate::index::Probe;
-use crate::level::{Kind, Level};
+use crate::level::{Kind, Level, market_rank, stop_rank};
 use crate::order::{ARRIVALS, Order};
 use crate::special::{Entry, Special};
 use crate::units::{Lots, OrderId, Rank, Side, Ticks, Time, User};
@@ -245,8 +245,8 @@ impl Book {
         }
         let rank = match kind {
             Kind::Priced => Rank::new(side, price),
-            Kind::Stop => Rank::new(side.opposite(), price),
-            Kind::Market => Rank(0),
+            Kind::Stop => stop_rank(side, price),
+            Kind::Market => market_rank(side),
         };
         if ahead.is_some_and(|ahead| ahead < rank) {
             return Err(wrong("place: its level comes before the one ahead of it"));

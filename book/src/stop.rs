@@ -10,22 +10,16 @@ use crate::arena::Slot;
 use crate::book::{Book, refuse};
 use crate::command::{NewOrder, Phase, Terms, TimeInForce};
 use crate::event::{Cut, Event, Events, Outcome, Reject, Waiting};
-use crate::level::{Kind, Level};
+use crate::level::{Kind, Level, stop_rank};
 use crate::matching::limit_rank;
 use crate::order::Order;
 use crate::special::{Entry, Special};
-use crate::units::{Lots, Rank, Side, Ticks};
+use crate::units::{Lots, Side, Ticks};
 
 /// Stops that are to enter, linked through the orders, the first in front.
 struct Elected {
     first: Slot<Order>,
     last: Slot<Order>,
-}
-
-/// Rank of a trigger: buys are triggered by rising prices, so the lowest comes first; sells by
-/// falling ones.
-fn trigger_rank(side: Side, stop: Ticks) -> Rank {
-    Rank::new(side.opposite(), stop)
 }
 
 impl Book {
@@ -67,7 +61,7 @@ impl Book {
         stop: Ticks,
         events: &mut impl Events,
     ) {
-        let rank = trigger_rank(side, stop);
+        let rank = stop_rank(side, stop);
         let ladder = &mut self.stops[side as usize];
         let at = ladder.find(rank, &self.queues.levels).unwrap_or_else(|| {
             let at = self.queues.levels.insert(Level::new(rank, side, Kind::Stop));
@@ -109,7 +103,7 @@ impl Book {
     fn elect(&mut self, elected: &mut Elected) {
         let Some((low, high)) = self.reach.take() else { return };
         for (side, reached) in [(Side::Buy, high), (Side::Sell, low)] {
-            let reached = trigger_rank(side, reached);
+            let reached = stop_rank(side, reached);
             while self.stops[side as usize].best() >= reached {
                 let at = self.stops[side as usize].best_level();
                 while let Some(slot) = self.queues.levels[at].first.some() {
