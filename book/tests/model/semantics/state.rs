@@ -72,10 +72,11 @@ fn each_thing_that_counts_shows_in_the_hash() {
 
 #[test]
 fn trades_that_stops_have_yet_to_answer_to_show_in_the_hash() {
-    // All that can be read out is the same, but the first has traded at 110 on the way.
+    // All that can be read out is the same, but one has traded at 110 on the way.
     differ(
         "phase auction; b 1@110 #1; s 1@110 #2; uncross halted; \
          phase auction; b 1@90 #1; s 1@90 #2; uncross halted",
-        "phase auction; b 1@90 #1; s 1@90 #2; uncross halted",
+        "phase auction; b 1@90 #1; s 1@90 #2; uncross halted; \
+         phase auction; b 1@90 #1; s 1@90 #2; uncross halted",
     );
 }
