@@ -145,11 +145,11 @@ impl Book {
         let levels = levels.min(orders);
         self.queues.orders.reserve(orders);
         self.queues.levels.reserve(levels);
-        self.index.reserve(orders);
+        self.index.reserve(orders, |slot| self.queues.orders[slot].id.0);
         self.specials.reserve(orders, levels);
         self.scratch.reserve_exact(orders.saturating_sub(self.scratch.len()));
         for ladder in self.ladders.iter_mut().chain(&mut self.stops) {
-            ladder.reserve(levels);
+            ladder.reserve(levels, &self.queues.levels);
         }
         let Capacity { orders: o, levels: l } = self.capacity;
         self.capacity = Capacity { orders: o.max(orders), levels: l.max(levels) };
@@ -183,7 +183,7 @@ impl Book {
         let cancelled = order.open();
         events.event(Event::Cancelled(plain_cut(order, level, Cut::Asked)));
         self.detach(slot, events);
-        self.index.remove(place);
+        self.index.remove(place, |slot| self.queues.orders[slot].id.0);
         self.queues.orders.remove(slot);
         self.give_back();
         Outcome { cancelled, ..Outcome::default() }
@@ -345,7 +345,7 @@ impl Book {
     /// Where an order is, or where its id would go.
     #[inline]
     pub(crate) fn probe(&self, id: OrderId) -> Probe<Order> {
-        self.index.probe(id.0, |slot| self.queues.orders[slot].id == id)
+        self.index.probe(id.0, |slot| self.queues.orders[slot].id.0)
     }
 
     /// Where a new id goes in the index.
@@ -360,7 +360,7 @@ impl Book {
     pub(crate) fn retire(&mut self, slot: Slot<Order>) {
         let id = self.queues.orders[slot].id;
         self.specials.remove(id);
-        self.index.forget(id.0, slot);
+        self.index.forget(id.0, slot, |slot| self.queues.orders[slot].id.0);
         self.queues.orders.remove(slot);
     }
 

@@ -280,7 +280,10 @@ mod tests {
                 order(found),
             );
         }
-        finds(|book| book.index.forget(3, slot(book, 3)), order(3));
+        finds(
+            |book| book.index.forget(3, slot(book, 3), |slot| book.queues.orders[slot].id.0),
+            order(3),
+        );
         finds(
             |book| {
                 let stray = book.queues.orders[slot(book, 1)];

@@ -93,58 +93,97 @@ impl Ladder {
         if self.others.len() == 0 {
             return None;
         }
-        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
             Probe::Found(_, level) => Some(level),
             Probe::Vacant(_) => None,
         }
     }
 
     /// Adds a level of a rank that has none. `levels` holds all of this ladder.
+    #[inline]
     pub(crate) fn insert(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
         let near = &mut self.window[place(rank)];
         if near.is_none() {
             *near = level;
-            self.in_window += 1;
+            self.in_window = self.in_window.wrapping_add(1);
         } else {
-            match self.others.probe(rank.0 as u64, |slot| levels[slot].rank == rank) {
-                Probe::Vacant(place) => self.others.insert(place, level),
-                Probe::Found(..) => unreachable!("the rank has no level yet"),
-            }
+            self.insert_other(rank, level, levels);
         }
-        let page = self.page_for(Page::key_of(rank));
-        self.pages[page].insert(rank);
+        let key = Page::key_of(rank);
+        if self.last.0 != key {
+            self.turn_to(key);
+        }
+        self.pages[self.last.1].insert(rank);
         if rank > self.best {
             (self.best, self.best_level) = (rank, level);
         }
     }
 
     /// Takes the level of this rank out. `levels` holds all of this ladder.
+    #[inline]
     pub(crate) fn remove(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
         let near = &mut self.window[place(rank)];
         if *near == level {
             *near = Slot::NONE;
-            self.in_window -= 1;
+            self.in_window = self.in_window.wrapping_sub(1);
         } else {
-            self.others.forget(rank.0 as u64, level);
+            self.remove_other(rank, level, levels);
         }
         let key = Page::key_of(rank);
-        let slot = self.page_of(key).expect("a rank that is present has its page");
-        let page = &mut self.pages[slot];
-        let emptied = page.remove(rank);
+        if self.last.0 != key {
+            self.turn_to(key);
+        }
+        let page = &mut self.pages[self.last.1];
+        if page.remove(rank) {
+            return self.close_page(key, rank, levels);
+        }
         if rank == self.best {
-            let best = if emptied { self.last_below(key) } else { Some(page.highest()) };
-            (self.best, self.best_level) = match best {
-                Some(rank) => (rank, self.level(rank, levels)),
+            let next = page.highest();
+            (self.best, self.best_level) = (next, self.level(next, levels));
+        }
+    }
+
+    /// Adds a level whose place in the window is taken.
+    #[inline(never)]
+    fn insert_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        match self.others.probe(rank.0 as u64, |slot| levels[slot].rank.0 as u64) {
+            Probe::Vacant(place) => {
+                self.others.insert(place, level, |slot| levels[slot].rank.0 as u64)
+            }
+            Probe::Found(..) => unreachable!("the rank has no level yet"),
+        }
+    }
+
+    /// Removes a level that is not in the window.
+    #[inline(never)]
+    fn remove_other(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
+        self.others.forget(rank.0 as u64, level, |slot| levels[slot].rank.0 as u64);
+    }
+
+    /// Makes the page with this key the last one, and the page if it is missing.
+    #[inline(never)]
+    fn turn_to(&mut self, key: i64) {
+        let page = self.directory.find(key).unwrap_or_else(|place| {
+            let page = self.pages.insert(Page::new(key));
+            self.directory.insert(place, key, page);
+            page
+        });
+        self.last = (key, page);
+    }
+
+    /// Gives the last page back, of which `rank` was the last.
+    #[inline(never)]
+    fn close_page(&mut self, key: i64, rank: Rank, levels: &Arena<Level>) {
+        if rank == self.best {
+            let next = self.directory.below(key).map(|page| self.pages[page].highest());
+            (self.best, self.best_level) = match next {
+                Some(next) => (next, self.level(next, levels)),
                 None => (Rank::EMPTY, Slot::NONE),
             };
         }
-        if emptied {
-            self.pages.remove(slot);
-            self.directory.remove(key);
-            self.last = NO_PAGE;
-        } else {
-            self.last = (key, slot);
-        }
+        self.pages.remove(self.last.1);
+        self.directory.remove(key);
+        self.last = NO_PAGE;
     }
 
     /// Ranks, the best first.
@@ -158,6 +197,7 @@ impl Ladder {
     }
 
     /// The level of a rank that is present.
+    #[inline]
     pub(crate) fn level(&self, rank: Rank, levels: &Arena<Level>) -> Slot<Level> {
         self.find(rank, levels).expect("a rank that is present has its level")
     }
@@ -168,8 +208,8 @@ impl Ladder {
     }
 
     /// Makes room for at least `capacity` levels in all.
-    pub(crate) fn reserve(&mut self, capacity: usize) {
-        self.others.reserve(capacity);
+    pub(crate) fn reserve(&mut self, capacity: usize, levels: &Arena<Level>) {
+        self.others.reserve(capacity, |slot| levels[slot].rank.0 as u64);
         self.pages.reserve(capacity);
         self.directory.reserve(capacity);
     }
@@ -198,31 +238,6 @@ impl Ladder {
             && self.best == best.unwrap_or(Rank::EMPTY)
             && best.map_or(Slot::NONE, |rank| self.level(rank, levels)) == self.best_level
             && (self.last == NO_PAGE || self.directory.find(self.last.0).ok() == Some(self.last.1))
-    }
-
-    /// The highest rank of the pages below a key.
-    fn last_below(&self, key: i64) -> Option<Rank> {
-        self.directory.below(key).map(|page| self.pages[page].highest())
-    }
-
-    /// The page with this key.
-    #[inline]
-    fn page_of(&self, key: i64) -> Option<Slot<Page>> {
-        if self.last.0 == key { Some(self.last.1) } else { self.directory.find(key).ok() }
-    }
-
-    /// The page with this key, made if it is missing.
-    #[inline]
-    fn page_for(&mut self, key: i64) -> Slot<Page> {
-        if self.last.0 != key {
-            let page = self.directory.find(key).unwrap_or_else(|place| {
-                let page = self.pages.insert(Page::new(key));
-                self.directory.insert(place, key, page);
-                page
-            });
-            self.last = (key, page);
-        }
-        self.last.1
     }
 }
 

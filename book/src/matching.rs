@@ -60,7 +60,7 @@ impl Book {
         events.event(Event::Accepted { id: Some(id) });
         let at = self.level_for(side, Rank::new(side, price));
         let slot = self.queues.push_new(at, id, user, qty);
-        self.index.insert(place, slot);
+        self.index.insert(place, slot, |slot| self.queues.orders[slot].id.0);
         self.tell_level(at, events);
         let hidden = Lots::ZERO;
         events.event(Event::Rested(Rested { id, user, side, price, qty, hidden }));
@@ -88,7 +88,7 @@ impl Book {
         if let (Some(price), open @ Lots(1..)) = (rests_at, outcome.resting) {
             let slot = self.queues.orders.insert(Order::new(id, user, open));
             let place = self.vacancy(id);
-            self.index.insert(place, slot);
+            self.index.insert(place, slot, |slot| self.queues.orders[slot].id.0);
             self.attach(slot, side, Rank::new(side, price), events);
             let hidden = Lots::ZERO;
             events.event(Event::Rested(Rested { id, user, side, price, qty: open, hidden }));
@@ -254,9 +254,9 @@ impl Book {
                 hash = hash.wrapping_add(hash::of_order(maker, rank));
                 break;
             }
-            self.index.forget(maker.id.0, front);
-            let behind = maker.behind;
-            maker.free(behind);
+            let (id, behind) = (maker.id.0, maker.behind);
+            self.index.forget(id, front, |slot| orders[slot.at()].id.0);
+            orders[front.at()].free(behind);
             (slot, last_gone) = (behind, front);
             gone = gone.wrapping_add(1);
         }
@@ -277,6 +277,7 @@ impl Book {
 
     /// Trades a taker against one level, with a look at users and terms, until either is used up.
     /// Leaves an empty level in its ladder.
+    #[inline(never)]
     fn take_careful(
         &mut self,
         taker: &Taker,

@@ -101,7 +101,7 @@ impl Specials {
 
     /// The terms of the order with this id.
     pub(crate) fn get(&self, id: OrderId) -> Option<&Special> {
-        match self.index.probe(id.0, |slot| self.arena[slot].id == id) {
+        match self.index.probe(id.0, |slot| self.arena[slot].id.0) {
             Probe::Found(_, slot) => Some(&self.arena[slot]),
             Probe::Vacant(_) => None,
         }
@@ -109,12 +109,12 @@ impl Specials {
 
     /// Adds the terms of an order that has none.
     pub(crate) fn insert(&mut self, special: Special) {
-        let is = |slot: Slot<Special>| self.arena[slot].id == special.id;
-        let Probe::Vacant(place) = self.index.probe(special.id.0, is) else {
+        let Probe::Vacant(place) = self.index.probe(special.id.0, |slot| self.arena[slot].id.0)
+        else {
             unreachable!("an order has its terms once");
         };
         let slot = self.arena.insert(special);
-        self.index.insert(place, slot);
+        self.index.insert(place, slot, |slot| self.arena[slot].id.0);
         self.hash = self.hash.wrapping_add(special.hash());
         if special.expires.is_some() {
             if self.heap.len() == self.heap.capacity() {
@@ -128,9 +128,9 @@ impl Specials {
 
     /// Removes and returns the terms of an order, if it has any.
     pub(crate) fn remove(&mut self, id: OrderId) -> Option<Special> {
-        let is = |slot: Slot<Special>| self.arena[slot].id == id;
-        let Probe::Found(place, slot) = self.index.probe(id.0, is) else { return None };
-        self.index.remove(place);
+        let found = self.index.probe(id.0, |slot| self.arena[slot].id.0);
+        let Probe::Found(place, slot) = found else { return None };
+        self.index.remove(place, |slot| self.arena[slot].id.0);
         let special = self.arena[slot];
         if special.expires.is_some() {
             self.leave_heap(special.heap_at as usize);
@@ -141,8 +141,8 @@ impl Specials {
 
     /// Changes the terms of an order, all but id and expiry.
     pub(crate) fn change(&mut self, id: OrderId, change: impl FnOnce(&mut Special)) {
-        let is = |slot: Slot<Special>| self.arena[slot].id == id;
-        let Probe::Found(_, slot) = self.index.probe(id.0, is) else {
+        let found = self.index.probe(id.0, |slot| self.arena[slot].id.0);
+        let Probe::Found(_, slot) = found else {
             unreachable!("callers have seen that it has terms");
         };
         let special = &mut self.arena[slot];
@@ -192,7 +192,7 @@ impl Specials {
     /// Makes room for the terms of so many orders, in so many levels.
     pub(crate) fn reserve(&mut self, orders: usize, levels: usize) {
         self.arena.reserve(orders);
-        self.index.reserve(orders);
+        self.index.reserve(orders, |slot| self.arena[slot].id.0);
         self.heap.reserve_exact(orders.saturating_sub(self.heap.len()));
         self.hidden.reserve_exact(levels.saturating_sub(self.hidden.len()));
     }

@@ -88,7 +88,7 @@ impl Book {
     pub(crate) fn store(&mut self, new: &NewOrder, terms: Option<&Terms>) -> Slot<Order> {
         let slot = self.queues.orders.insert(Order::new(new.id, new.user, new.qty));
         let place = self.vacancy(new.id);
-        self.index.insert(place, slot);
+        self.index.insert(place, slot, |slot| self.queues.orders[slot].id.0);
         if let Some(terms) = terms {
             self.specials.insert(Special::new(new.id, slot, new.side, terms));
         }

@@ -120,7 +120,7 @@ fn growth_beyond_capacity_is_counted_and_reserve_prevents_it() {
     pair.check();
     assert!(pair.ladder.growths() > 0);
     let mut pair = Pair::new(1);
-    pair.ladder.reserve(5000);
+    pair.ladder.reserve(5000, &pair.levels);
     (0..5000).for_each(|at| pair.add(at << 12));
     pair.check();
     assert_eq!(pair.ladder.growths(), 0);
