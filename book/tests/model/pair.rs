@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// What reads a whole book runs when so many commands have come for each of its orders: on every
 /// command while the book is small, and at a bounded cost per command when it is not.
-const ORDERS_PER_COMMAND: usize = 6;
+const ORDERS_PER_COMMAND: usize = 4;
 
 /// Up to so many commands, what makes a book is varied too: it takes no large book to see whether a
 /// field counts.
