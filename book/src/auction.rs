@@ -1,12 +1,13 @@
 //! The price of an uncross, from what both sides would trade at each price.
 //!
-//! Over all integer prices: the largest executable volume; then the smallest surplus; then, if every
+//! Over all prices from the lowest to the highest limit of an order, or the last trade alone where no
+//! order has a limit: the largest executable volume; then the smallest surplus; then, if every
 //! price that is left has its surplus on the buyers' side, the highest of them, on the sellers'
 //! side, the lowest; else the one nearest the last trade, or without one the middle, rounded down.
 //! The volume rises to a plateau and falls again, and the surplus falls from buyers to sellers, so
 //! what each rule leaves is an interval.
 
-use crate::units::{Lots, TICKS_MAX, Ticks};
+use crate::units::{Lots, Ticks};
 
 /// What an uncross would do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,15 +49,14 @@ pub(crate) fn find(
     let (mut bids, mut asks) = (bids.peekable(), asks.peekable());
     let mut left: Option<Left> = None;
     // The lowest price that has not been looked at.
-    let mut from = 1;
+    let mut from = None;
     loop {
         let next = [bids.peek(), asks.peek()].into_iter().flatten().map(|(price, _)| price.0).min();
-        // Between two prices of orders nothing changes.
-        let until = next.unwrap_or(TICKS_MAX.0 + 1);
-        if from < until {
-            consider(&mut left, from, until - 1, buy, sell);
-        }
         let Some(price) = next else { break };
+        // Between two prices of orders nothing changes.
+        if let Some(from) = from.filter(|from| *from < price) {
+            consider(&mut left, from, price - 1, buy, sell);
+        }
         if let Some((_, lots)) = asks.next_if(|(at, _)| at.0 == price) {
             sell += lots.0;
         }
@@ -64,7 +64,10 @@ pub(crate) fn find(
         if let Some((_, lots)) = bids.next_if(|(at, _)| at.0 == price) {
             buy -= lots.0;
         }
-        from = price + 1;
+        from = Some(price + 1);
+    }
+    if let (None, Some(Ticks(last))) = (from, last_trade) {
+        consider(&mut left, last, last, buy, sell);
     }
     let Left { volume, surplus, low, high, buyers_to } = left.filter(|left| left.volume > 0)?;
     let price = match buyers_to {
@@ -154,10 +157,11 @@ mod tests {
     #[test]
     fn market_orders_trade_at_any_price() {
         check(&[], &[], (5, 5), 77, "5@77 0");
-        check(&[], &[], (5, 5), 0, &format!("5@{} 0", (1 + TICKS_MAX.0) / 2));
-        check(&[], &[], (6, 5), 77, &format!("5@{} 1", TICKS_MAX.0));
-        check(&[], &[], (5, 6), 77, "5@1 -1");
-        check(&[], &[(3, 100)], (5, 0), 77, &format!("3@{} 2", TICKS_MAX.0));
+        check(&[], &[], (6, 5), 77, "5@77 1");
+        check(&[], &[], (5, 6), 77, "5@77 -1");
+        check(&[], &[], (5, 5), 0, "none");
+        check(&[], &[(3, 100)], (5, 0), 77, "3@100 2");
+        check(&[], &[(3, 100), (2, 110), (9, 120)], (4, 0), 77, "4@110 -1");
         check(&[(3, 100)], &[(3, 90)], (1, 1), 95, "4@95 0");
     }
 }

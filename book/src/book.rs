@@ -260,10 +260,8 @@ impl Book {
         let level = &self.queues.levels[order.level];
         let (side, priced) = (level.side(), level.is_plain() || level.kind() == Kind::Priced);
         let price = priced.then(|| level.price());
-        let shown = match open {
-            Lots::ZERO => Lots::ZERO,
-            _ => order.open(),
-        };
+        // What waits is not shown, and what has gone is not either.
+        let shown = if priced && open > Lots::ZERO { order.open() } else { Lots::ZERO };
         let Order { id, user, .. } = *order;
         Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
     }
@@ -394,7 +392,7 @@ impl Book {
 
 /// What is told of an order without terms that leaves.
 #[inline]
-fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
+pub(crate) fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
     let (open, shown) = (Lots::ZERO, Lots::ZERO);
     let LevelDepth { side, price, .. } = LevelDepth::of(level);
     let Order { id, user, .. } = *order;

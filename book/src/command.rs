@@ -88,7 +88,8 @@ pub enum Phase {
 /// Terms that few orders carry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Terms {
-    /// Iceberg: how much of it the book shows at a time, 1 to [`LOTS_MAX`](crate::LOTS_MAX). When
+    /// Iceberg: how much of it the book shows at a time, 1 to [`LOTS_MAX`](crate::LOTS_MAX) and at
+    /// least a 4096th of the order. When
     /// the shown slice has traded, the next one joins the end of the level. Only for orders that
     /// may rest.
     pub display: Option<Lots>,

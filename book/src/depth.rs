@@ -137,7 +137,7 @@ impl Book {
         let modes = u64::from(self.phase as u8) << 8 | u64::from(self.self_trade as u8);
         let last = optional(self.last_trade);
         let (orders, terms) = (self.queues.hash, self.specials.hash);
-        let arrivals = u64::from(self.queues.arrivals);
+        let arrivals = u64::from(self.queues.arrival.number());
         let (low, high, now) = (optional(low), optional(high), self.now.0);
         hash::of_words(&[orders, terms, modes, last, low, high, now, arrivals])
     }

@@ -177,7 +177,8 @@ pub enum Reject {
     /// A resting order has this id.
     #[error("an order with this id is resting")]
     DuplicateId = 2,
-    /// The quantity is not between 1 and [`LOTS_MAX`](crate::LOTS_MAX).
+    /// The quantity, or that which an iceberg shows, is not between 1 and
+    /// [`LOTS_MAX`](crate::LOTS_MAX), or the iceberg would have more than 4096 slices.
     #[error("quantity out of range")]
     BadQuantity = 3,
     /// The price is not between 1 and [`TICKS_MAX`](crate::TICKS_MAX).

@@ -47,7 +47,7 @@ mod tests {
     fn each_field_shows() {
         let order = Order::new(OrderId(5), User(6), Lots(7));
         let mut later = order;
-        later.set_arrival(1);
+        later.set_arrival(crate::order::Arrival::new(1));
         let bid = Rank(100);
         let seen: HashSet<u64> = [
             of_order(&order, bid),

@@ -1,10 +1,10 @@
 //! The levels of one side, in order of price.
 //!
 //! Two questions, two kinds of structure. *Which level has this price?* is asked by every order that
-//! rests. A window of 1024 places answers for most: a level stands at the place that the low bits of
-//! its price name, so any 1024 neighbouring prices have places of their own, and neighbours share
-//! cache lines. The window needs no moving when the market moves: a level whose place is taken, by
-//! one at least 1024 ticks away, goes to a hash table, and is found there in one more probe.
+//! rests. A window answers for most: a level stands at the place that the low bits of its price name,
+//! so as many neighbouring prices as it has places have places of their own, and neighbours share
+//! cache lines. The window needs no moving when the market moves: a level whose place is taken, by a
+//! price at least that far away, goes to a hash table, and is found there in one more probe.
 //!
 //! *Which level is next?* is asked only when a level comes or goes: pages of 1024 ranks hold a bit
 //! for each level, so that the next one is found in a few instructions inside a page, and a sorted
@@ -22,16 +22,18 @@ use crate::units::Rank;
 use directory::Directory;
 use page::Page;
 
-/// Places of the window.
-const WINDOW: usize = 1024;
+/// Bounds of the number of places in a window: four times the levels that are expected, as they do
+/// not stand side by side, but no more than 64 KiB of places.
+const WINDOW_PLACES: [usize; 2] = [64, 1 << 14];
 
 /// The levels of one side in order. Its size is a power of two, as the side picks one of two.
 #[repr(align(256))]
 pub(crate) struct Ladder {
     best: Rank,
     best_level: Slot<Level>,
-    /// Levels by the low bits of their rank.
-    window: Box<[Slot<Level>; WINDOW]>,
+    /// Numbers of the slots of levels, plus one, by the low bits of their rank; zero where there is
+    /// none. The places are a power of two.
+    window: Box<[u32]>,
     /// The levels that found their place in the window taken.
     others: Index<Level>,
     /// Levels in the window.
@@ -45,19 +47,15 @@ pub(crate) struct Ladder {
 /// No rank is in the page with this key.
 const NO_PAGE: (i64, Slot<Page>) = (i64::MAX, Slot::NONE);
 
-/// The place of a rank in the window.
-#[inline]
-fn place(rank: Rank) -> usize {
-    rank.0 as usize % WINDOW
-}
-
 impl Ladder {
     /// Room for `capacity` levels, the seed is that of the hash table.
     pub(crate) fn new(capacity: usize, seed: u64) -> Ladder {
+        let [least, most] = WINDOW_PLACES;
+        let places = (capacity * 4).next_power_of_two().clamp(least, most);
         Ladder {
             best: Rank::EMPTY,
             best_level: Slot::NONE,
-            window: Box::new([Slot::NONE; WINDOW]),
+            window: vec![0; places].into_boxed_slice(),
             others: Index::new(capacity, seed),
             in_window: 0,
             pages: Arena::new(capacity),
@@ -86,7 +84,7 @@ impl Ladder {
     /// The level of this rank.
     #[inline]
     pub(crate) fn find(&self, rank: Rank, levels: &Arena<Level>) -> Option<Slot<Level>> {
-        let near = self.window[place(rank)];
+        let near = Slot::new(self.window[self.place(rank)].wrapping_sub(1));
         if levels.get(near).is_some_and(|level| level.rank == rank) {
             return Some(near);
         }
@@ -102,9 +100,9 @@ impl Ladder {
     /// Adds a level of a rank that has none. `levels` holds all of this ladder.
     #[inline]
     pub(crate) fn insert(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        let near = &mut self.window[place(rank)];
-        if near.is_none() {
-            *near = level;
+        let place = self.place(rank);
+        if self.window[place] == 0 {
+            self.window[place] = level.number().wrapping_add(1);
             self.in_window = self.in_window.wrapping_add(1);
         } else {
             self.insert_other(rank, level, levels);
@@ -122,9 +120,9 @@ impl Ladder {
     /// Takes the level of this rank out. `levels` holds all of this ladder.
     #[inline]
     pub(crate) fn remove(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
-        let near = &mut self.window[place(rank)];
-        if *near == level {
-            *near = Slot::NONE;
+        let place = self.place(rank);
+        if self.window[place] == level.number().wrapping_add(1) {
+            self.window[place] = 0;
             self.in_window = self.in_window.wrapping_sub(1);
         } else {
             self.remove_other(rank, level, levels);
@@ -141,6 +139,12 @@ impl Ladder {
             let next = page.highest();
             (self.best, self.best_level) = (next, self.level(next, levels));
         }
+    }
+
+    /// The place of a rank in the window.
+    #[inline]
+    fn place(&self, rank: Rank) -> usize {
+        rank.0 as usize & self.window.len().wrapping_sub(1)
     }
 
     /// Adds a level whose place in the window is taken.
@@ -234,7 +238,7 @@ impl Ladder {
             && rising == ranks
             && ranks.len() == self.len()
             && ranks.iter().all(|rank| self.find(*rank, levels).is_some())
-            && self.window.iter().filter(|level| !level.is_none()).count() == self.in_window
+            && self.window.iter().filter(|level| **level != 0).count() == self.in_window
             && self.best == best.unwrap_or(Rank::EMPTY)
             && best.map_or(Slot::NONE, |rank| self.level(rank, levels)) == self.best_level
             && (self.last == NO_PAGE || self.directory.find(self.last.0).ok() == Some(self.last.1))

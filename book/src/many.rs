@@ -3,8 +3,10 @@
 //! Both take orders out in an order that follows from the orders alone, not from where they lie in
 //! memory: a book that was restored tells the same events.
 
-use crate::book::Book;
+use crate::arena::Slot;
+use crate::book::{Book, plain_cut};
 use crate::event::{Cut, Event, Events, Outcome};
+use crate::order::Order;
 use crate::units::{Lots, Side, Time, User};
 
 impl Book {
@@ -33,11 +35,25 @@ impl Book {
         found.sort_unstable_by_key(|(id, _)| *id);
         let mut cancelled = Lots::ZERO;
         for (_, slot) in found.drain(..) {
-            cancelled.0 += self.cancel_as(slot, Cut::Asked, events).0;
+            cancelled.0 += self.cancel_one(slot, events).0;
         }
         self.scratch = found;
         self.give_back();
         Outcome { cancelled, ..Outcome::default() }
+    }
+
+    /// Cancels one of many.
+    fn cancel_one(&mut self, slot: Slot<Order>, events: &mut impl Events) -> Lots {
+        let level = self.queues.level_of(slot);
+        if !level.is_plain() {
+            return self.cancel_as(slot, Cut::Asked, events);
+        }
+        let order = self.queues.orders[slot];
+        events.event(Event::Cancelled(plain_cut(&order, level, Cut::Asked)));
+        self.detach(slot, events);
+        self.index.forget(order.id.0, slot, |slot| self.queues.orders[slot].id.0);
+        self.queues.orders.remove(slot);
+        order.open()
     }
 
     /// Cancels the orders whose expiry has come, the earliest first, then the lowest id.

@@ -11,8 +11,32 @@ use crate::units::{LOTS_MAX, Lots, OrderId, User};
 const OPEN_BITS: u32 = 41;
 const OPEN: u64 = (1 << OPEN_BITS) - 1;
 
-/// Arrivals are counted modulo this.
-pub(crate) const ARRIVALS: u32 = 1 << (64 - OPEN_BITS);
+/// The number of an arrival in a queue, in the bits above the open quantity of an order. It counts
+/// modulo 2^23: of two orders in one queue it tells which came first, which makes it part of the
+/// hash of the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Arrival(u64);
+
+impl Arrival {
+    /// How many there are.
+    pub(crate) const COUNT: u32 = 1 << (64 - OPEN_BITS);
+
+    /// The arrival with this number, below [`Arrival::COUNT`].
+    pub(crate) fn new(number: u32) -> Arrival {
+        Arrival(u64::from(number) << OPEN_BITS)
+    }
+
+    /// Its number.
+    pub(crate) fn number(self) -> u32 {
+        (self.0 >> OPEN_BITS) as u32
+    }
+
+    /// The one after it; after the last comes the first.
+    #[inline]
+    pub(crate) fn next(self) -> Arrival {
+        Arrival(self.0.wrapping_add(1 << OPEN_BITS))
+    }
+}
 
 /// An order in the queue of its level.
 #[derive(Clone, Copy)]
@@ -41,11 +65,11 @@ impl Order {
     #[inline]
     pub(crate) fn arriving(
         (id, user, open): (OrderId, User, Lots),
-        arrival: u32,
+        arrival: Arrival,
         level: Slot<Level>,
         ahead: Slot<Order>,
     ) -> Order {
-        let lots = open.0 | u64::from(arrival) << OPEN_BITS;
+        let lots = open.0 | arrival.0;
         Order { id, lots, user, ahead, behind: Slot::NONE, level }
     }
 
@@ -61,16 +85,15 @@ impl Order {
         self.lots = self.lots & !OPEN | open.0;
     }
 
-    /// Notes the number of its arrival in a queue, modulo [`ARRIVALS`]: of two orders in one queue
-    /// it tells which came first, which makes it part of the hash of the state.
+    /// Notes its arrival in a queue.
     #[inline]
-    pub(crate) fn set_arrival(&mut self, arrival: u32) {
-        self.lots = self.lots & OPEN | u64::from(arrival) << OPEN_BITS;
+    pub(crate) fn set_arrival(&mut self, arrival: Arrival) {
+        self.lots = self.lots & OPEN | arrival.0;
     }
 
     /// Open quantity and arrival from one word, as [`Order::word`] gives it.
-    pub(crate) fn lots_of(word: u64) -> (Lots, u32) {
-        (Lots(word & OPEN), (word >> OPEN_BITS) as u32)
+    pub(crate) fn lots_of(word: u64) -> (Lots, Arrival) {
+        (Lots(word & OPEN), Arrival(word & !OPEN))
     }
 
     /// Open quantity and arrival as one word.
@@ -102,12 +125,13 @@ mod tests {
     #[test]
     fn quantity_and_arrival_do_not_touch_each_other() {
         let mut order = Order::new(OrderId(1), User(2), LOTS_MAX);
-        for arrival in [0, 1, ARRIVALS - 1] {
+        for arrival in [0, 1, Arrival::COUNT - 1].map(Arrival::new) {
             order.set_arrival(arrival);
             for open in [LOTS_MAX, Lots(1), Lots(LOTS_MAX.0 - 1)] {
                 order.set_open(open);
                 assert_eq!(order.open(), open);
                 assert_eq!(Order::lots_of(order.word()), (open, arrival));
+                assert_eq!(arrival.next().number(), (arrival.number() + 1) % Arrival::COUNT);
             }
         }
     }

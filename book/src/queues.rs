@@ -7,7 +7,7 @@
 use crate::arena::{Arena, Slot};
 use crate::hash;
 use crate::level::Level;
-use crate::order::{ARRIVALS, Order};
+use crate::order::{Arrival, Order};
 use crate::units::{Lots, OrderId, User};
 
 /// All live orders and their levels.
@@ -16,15 +16,15 @@ pub(crate) struct Queues {
     pub(crate) levels: Arena<Level>,
     /// Sum of the numbers of all queued orders.
     pub(crate) hash: u64,
-    /// The next arrival in a queue, modulo [`ARRIVALS`].
-    pub(crate) arrivals: u32,
+    /// The next arrival in a queue.
+    pub(crate) arrival: Arrival,
 }
 
 impl Queues {
     /// Room for so many orders and levels.
     pub(crate) fn new(orders: usize, levels: usize) -> Queues {
         let (orders, levels) = (Arena::new(orders), Arena::new(levels));
-        Queues { orders, levels, hash: 0, arrivals: 0 }
+        Queues { orders, levels, hash: 0, arrival: Arrival::new(0) }
     }
 
     /// Stores an order at the end of a level's queue.
@@ -40,7 +40,8 @@ impl Queues {
         let level = &mut self.levels[at];
         let order = Order::arriving((id, user, open), arrival, at, level.last);
         level.total.0 += open.0;
-        level.count += 1;
+        // At most ORDERS_MAX.
+        level.count = level.count.wrapping_add(1);
         self.hash = self.hash.wrapping_add(hash::of_order(&order, level.rank));
         let slot = self.orders.insert(order);
         level.last = slot;
@@ -107,9 +108,9 @@ impl Queues {
     }
 
     #[inline]
-    fn next_arrival(&mut self) -> u32 {
-        let arrival = self.arrivals;
-        self.arrivals = arrival.wrapping_add(1) % ARRIVALS;
+    fn next_arrival(&mut self) -> Arrival {
+        let arrival = self.arrival;
+        self.arrival = arrival.next();
         arrival
     }
 

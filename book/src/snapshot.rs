@@ -41,8 +41,8 @@ use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::Discard;
 use crate::index::Probe;
 use crate::level::{Kind, Level, market_rank, stop_rank};
-use crate::order::{ARRIVALS, Order};
-use crate::special::{Entry, Special};
+use crate::order::{Arrival, Order};
+use crate::special::{Entry, Special, can_slice};
 use crate::units::{Lots, OrderId, Rank, Side, Ticks, Time, User};
 
 const MAGIC: [u8; 8] = *b"CLBOOK\0\0";
@@ -137,7 +137,7 @@ impl Book {
         out.extend(self.now.0.to_le_bytes());
         out.extend([0; 24]);
         out.extend(self.state_hash().to_le_bytes());
-        out.extend(u64::from(self.queues.arrivals).to_le_bytes());
+        out.extend(u64::from(self.queues.arrival.number()).to_le_bytes());
         for (group, (kind, side)) in GROUPS.into_iter().enumerate() {
             let mut count = 0_u32;
             let slots = self.group(kind, side).flat_map(|at| self.queues.queue(at));
@@ -155,7 +155,7 @@ impl Book {
     /// refused.
     pub fn decode(bytes: &[u8], config: BookConfig) -> Result<Book, DecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        let Header { mut book, phase, counts, stored, arrivals } =
+        let Header { mut book, phase, counts, stored, arrival } =
             decode_header(&mut reader, config)?;
         // Whether the sides may cross is judged when all orders are there.
         book.phase = Phase::Halted;
@@ -169,7 +169,7 @@ impl Book {
             let (end, bytes) = (reader.at, bytes.len() - reader.at);
             return Err(DecodeError::Trailing { end, bytes });
         }
-        (book.phase, book.queues.arrivals) = (phase, arrivals);
+        (book.phase, book.queues.arrival) = (phase, arrival);
         book.check().map_err(DecodeError::Unsound)?;
         match book.state_hash() {
             computed if computed != stored => Err(DecodeError::Hash { stored, computed }),
@@ -261,7 +261,7 @@ impl Book {
                     .map_err(|error| error.unwrap_or_else(wrong))?,
             ),
         };
-        self.queues.arrivals = arrival;
+        self.queues.arrival = arrival;
         self.place(NewOrder::limit(id, user, side, price, open), kind, special);
         Ok(rank)
     }
@@ -298,7 +298,7 @@ struct Header {
     counts: [u32; 6],
     /// Hash of the state.
     stored: u64,
-    arrivals: u32,
+    arrival: Arrival,
 }
 
 /// Reads the header into an empty book.
@@ -337,7 +337,7 @@ fn decode_header(reader: &mut Reader<'_>, config: BookConfig) -> Result<Header, 
     }
     let stored = u64::from_le_bytes(reader.take(within)?);
     let arrivals = u32::from_le_bytes(reader.take(within)?);
-    if arrivals >= ARRIVALS || reader.take(within)? != [0; 4] {
+    if arrivals >= Arrival::COUNT || reader.take(within)? != [0; 4] {
         return Err(wrong(80, "number of arrivals"));
     }
     assert!(reader.at == HEADER_BYTES, "the header has its length");
@@ -353,7 +353,8 @@ fn decode_header(reader: &mut Reader<'_>, config: BookConfig) -> Result<Header, 
     let room = (orders as usize).max(config.orders);
     let mut book = Book::new(BookConfig { self_trade, orders: room, ..config });
     (book.last_trade, book.reach, book.now) = (last_trade, reach, now);
-    Ok(Header { book, phase, counts, stored, arrivals })
+    let arrival = Arrival::new(arrivals);
+    Ok(Header { book, phase, counts, stored, arrival })
 }
 
 /// Reads the terms of an order that shows `open`. An error names the field, or is of the bytes.
@@ -378,7 +379,9 @@ fn decode_terms(
     let hidden = Lots(hidden);
     let stop = flags & STOP != 0;
     let whole = open.0.checked_add(hidden.0).map(Lots);
-    if !whole.is_some_and(Lots::in_range) || display.is_some_and(|lots| !lots.in_range()) {
+    if !whole.is_some_and(|lots| lots.in_range() && can_slice(lots, display))
+        || display.is_some_and(|lots| !lots.in_range())
+    {
         return Err(Err("quantity"));
     }
     if hidden > Lots::ZERO && (stop || display.is_none()) {

@@ -12,6 +12,14 @@ use crate::level::Level;
 use crate::order::Order;
 use crate::units::{Lots, OrderId, Side, Ticks, Time};
 
+/// Most slices that an iceberg may be shown in: what one command can be made to do is bounded.
+pub(crate) const SLICES_MAX: u64 = 4096;
+
+/// Whether so many lots may be shown in slices of `display`.
+pub(crate) fn can_slice(qty: Lots, display: Option<Lots>) -> bool {
+    display.is_none_or(|display| qty.0.div_ceil(display.0.max(1)) <= SLICES_MAX)
+}
+
 /// How a stop enters the book once it is triggered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {

@@ -9,7 +9,7 @@ use crate::index::Probe;
 use crate::level::Kind;
 use crate::matching::limit_rank;
 use crate::order::Order;
-use crate::special::{Entry, Special};
+use crate::special::{Entry, Special, can_slice};
 use crate::units::{Lots, Rank, Side, Ticks};
 
 impl Book {
@@ -63,7 +63,8 @@ impl Book {
         if in_vain {
             return Err(Reject::BadCommand);
         }
-        if !new.qty.in_range() || display.is_some_and(|lots| !lots.in_range()) {
+        let shows = display.is_none_or(Lots::in_range) && can_slice(new.qty, display);
+        if !new.qty.in_range() || !shows {
             return Err(Reject::BadQuantity);
         }
         let limit = limit_rank(new)?;
@@ -117,6 +118,9 @@ impl Book {
     ) -> Lots {
         let open = Lots(self.queues.orders[slot].open().0 + self.hidden_of(slot).0);
         events.event(self.cut(slot, open, Lots::ZERO, why));
+        if self.queues.level_of(slot).kind() == Kind::Stop {
+            self.stops_waiting -= 1;
+        }
         self.part_special(slot);
         self.detach(slot, events);
         self.retire(slot);
@@ -135,6 +139,10 @@ impl Book {
     ) -> Outcome {
         let Order { id, level: at, .. } = self.queues.orders[slot];
         let open = self.queues.orders[slot].open();
+        let display = self.specials.get(id).and_then(|special| special.display);
+        if !can_slice(qty, display) {
+            return refuse(Some(id), Reject::BadQuantity, events);
+        }
         if self.phase == Phase::Halted {
             return refuse(Some(id), Reject::WrongPhase, events);
         }
