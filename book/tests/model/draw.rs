@@ -124,11 +124,8 @@ impl Draw {
 
     fn replace(&mut self, book: &Naive) -> Command {
         let id = self.live_id(book);
-        let iceberg = book.order(id).is_some_and(|(_, terms)| terms.display.is_some());
-        let qty = match iceberg {
-            true => self.slices(30),
-            false => self.qty(9),
-        };
+        let display = book.order(id).and_then(|(_, terms)| terms.display);
+        let qty = self.qty_shown_as(display);
         Command::Replace { id, price: self.price(), qty, self_trade: self.mode() }
     }
 
@@ -167,7 +164,7 @@ impl Draw {
             true => self.terms(stop, limit.is_some()),
             false => Terms::default(),
         };
-        let qty = if terms.display.is_some() { self.slices(30) } else { self.qty(9) };
+        let qty = self.qty_shown_as(terms.display);
         // What an iceberg or a stop never is: most are drawn as what they can be.
         let tif = if terms.display.is_some() && self.dice.roll(10) > 0 { Gtc } else { tif };
         let new = NewOrder { id, user, side, limit, qty, tif, self_trade };
@@ -244,14 +241,28 @@ impl Draw {
 
     fn qty(&mut self, most: u64) -> Lots {
         if self.dice.chance(self.mix.extremes) {
-            return Lots(self.dice.pick(&[LOTS_MAX.0, LOTS_MAX.0 + 1, 0, u64::MAX]));
+            return Lots(self.dice.pick(&[
+                LOTS_MAX.0,
+                LOTS_MAX.0 >> 12,
+                LOTS_MAX.0 + 1,
+                0,
+                u64::MAX,
+            ]));
         }
         Lots(1 + self.dice.roll(most))
     }
 
-    /// Lots of an iceberg. Two of the largest size that show a lot at a time would trade for years.
-    fn slices(&mut self, most: u64) -> Lots {
-        Lots(1 + self.dice.roll(most))
+    /// Lots of an order; of an iceberg more, and sometimes as many as can be shown in slices of
+    /// this size, or one more than that.
+    fn qty_shown_as(&mut self, display: Option<Lots>) -> Lots {
+        match display {
+            Some(display) if self.dice.chance(20) => {
+                let most = display.0.saturating_mul(4096);
+                Lots(most.saturating_add(self.dice.roll(2)))
+            }
+            Some(_) => self.qty(30),
+            None => self.qty(9),
+        }
     }
 
     /// A moment up to `ahead` from now; sometimes one long past.

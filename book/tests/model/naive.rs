@@ -21,6 +21,9 @@ use book::{
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// An iceberg is shown in no more slices than this.
+const SLICES_MAX: u64 = 4096;
+
 /// A book as lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Naive {
@@ -286,6 +289,11 @@ impl Order {
         let [qty, open, shown] = [qty, open, shown].map(Lots);
         Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
     }
+}
+
+/// Whether so many lots may be shown `display` at a time.
+fn can_slice(qty: Lots, display: Option<Lots>) -> bool {
+    display.is_none_or(|display| qty.0.div_ceil(display.0) <= SLICES_MAX)
 }
 
 /// Whether an order of `side` with this limit may trade at `price`.

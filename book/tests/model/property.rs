@@ -33,6 +33,8 @@ struct Reached {
     restored: usize,
     varied: usize,
     most_levels: usize,
+    /// Most slices that one command went through.
+    most_slices: usize,
 }
 
 impl Reached {
@@ -45,6 +47,8 @@ impl Reached {
             Command::Replace { self_trade, .. } => *self_trade,
             _ => None,
         };
+        let slices = pair.told().iter().filter(|event| matches!(event, Event::Refreshed(_)));
+        self.most_slices = self.most_slices.max(slices.count());
         let triggered = pair.told().iter().any(|event| matches!(event, Event::Triggered { .. }));
         for event in pair.told() {
             self.events[kind(event)] += 1;
@@ -75,6 +79,7 @@ impl Reached {
         enough("self-trade modes", &self.self_trades, 1_000);
         enough("cascades of three and more", &[self.cascades[3..].iter().sum()], 20);
         enough("restored and varied books", &[self.restored, self.varied], 1_000);
+        assert!(self.most_slices > 4_000, "no iceberg of most slices traded: {}", self.most_slices);
         assert!(self.most_levels > 130, "{} levels split no chunk twice", self.most_levels);
     }
 }

@@ -1,7 +1,7 @@
 //! Phases, and the uncross of an auction with its price found by trying prices.
 
 use super::{Naive, Order};
-use book::{Cut, Event, Indicative, Lots, Outcome, Phase, Reject, Side, TICKS_MAX, Ticks, Trade};
+use book::{Cut, Event, Indicative, Lots, Outcome, Phase, Reject, Side, Ticks, Trade};
 
 /// Up to this distance between the lowest and the highest price of a book, every tick is tried.
 const EVERY_TICK_MAX: i64 = 20;
@@ -117,21 +117,23 @@ impl Naive {
         Some(chosen)
     }
 
-    /// Rising prices that stand for all there are. Between two neighbouring order prices nothing
-    /// changes, and nothing outside of all of them: so every order price, its neighbours, the
-    /// lowest and the highest price there is; and all between when they are few.
+    /// Rising prices that stand for all that an uncross may have: those from the lowest limit of an
+    /// order to the highest, or the last trade alone when no order has a limit. Between two
+    /// neighbouring order prices nothing changes: so every order price and its neighbours; and all
+    /// between when they are few.
     fn ticks_to_try(&self) -> Vec<Ticks> {
         let prices: Vec<i64> = self.resting.iter().flatten().map(|order| order.price().0).collect();
-        let low = prices.iter().copied().min().unwrap_or(1);
-        let high = prices.iter().copied().max().unwrap_or(1);
+        let (Some(low), Some(high)) = (prices.iter().copied().min(), prices.iter().copied().max())
+        else {
+            return self.last_trade.into_iter().collect();
+        };
         let mut ticks: Vec<i64> = match high - low <= EVERY_TICK_MAX {
-            true => (low - 1..=high + 1).collect(),
+            true => (low..=high).collect(),
             false => prices.iter().flat_map(|price| [price - 1, *price, price + 1]).collect(),
         };
-        ticks.extend([1, TICKS_MAX.0]);
         ticks.sort_unstable();
         ticks.dedup();
-        ticks.into_iter().map(Ticks).filter(|price| price.in_range()).collect()
+        ticks.into_iter().filter(|price| (low..=high).contains(price)).map(Ticks).collect()
     }
 
     /// What would trade and what would be left over at a price.

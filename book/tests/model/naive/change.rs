@@ -1,7 +1,7 @@
 //! Cancel, reduce, replace, mass cancel and expiry.
 
 use super::enter::Entry;
-use super::{Naive, Order, Stop};
+use super::{Naive, Order, Stop, can_slice};
 use book::{
     Cut, Event, Lots, OrderId, Outcome, Phase, Reject, SelfTrade, Side, Ticks, Time, TimeInForce,
     User,
@@ -38,6 +38,9 @@ impl Naive {
             return Err(Reject::BadPrice);
         }
         let old = self.find(id).ok_or(Reject::UnknownId)?;
+        if !can_slice(qty, old.display) {
+            return Err(Reject::BadQuantity);
+        }
         if self.phase == Phase::Halted {
             return Err(Reject::WrongPhase);
         }

@@ -1,6 +1,6 @@
 //! Entering an order: what it is refused for, trading, and what becomes of the rest.
 
-use super::{Naive, Order, Stop, meets};
+use super::{Naive, Order, Stop, can_slice, meets};
 use book::{
     Cancelled, Cut, Event, Lots, NewOrder, Outcome, Phase, Reject, SelfTrade, Side, Terms, Ticks,
     TimeInForce, Trade, User,
@@ -56,7 +56,9 @@ impl Naive {
         if market_post || display_of_none || expiry_of_none {
             return Err(Reject::BadCommand);
         }
-        if !new.qty.in_range() || terms.display.is_some_and(|display| !display.in_range()) {
+        if [Some(new.qty), terms.display].into_iter().flatten().any(|lots| !lots.in_range())
+            || !can_slice(new.qty, terms.display)
+        {
             return Err(Reject::BadQuantity);
         }
         if [new.limit, terms.stop].into_iter().flatten().any(|price| !price.in_range()) {

@@ -15,6 +15,58 @@ fn the_slice_is_shown_and_the_rest_hidden() {
 }
 
 #[test]
+fn an_iceberg_has_4096_slices_at_most() {
+    check("s 4096@100 #1 show1", "ok; rest 1 1+4095@100", "s100 1=1+4095");
+    check("s 4097@100 #1 show1", "no3", "");
+    check("b 12288@100 #1 show3", "ok; rest 1 3+12285@100", "b100 1=3+12285");
+    // The last slice may be a part of one.
+    check("b 12287@100 #1 show3", "ok; rest 1 3+12284@100", "b100 1=3+12284");
+    check("b 12289@100 #1 show3", "no3", "");
+    check("b MAX@100 #1 show1", "no3", "");
+    // All it asks for counts, not what would be left to rest; a stop is judged at once.
+    check("b 1@100 #2; s 4097@100 #1 show1", "no3", "b100 2=1");
+    check("s 4097@100 #1 show1 stop50", "no3", "");
+    check("s 4096@100 #1 show1 stop50", "ok; wait 1 4096^50", "s^50 1=4096");
+    check("phase auction; s 4097@100 #1 show1", "no3", "auction: ");
+    // One taker goes through all of them.
+    check_outcome("s 4096@100 #1 show1; b 4095@100 #2 fok", [4095, 0, 0]);
+    check("s 4096@100 #1 show1; b 4095@100 #2; b 1@100 #3", "ok; 1/3 1@100", "");
+}
+
+#[test]
+fn a_replaced_iceberg_has_4096_slices_at_most() {
+    let iceberg = "s 5@100 #1 show2;";
+    let kept = "s100 1=2+3";
+    check(
+        &format!("{iceberg} replace #1 8192@101"),
+        "ok; cut 1 5@100 replaced; rest 1 2+8190@101",
+        "s101 1=2+8190",
+    );
+    check(&format!("{iceberg} replace #1 8193@101"), "no3", kept);
+    check(&format!("{iceberg} replace #1 MAX@100"), "no3", kept);
+    // An order that shows all it has takes any quantity.
+    check(
+        "s 5@100 #1 till9; replace #1 8193@101",
+        "ok; cut 1 5@100 replaced; rest 1 8193@101",
+        "s101 1=8193",
+    );
+    // A stop keeps its display too.
+    let stop = "s 5@100 #1 show2 stop50;";
+    check(
+        &format!("{stop} replace #1 8192@101"),
+        "ok; cut 1 5 replaced; wait 1 8192^50",
+        "s^50 1=8192",
+    );
+    check(&format!("{stop} replace #1 8193@101"), "no3", "s^50 1=5");
+    // Behind price and unknown id, before the phase.
+    check(&format!("{iceberg} replace #1 8193@0"), "no4", kept);
+    check(&format!("{iceberg} replace #7 8193@100"), "no1", kept);
+    check(&format!("{iceberg} phase halted; replace #1 8193@100"), "no3", "halted: s100 1=2+3");
+    check(&format!("{iceberg} phase halted; replace #1 8192@100"), "no9", "halted: s100 1=2+3");
+    check(&format!("{iceberg} phase auction; replace #1 8193@100"), "no3", "auction: s100 1=2+3");
+}
+
+#[test]
 fn the_next_slice_joins_the_end_of_its_level() {
     let asks = "s 10@100 #1 show3; s 4@100 #2; s 4@101 #3;";
     check(&format!("{asks} b 2@100 #9"), "ok; 1[8]/9 2@100", "s100 1=1+7 2=4, s101 3=4");

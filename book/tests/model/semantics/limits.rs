@@ -25,13 +25,16 @@ fn the_largest_orders_are_counted_to_the_lot() {
     check_outcome("s MAX@100 #1; b MAX@100 #2", [LOTS_MAX.0, 0, 0]);
     check_outcome("s MAX@100 #1; s 1@100 #2; b MAX@100 #3", [LOTS_MAX.0, 0, 0]);
     check_outcome("s MAX@100 #1 showMAX; cancel #1", [0, 0, LOTS_MAX.0]);
-    check_outcome("s MAX@100 #1 show1; reduce #1 MAX", [0, 0, LOTS_MAX.0]);
+    // The thinnest slices that so many lots may have.
+    check_outcome("s MAX@100 #1 show268435456; reduce #1 MAX", [0, 0, LOTS_MAX.0]);
     check(
-        "s MAX@100 #1 show1; b 2@100 #2",
-        "ok; 1[1099511627775]/2[1] 1@100; next 1 1+1099511627774@100; \
-         1[1099511627774]/2 1@100; next 1 1+1099511627773@100",
-        "s100 1=1+1099511627773",
+        "s MAX@100 #1 show268435456; b 268435457@100 #2",
+        "ok; 1[1099243192320]/2[1] 268435456@100; next 1 268435456+1098974756864@100; \
+         1[1099243192319]/2 1@100",
+        "s100 1=268435455+1098974756864",
     );
+    check_outcome("s MAX@100 #1 show268435456; b MAX@100 #2", [LOTS_MAX.0, 0, 0]);
+    check("s MAX@100 #1 show268435455", "no3", "");
     check_outcome("b MAX@100 #1 u7; b MAX@99 #2 u7; mass u7", [0, 0, 2 * LOTS_MAX.0]);
 }
 

@@ -38,6 +38,8 @@ fn every_reason_to_refuse_a_new_order() {
             ("b 0@mkt #9", 3),
             ("b 5@90 #9 show0", 3),
             ("b 5@90 #9 showOVER", 3),
+            ("b 4097@90 #9 show1", 3),
+            ("b MAX@90 #9 show268435455", 3),
             // Prices.
             ("b 5@0 #9", 4),
             ("b 5@-1 #9", 4),
@@ -79,6 +81,9 @@ fn the_first_reason_to_refuse_a_new_order_wins() {
             ("b 0@0 #1 post", 3),
             ("b 5@0 #9 show0", 3),
             ("b 0@90 #9 stop0", 3),
+            // So many slices that it is its quantity that is bad.
+            ("b 4097@90 #9 show1 ioc", 5),
+            ("b 4097@0 #1 show1 till50", 3),
             // Price before expiry, expiry before id.
             ("b 5@0 #1 post till50", 4),
             ("b 5@90 #1 stop0 till50", 4),
@@ -99,6 +104,7 @@ fn in_a_halt_the_phase_comes_after_price_and_before_expiry() {
         &[
             ("b 5@mkt #9 post", 5),
             ("b 0@90 #9", 3),
+            ("b 4097@90 #9 show1", 3),
             ("b 5@0 #9", 4),
             ("b 5@90 #9", 9),
             ("b 5@90 #9 stop120", 9),

@@ -108,22 +108,61 @@ fn nothing_trades_when_nobody_meets() {
 
 #[test]
 fn market_orders_trade_at_any_price() {
-    check_price(Some(77), "b 5@mkt #1; b 9@100 #3; s 5@100 #2", Some((101, 5, 0)));
     check_price(Some(77), "b 5@mkt #1; s 5@100 #2", Some((100, 5, 0)));
-    check_price(Some(177), "b 5@mkt #1; s 5@100 #2", Some((177, 5, 0)));
     check_price(Some(177), "s 5@mkt #1; b 5@100 #2", Some((100, 5, 0)));
-    // Only market orders, as many of each side: at the last price.
-    check_price(Some(77), "b 5@mkt #1; s 5@mkt #2", Some((77, 5, 0)));
-    check_price(None, "b 5@mkt #1; s 5@mkt #2", Some((1 << 51, 5, 0)));
+    check_price(None, "b 4@mkt #1; s 3@100 #2; s 2@110 #3; s 9@120 #4", Some((110, 4, -1)));
+    check_price(Some(90), "b 4@mkt #1; s 4@100 #2; s 2@110 #3", Some((100, 4, 0)));
+    check_price(Some(999), "b 4@mkt #1; s 4@100 #2; s 2@110 #3", Some((109, 4, 0)));
+    check_price(None, "b 4@mkt #1; s 4@100 #2; s 2@110 #3", Some((104, 4, 0)));
 }
 
 #[test]
-fn a_surplus_that_no_price_ends_goes_to_the_end_of_the_prices() {
-    // The rule of the side of the surplus has the whole range to go.
-    check_price(Some(77), "b 6@mkt #1; s 5@mkt #2", Some((TICKS_MAX.0, 5, 1)));
-    check_price(Some(77), "b 5@mkt #1; s 6@mkt #2", Some((1, 5, -1)));
-    check_price(Some(77), "b 6@mkt #1; s 5@100 #2", Some((TICKS_MAX.0, 5, 1)));
-    check_price(Some(77), "s 6@mkt #1; b 5@100 #2", Some((1, 5, -1)));
+fn no_price_is_beyond_the_limits_of_the_orders() {
+    // A surplus of market orders that no price ends drives it to the last limit there is.
+    for last_trade in [None, Some(77), Some(100), Some(177)] {
+        check_price(last_trade, "b 6@mkt #1; s 5@100 #2", Some((100, 5, 1)));
+        check_price(last_trade, "s 6@mkt #1; b 5@100 #2", Some((100, 5, -1)));
+        check_price(last_trade, "b 9@mkt #1; s 5@100 #2; s 1@110 #3", Some((110, 6, 3)));
+        check_price(last_trade, "s 9@mkt #1; b 5@100 #2; b 1@90 #3", Some((90, 6, -3)));
+    }
+    // Limits of both sides count, also of orders that do not trade: here up to 105.
+    check_price(None, "b 9@mkt #1; b 1@105 #2; s 5@100 #3", Some((105, 5, 5)));
+    check_price(None, "s 9@mkt #1; s 1@95 #2; b 5@100 #3", Some((95, 5, -5)));
+    // The last trade is far from them all.
+    let orders = "b 5@mkt #1; s 5@mkt #2; b 1@50 #3; s 1@60 #4";
+    for (last, price) in [(1, 51), (55, 55), (999, 59)] {
+        check_price(Some(last), orders, Some((price, 5, 0)));
+    }
+    check_price(None, orders, Some((55, 5, 0)));
+    check_price(Some(50), "b 5@mkt #1; b 9@100 #3; s 5@mkt #2", Some((100, 5, 9)));
+    // The limits of stops do not.
+    check_price(None, "b 6@mkt #1; s 5@100 #2; s 1@200 #3 stop1", Some((100, 5, 1)));
+    check(
+        "phase auction; b 6@mkt #1; s 5@100 #2; uncross continuous",
+        "ok; uncross 5@100; 2/1[1] 5@100; cut 1 1 unfilled; phase continuous",
+        "",
+    );
+}
+
+#[test]
+fn market_orders_alone_trade_at_the_last_price_or_not_at_all() {
+    for (orders, surplus) in [
+        ("b 5@mkt #1; s 5@mkt #2", 0),
+        ("b 6@mkt #1; s 5@mkt #2", 1),
+        ("b 5@mkt #1; s 6@mkt #2", -1),
+    ] {
+        for last in [1, 77, TICKS_MAX.0] {
+            check_price(Some(last), orders, Some((last, 5, surplus)));
+        }
+        check_price(None, orders, None);
+    }
+    // A stop that waits has not brought a limit yet.
+    check_price(None, "b 5@mkt #1; s 5@mkt #2; b 5@100 #3 stop90", None);
+    check(
+        "phase auction; b 5@mkt #1; s 5@mkt #2; uncross continuous",
+        "ok; cut 1 5 unfilled; cut 2 5 unfilled; phase continuous",
+        "",
+    );
 }
 
 #[test]
@@ -154,11 +193,11 @@ fn market_orders_come_first_and_what_is_left_of_them_is_cut() {
     );
     check_outcome(script, [7, 0, 0]);
     // Buyers in their order, then sellers.
-    let script = "phase auction; b 4@mkt #3; b 2@mkt #1; s 3@mkt #2; uncross continuous";
+    let script = "s 1@100 #8; b 1@100 #9; phase auction; b 4@mkt #3; b 2@mkt #1; s 3@mkt #2; \
+                  uncross continuous";
     check(
         script,
-        "ok; uncross 3@4503599627370496; 2/3[1] 3@4503599627370496; cut 3 1 unfilled; \
-         cut 1 2 unfilled; phase continuous",
+        "ok; uncross 3@100; 2/3[1] 3@100; cut 3 1 unfilled; cut 1 2 unfilled; phase continuous",
         "",
     );
     check_outcome(script, [3, 0, 3]);
