@@ -4,6 +4,7 @@ use crate::bare::{Bare, BareTrade};
 use crate::flow::Flow;
 use book::record::{self, RECORD_BYTES};
 use book::{Book, Command, Event, Events, Outcome};
+use std::hint::black_box;
 
 /// What is timed: it takes commands, and its trades and outcomes are read.
 pub trait Engine {
@@ -59,6 +60,21 @@ impl Events for Tally {
             self.trades += 1;
             self.lots = self.lots.wrapping_add(trade.qty.0);
         }
+    }
+}
+
+/// An engine that does nothing: what the loop around an engine costs.
+pub struct Idle;
+
+impl Engine for Idle {
+    fn for_flow(_: &Flow) -> Idle {
+        Idle
+    }
+
+    #[inline]
+    fn apply(&mut self, command: &Command, _: &mut Tally) -> Outcome {
+        black_box(command);
+        black_box(Outcome::default())
     }
 }
 

@@ -170,7 +170,7 @@ impl Book {
 
     /// Takes an order out.
     #[inline]
-    fn cancel(&mut self, id: OrderId, events: &mut impl Events) -> Outcome {
+    pub(crate) fn cancel(&mut self, id: OrderId, events: &mut impl Events) -> Outcome {
         let Probe::Found(place, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
@@ -285,11 +285,19 @@ impl Book {
         assert!(level.total == Lots::ZERO && level.first.is_none(), "a level left with orders");
         let side = level.side() as usize;
         match level.kind() {
-            Kind::Priced => self.ladders[side].remove(level.rank, at, &self.queues.levels),
+            Kind::Priced => return self.drop_priced(level.side(), level.rank, at),
             Kind::Stop => self.stops[side].remove(level.rank, at, &self.queues.levels),
             Kind::Market => self.collected[side] = Slot::NONE,
         }
         self.queues.levels.remove(at);
+    }
+
+    /// The same for a level that trades.
+    #[inline]
+    pub(crate) fn drop_priced(&mut self, side: Side, rank: Rank, at: Slot<Level>) {
+        self.ladders[side as usize].remove(rank, at, &self.queues.levels);
+        let level = self.queues.levels.remove(at);
+        assert!(level.total == Lots::ZERO && level.rank == rank, "a level left with orders");
     }
 
     /// Puts an order at the end of its price's queue, opening the level if there is none. The caller

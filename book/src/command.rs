@@ -203,9 +203,15 @@ impl TimeInForce {
     }
 
     /// The value with this byte in the command record.
+    #[inline]
     pub fn from_byte(byte: u8) -> Option<TimeInForce> {
-        use TimeInForce::*;
-        [Gtc, Ioc, Fok, Post].into_iter().find(|tif| *tif as u8 == byte)
+        match byte {
+            0 => Some(TimeInForce::Gtc),
+            1 => Some(TimeInForce::Ioc),
+            2 => Some(TimeInForce::Fok),
+            3 => Some(TimeInForce::Post),
+            _ => None,
+        }
     }
 }
 

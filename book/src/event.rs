@@ -247,4 +247,31 @@ impl Events for Vec<Event> {
     }
 }
 
+/// Two sinks, told the same.
+impl<A: Events, B: Events> Events for (A, B) {
+    #[inline]
+    fn event(&mut self, event: Event) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+
+    #[inline]
+    fn level(&mut self, level: LevelDepth) {
+        self.0.level(level);
+        self.1.level(level);
+    }
+}
+
+impl<E: Events> Events for &mut E {
+    #[inline]
+    fn event(&mut self, event: Event) {
+        (**self).event(event);
+    }
+
+    #[inline]
+    fn level(&mut self, level: LevelDepth) {
+        (**self).level(level);
+    }
+}
+
 const _: () = assert!(size_of::<Event>() <= 64);

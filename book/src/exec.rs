@@ -23,7 +23,7 @@ mod bench;
 
 pub use bench::{BenchReport, LatencyNs, bench};
 
-use crate::book::{Book, BookConfig, refuse};
+use crate::book::{Book, BookConfig};
 use crate::command::{Command, SelfTrade};
 use crate::digest::Digest;
 use crate::event::{Event, Events, Outcome, Reject, Trade};
@@ -143,8 +143,8 @@ fn measure(file: &CommandFile<'_>) -> (ExecReport, Peak) {
     let (mut book, mut peak) = (file.book(orders, levels), Peak::default());
     let mut tape = Tape { trades: 0, traded_qty: 0, digest: Digest::START };
     let (mut r, mut rejects) = (Digest::START, 0);
-    for command in file.commands() {
-        let outcome = step(&mut book, &command, &mut tape);
+    for record in file.records {
+        let outcome = record::apply(&mut book, record, &mut tape);
         rejects += u64::from(outcome.reject.is_some());
         feed_outcome(&mut r, &outcome);
         peak.orders = peak.orders.max(book.order_count());
@@ -164,19 +164,6 @@ fn measure(file: &CommandFile<'_>) -> (ExecReport, Peak) {
         bench: None,
     };
     (report, peak)
-}
-
-/// Applies a decoded record: what is no command is refused as the book refuses, with an event.
-#[inline]
-pub fn step(
-    book: &mut Book,
-    command: &Result<Command, Reject>,
-    events: &mut impl Events,
-) -> Outcome {
-    match command {
-        Ok(command) => book.apply(command, events),
-        Err(reject) => refuse(None, *reject, events),
-    }
 }
 
 impl<'a> CommandFile<'a> {
@@ -218,6 +205,11 @@ impl<'a> CommandFile<'a> {
     /// Whether the file holds no commands.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> &'a [[u8; RECORD_BYTES]] {
+        self.records
     }
 
     /// The commands in order; an error for a record that is none.

@@ -89,7 +89,7 @@ impl<T> Index<T> {
                 return Probe::Found(Place { at, mark }, slot_of(entry));
             }
             at = self.after(at);
-            mark = mark.saturating_add(STEP).min(mark | FAR * STEP);
+            mark = mark.saturating_add(STEP).min(mark | (FAR * STEP));
         }
     }
 
@@ -132,7 +132,7 @@ impl<T> Index<T> {
             let back = self.distance(hole, at);
             if from_home >= back {
                 let distance = ((from_home - back) as u32).min(FAR);
-                self.table[hole] = entry % STEP | distance * STEP;
+                self.table[hole] = (entry % STEP) | (distance * STEP);
                 hole = at;
             }
             at = self.after(at);

@@ -98,7 +98,7 @@ impl Ladder {
     }
 
     /// Adds a level of a rank that has none. `levels` holds all of this ladder.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
         let place = self.place(rank);
         if self.window[place] == 0 {
@@ -118,7 +118,7 @@ impl Ladder {
     }
 
     /// Takes the level of this rank out. `levels` holds all of this ladder.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, rank: Rank, level: Slot<Level>, levels: &Arena<Level>) {
         let place = self.place(rank);
         if self.window[place] == level.number().wrapping_add(1) {

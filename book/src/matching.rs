@@ -7,6 +7,7 @@
 use crate::arena::{Slot, Stored};
 use crate::book::{Book, refuse};
 use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
+use crate::depth::LevelDepth;
 use crate::event::{Cancelled, Cut, Event, Events, Outcome, Reject, Rested, Trade};
 use crate::hash;
 use crate::index::Probe;
@@ -158,6 +159,7 @@ impl Book {
     }
 
     /// Judges a well-formed order against a book that trades.
+    #[inline]
     pub(crate) fn admit(&self, new: &NewOrder, limit: Rank, crosses: bool) -> Result<(), Reject> {
         match new.tif {
             TimeInForce::Post if crosses => Err(Reject::WouldCross),
@@ -173,6 +175,7 @@ impl Book {
     }
 
     /// Whether the other side holds the whole quantity within the limit; from level totals.
+    #[inline(never)]
     pub(crate) fn can_fill(&self, new: &NewOrder, limit: Rank) -> bool {
         let ladder = &self.ladders[new.side.opposite() as usize];
         let mut missing = new.qty.0;
@@ -193,27 +196,22 @@ impl Book {
         let makers = taker.side.opposite() as usize;
         while taken.open > Lots::ZERO && self.ladders[makers].best() >= taker.limit {
             let at = self.ladders[makers].best_level();
-            let filled_before = taken.filled;
-            let level = &self.queues.levels[at];
-            let price = level.price();
-            if level.is_plain() && taker.self_trade == SelfTrade::Allow {
-                self.take_plain(taker, at, &mut taken, events);
+            let is_plain = self.queues.levels[at].is_plain();
+            let emptied = if is_plain && taker.self_trade == SelfTrade::Allow {
+                self.take_plain(taker, at, &mut taken, events)
             } else {
-                self.take_careful(taker, at, &mut taken, events);
-            }
-            if taken.filled > filled_before {
-                self.note_price(price);
-            }
+                self.take_careful(taker, at, &mut taken, events)
+            };
             self.tell_level(at, events);
-            if self.queues.levels[at].count == 0 {
-                self.drop_level(at);
+            if emptied {
+                self.drop_priced(taker.side.opposite(), self.ladders[makers].best(), at);
             }
         }
         taken
     }
 
     /// Trades a taker against a level without special orders, asking nothing about users, until
-    /// either is used up. Leaves an empty level in its ladder.
+    /// either is used up. Leaves an empty level in its ladder, and says so.
     #[inline]
     fn take_plain(
         &mut self,
@@ -221,10 +219,11 @@ impl Book {
         at: Slot<Level>,
         taken: &mut Taken,
         events: &mut impl Events,
-    ) {
+    ) -> bool {
         let orders = self.queues.orders.items();
         let level = &mut self.queues.levels[at];
-        let (rank, price, first) = (level.rank, level.price(), level.first);
+        let (rank, first) = (level.rank, level.first);
+        let price = LevelDepth::of(level).price;
         let mut open = taken.open;
         // The makers that leave stay linked, and are freed as one chain.
         let (mut slot, mut last_gone, mut gone) = (first, first, 0_u32);
@@ -273,10 +272,12 @@ impl Book {
         if gone > 0 {
             self.queues.orders.release(first, last_gone, gone);
         }
+        self.note_price(price);
+        slot.is_none()
     }
 
     /// Trades a taker against one level, with a look at users and terms, until either is used up.
-    /// Leaves an empty level in its ladder.
+    /// Leaves an empty level in its ladder, and says so.
     #[inline(never)]
     fn take_careful(
         &mut self,
@@ -284,8 +285,9 @@ impl Book {
         at: Slot<Level>,
         taken: &mut Taken,
         events: &mut impl Events,
-    ) {
+    ) -> bool {
         let price = self.queues.levels[at].price();
+        let filled_before = taken.filled;
         while taken.open > Lots::ZERO {
             let Some(slot) = self.queues.levels[at].first.some() else { break };
             let maker = self.queues.orders[slot];
@@ -309,6 +311,10 @@ impl Book {
             }));
             self.use_up(slot, qty, events);
         }
+        if taken.filled > filled_before {
+            self.note_price(price);
+        }
+        self.queues.levels[at].count == 0
     }
 
     /// Two orders of one user have met: cuts what the mode says.

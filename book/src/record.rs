@@ -14,8 +14,9 @@
 //! Side, tif, flags and price speak of a new order only; what other operations have there is not
 //! looked at. The record has no self-trade mode of its own and no side of a mass cancel.
 
+use crate::book::{Book, refuse};
 use crate::command::{Command, NewOrder, TimeInForce};
-use crate::event::Reject;
+use crate::event::{Events, Outcome, Reject};
 use crate::units::{Lots, OrderId, Side, Ticks, User};
 
 /// Bytes of a record.
@@ -29,6 +30,28 @@ const MASS_CANCEL: u8 = 5;
 
 const FLAG_MARKET: u8 = 1;
 
+/// Applies a record: the same as decoding it and [`Book::apply`], without the command in between. A
+/// record that is none is refused as the book refuses, with an event.
+#[inline]
+pub fn apply(book: &mut Book, record: &[u8; RECORD_BYTES], events: &mut impl Events) -> Outcome {
+    match record[0] {
+        NEW => match decode_new(record) {
+            Ok(new) => book.enter(&new, events),
+            Err(reject) => refuse(None, reject, events),
+        },
+        CANCEL => book.cancel(OrderId(u64::from_le_bytes(field(record, 8))), events),
+        _ => apply_rare(book, record, events),
+    }
+}
+
+#[inline(never)]
+fn apply_rare(book: &mut Book, record: &[u8; RECORD_BYTES], events: &mut impl Events) -> Outcome {
+    match decode(record) {
+        Ok(command) => book.apply(&command, events),
+        Err(reject) => refuse(None, reject, events),
+    }
+}
+
 /// Reads a record. [`Reject::BadCommand`] when it is none; numbers out of range are left to the
 /// book.
 pub fn decode(record: &[u8; RECORD_BYTES]) -> Result<Command, Reject> {
@@ -37,23 +60,34 @@ pub fn decode(record: &[u8; RECORD_BYTES]) -> Result<Command, Reject> {
     let qty = Lots(u64::from_le_bytes(field(record, 24)));
     let user = User(u32::from_le_bytes(field(record, 4)));
     match record[0] {
-        NEW => {
-            let [_, side, tif, flags, ..] = *record;
-            let side = *Side::BOTH.get(usize::from(side)).ok_or(Reject::BadCommand)?;
-            let tif = TimeInForce::from_byte(tif).ok_or(Reject::BadCommand)?;
-            let limit = match flags {
-                0 => Some(price),
-                FLAG_MARKET if tif != TimeInForce::Post => None,
-                _ => return Err(Reject::BadCommand),
-            };
-            Ok(Command::New(NewOrder { id, user, side, limit, qty, tif, self_trade: None }))
-        }
+        NEW => decode_new(record).map(Command::New),
         CANCEL => Ok(Command::Cancel { id }),
         REDUCE => Ok(Command::Reduce { id, by: qty }),
         REPLACE => Ok(Command::Replace { id, price, qty, self_trade: None }),
         MASS_CANCEL => Ok(Command::MassCancel { user, side: None }),
         _ => Err(Reject::BadCommand),
     }
+}
+
+/// Reads the record of a new order.
+#[inline]
+fn decode_new(record: &[u8; RECORD_BYTES]) -> Result<NewOrder, Reject> {
+    let [_, side, tif, flags, ..] = *record;
+    let side = match side {
+        0 => Side::Buy,
+        1 => Side::Sell,
+        _ => return Err(Reject::BadCommand),
+    };
+    let tif = TimeInForce::from_byte(tif).ok_or(Reject::BadCommand)?;
+    let limit = match flags {
+        0 => Some(Ticks(i64::from_le_bytes(field(record, 16)))),
+        FLAG_MARKET if tif != TimeInForce::Post => None,
+        _ => return Err(Reject::BadCommand),
+    };
+    let user = User(u32::from_le_bytes(field(record, 4)));
+    let id = OrderId(u64::from_le_bytes(field(record, 8)));
+    let qty = Lots(u64::from_le_bytes(field(record, 24)));
+    Ok(NewOrder { id, user, side, limit, qty, tif, self_trade: None })
 }
 
 /// Writes a command as a record; `None` if it says more than a record can.
@@ -96,6 +130,7 @@ pub fn encode(command: &Command) -> Option<[u8; RECORD_BYTES]> {
     Some(record)
 }
 
+#[inline]
 fn field<const N: usize>(record: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
     record[at..].first_chunk().copied().expect("every field ends inside the record")
 }
@@ -103,7 +138,37 @@ fn field<const N: usize>(record: &[u8; RECORD_BYTES], at: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::book::BookConfig;
     use crate::command::SelfTrade;
+
+    #[test]
+    fn a_record_does_what_its_command_does() {
+        let new =
+            || Book::new(BookConfig { self_trade: SelfTrade::CancelBoth, ..Default::default() });
+        let (mut by_record, mut by_command) = (new(), new());
+        let (mut told, mut expected) = (Vec::new(), Vec::new());
+        let mut accepted = 0;
+        for at in 0..6000_u64 {
+            let draw = at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let byte = |shift: u32, bound: u64| ((draw >> shift) % bound) as u8;
+            let mut record = [0; RECORD_BYTES];
+            record[..4].copy_from_slice(&[byte(8, 7), byte(16, 3), byte(24, 6), byte(32, 12) / 9]);
+            record[4] = byte(36, 3);
+            record[8..16].copy_from_slice(&(draw >> 40 & 63).to_le_bytes());
+            record[16..24].copy_from_slice(&(draw >> 46 & 15).to_le_bytes());
+            record[24..32].copy_from_slice(&(draw >> 52 & 7).to_le_bytes());
+            let outcome = apply(&mut by_record, &record, &mut told);
+            let command = match decode(&record) {
+                Ok(command) => by_command.apply(&command, &mut expected),
+                Err(reject) => refuse(None, reject, &mut expected),
+            };
+            assert_eq!(outcome, command, "{record:?}");
+            accepted += u32::from(outcome.code() == 0);
+        }
+        assert_eq!(told, expected);
+        assert_eq!(by_record.state_hash(), by_command.state_hash());
+        assert!(accepted > 900 && told.len() > 4000, "{accepted} of 6000, {} events", told.len());
+    }
 
     #[test]
     fn bytes_stand_where_the_table_says() {

@@ -4,7 +4,7 @@
 
 use benches::bare::Bare;
 use benches::flow::{Flow, Ids, Profile};
-use benches::pass::{Engine, run};
+use benches::pass::{Engine, Idle, run};
 use book::Book;
 use clap::{Parser, ValueEnum};
 use std::io::{self, Write};
@@ -31,6 +31,8 @@ struct Args {
 enum Which {
     Book,
     Bare,
+    /// Neither: the loop by itself.
+    Idle,
 }
 
 fn main() -> io::Result<()> {
@@ -40,6 +42,7 @@ fn main() -> io::Result<()> {
     let tally = match args.engine {
         Which::Book => run(&mut Book::prefilled(&flow), &flow.commands),
         Which::Bare => run(&mut Bare::prefilled(&flow), &flow.commands),
+        Which::Idle => run(&mut Idle::prefilled(&flow), &flow.commands),
     };
     writeln!(io::stdout(), "{} commands, {tally:?}", flow.commands.len())
 }

@@ -1,9 +1,9 @@
 //! Times of a command file. The clock is the caller's: this crate has none.
 
-use super::{CommandFile, ExecError, ExecReport, Peak, measure, step};
+use super::{CommandFile, ExecError, ExecReport, Peak, measure};
 use crate::book::Book;
-use crate::command::Command;
-use crate::event::{Event, Events, Reject};
+use crate::event::{Event, Events};
+use crate::record::{self, RECORD_BYTES};
 use std::hint::black_box;
 
 /// Times of a command file, the prefill left out.
@@ -30,7 +30,7 @@ pub struct LatencyNs {
 /// command.
 ///
 /// `clock_ns` tells nanoseconds from any start and must be cheap, as it is called twice a command
-/// in the last pass. Commands are decoded ahead of the timed part, and the book has room
+/// in the last pass. Decoding the records is part of what is timed; the book has room
 /// for as many orders and levels as it will hold at once. At least one timed run is made.
 pub fn bench(
     bytes: &[u8],
@@ -39,14 +39,13 @@ pub fn bench(
 ) -> Result<ExecReport, ExecError> {
     let file = CommandFile::parse(bytes)?;
     let (mut report, peak) = measure(&file);
-    let commands: Vec<_> = file.commands().collect();
-    let (prefill, timed) = commands.split_at(file.prefill);
+    let (prefill, timed) = file.records().split_at(file.prefill);
     let mut ps_per_cmd: Vec<u64> = (0..runs.max(1))
         .map(|_| {
             let (mut book, mut tally) = prefilled(&file, peak, prefill);
             let start = clock_ns();
-            for command in timed {
-                step(&mut book, command, &mut tally);
+            for record in timed {
+                record::apply(&mut book, record, &mut tally);
             }
             let spent_ns = clock_ns().saturating_sub(start);
             black_box(tally);
@@ -75,15 +74,15 @@ impl BenchReport {
 fn single_commands(
     file: &CommandFile<'_>,
     peak: Peak,
-    prefill: &[Result<Command, Reject>],
-    timed: &[Result<Command, Reject>],
+    prefill: &[[u8; RECORD_BYTES]],
+    timed: &[[u8; RECORD_BYTES]],
     mut clock_ns: impl FnMut() -> u64,
 ) -> LatencyNs {
     let (mut book, mut tally) = prefilled(file, peak, prefill);
     let mut times = Vec::with_capacity(timed.len());
-    for command in timed {
+    for record in timed {
         let start = clock_ns();
-        step(&mut book, command, &mut tally);
+        record::apply(&mut book, record, &mut tally);
         times.push(clock_ns().saturating_sub(start));
     }
     black_box(tally);
@@ -101,14 +100,10 @@ fn single_commands(
     }
 }
 
-fn prefilled(
-    file: &CommandFile<'_>,
-    peak: Peak,
-    prefill: &[Result<Command, Reject>],
-) -> (Book, Tally) {
+fn prefilled(file: &CommandFile<'_>, peak: Peak, prefill: &[[u8; RECORD_BYTES]]) -> (Book, Tally) {
     let (mut book, mut tally) = (file.book(peak.orders, peak.levels), Tally::default());
-    for command in prefill {
-        step(&mut book, command, &mut tally);
+    for record in prefill {
+        record::apply(&mut book, record, &mut tally);
     }
     (book, tally)
 }

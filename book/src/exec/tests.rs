@@ -159,10 +159,10 @@ fn bench_takes_a_file_that_is_all_prefill() {
 fn a_record_that_is_no_command_is_told_as_an_event() {
     let mut book = Book::new(BookConfig::default());
     let mut events = Vec::new();
-    let outcome = step(&mut book, &Err(Reject::BadCommand), &mut events);
+    let outcome = record::apply(&mut book, &[0; RECORD_BYTES], &mut events);
     assert_eq!(outcome.code(), 5);
     assert_eq!(events, [Event::Rejected { id: None, reject: Reject::BadCommand }]);
     let post =
         NewOrder::market(OrderId(1), User(0), Side::Buy, Lots(1)).with_tif(TimeInForce::Post);
-    assert_eq!(step(&mut book, &Ok(Command::New(post)), &mut events).code(), 5);
+    assert_eq!(book.apply(&Command::New(post), &mut events).code(), 5);
 }
