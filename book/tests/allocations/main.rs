@@ -1,9 +1,17 @@
-//! A book allocates at its start and never again: counted, for each kind of command.
+//! A book allocates at its start and never again: counted, for each kind of order and of command.
+//!
+//! Every script runs in a book with room for just the orders and levels that it takes, from the first
+//! command on, and again in books with less, which must grow: so the room is no larger than it looks.
+//! Snapshots are not part of it: they write to a vector of their caller, and a book that is decoded
+//! is a new one.
 
-use book::{
-    Book, BookConfig, Command, Event, Events, Lots, NewOrder, OrderId, SelfTrade, Side, Ticks,
-    TimeInForce, User,
-};
+mod auctions;
+mod flow;
+mod plain;
+mod terms;
+
+use book::{Book, BookConfig, Command, Event, Events, NewOrder, OrderId, SelfTrade, Side, Ticks};
+use book::{Lots, User};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -50,39 +58,114 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Counts events, without storing them.
-#[derive(Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 struct Tally {
+    rejects: u64,
     trades: u64,
     cancels: u64,
     rests: u64,
+    refreshes: u64,
+    waits: u64,
+    triggers: u64,
+    phases: u64,
+    uncrosses: u64,
+    levels: u64,
 }
 
 impl Events for Tally {
     fn event(&mut self, event: Event) {
-        match event {
-            Event::Traded(_) => self.trades += 1,
-            Event::Cancelled(_) => self.cancels += 1,
-            Event::Rested(_) => self.rests += 1,
-            Event::Accepted { .. } | Event::Rejected { .. } => {}
+        let count = match event {
+            Event::Accepted { .. } => return,
+            Event::Rejected { .. } => &mut self.rejects,
+            Event::Traded(_) => &mut self.trades,
+            Event::Cancelled(_) => &mut self.cancels,
+            Event::Rested(_) => &mut self.rests,
+            Event::Refreshed(_) => &mut self.refreshes,
+            Event::Waiting(_) => &mut self.waits,
+            Event::Triggered { .. } => &mut self.triggers,
+            Event::PhaseSet { .. } => &mut self.phases,
+            Event::Uncrossed { .. } => &mut self.uncrosses,
+        };
+        *count += 1;
+    }
+
+    fn level(&mut self, _: book::LevelDepth) {
+        self.levels += 1;
+    }
+}
+
+/// Commands for an empty book, and the room that they take.
+struct Script {
+    name: String,
+    self_trade: SelfTrade,
+    /// Most live orders, of any kind.
+    orders: usize,
+    /// Most queues: prices with orders, triggers with stops, sides with market orders that wait.
+    levels: usize,
+    commands: Vec<Command>,
+}
+
+impl Script {
+    /// Runs the commands in a book with this room. None may call the allocator, nor may a look at the
+    /// book do so. The room must be needed.
+    #[track_caller]
+    fn check(&self) -> Tally {
+        let Script { name, orders, levels, .. } = self;
+        let mut book = self.book(*orders, *levels);
+        let mut tally = Tally::default();
+        for (at, command) in self.commands.iter().enumerate() {
+            let before = CALLS.get();
+            book.apply(command, &mut tally);
+            look(&book, command, at);
+            let calls = CALLS.get() - before;
+            assert_eq!(calls, 0, "{name}: the allocator was called by command {at}, {command:?}");
         }
+        assert_eq!((book.check(), book.growths(), book.trims()), (Ok(()), 0, 0), "{name}");
+        for (orders, levels) in [(orders - 1, *levels), (*orders, levels - 1)] {
+            let mut smaller = self.book(orders, levels);
+            self.commands.iter().for_each(|command| {
+                smaller.apply(command, &mut Tally::default());
+            });
+            assert!(smaller.growths() > 0, "{name}: {orders} orders, {levels} levels are enough");
+        }
+        tally
+    }
+
+    fn book(&self, orders: usize, levels: usize) -> Book {
+        Book::new(BookConfig { self_trade: self.self_trade, orders, levels, seed: 1 })
+    }
+}
+
+/// Reads what a session reads after a command, and now and then what it reads in between.
+fn look(book: &Book, command: &Command, at: usize) {
+    std::hint::black_box(book.state_hash());
+    for side in Side::BOTH {
+        std::hint::black_box(book.best(side));
+        if at.is_multiple_of(16) {
+            std::hint::black_box(book.levels(side).take(5).last());
+            std::hint::black_box(book.orders(side).take(5).last());
+            std::hint::black_box(book.waiting(side).take(5).last());
+        }
+    }
+    match command {
+        Command::New(new) | Command::NewWith(new, _) => {
+            std::hint::black_box(book.order(new.id));
+        }
+        Command::SetPhase { .. } | Command::Uncross { .. } => {
+            std::hint::black_box(book.indicative());
+        }
+        _ => {}
     }
 }
 
 const ORDERS: u64 = 2000;
 
-/// A book exactly full: 1000 bids and 1000 asks, each at a price of its own, far apart.
-fn full(self_trade: SelfTrade) -> Book {
-    let (orders, levels) = (ORDERS as usize, ORDERS as usize);
-    let mut book = Book::new(BookConfig { self_trade, orders, levels, seed: 1 });
-    for id in 0..ORDERS {
-        let outcome = book.apply(&Command::New(resting(id)), &mut Tally::default());
-        assert_eq!((outcome.code(), outcome.resting), (0, Lots(10)));
-    }
-    assert_eq!((book.check(), book.level_count()), (Ok(()), levels));
-    book
+/// Commands that fill a book: 1000 bids and 1000 asks, each at a price of its own, far apart.
+fn fill(of: impl Fn(NewOrder) -> Command) -> Vec<Command> {
+    (0..ORDERS).map(|id| of(resting(id))).collect()
 }
 
-/// The order that `full` enters with this id.
+/// The order that `fill` enters with this id.
 fn resting(id: u64) -> NewOrder {
     let side = Side::BOTH[(id % 2) as usize];
     let far = (id as i64) << 20;
@@ -93,93 +176,22 @@ fn resting(id: u64) -> NewOrder {
     NewOrder::limit(OrderId(id), User((id % 10) as u32 + 1), side, price, Lots(10))
 }
 
-/// Runs `commands` on a full book; none of them may call the allocator.
+/// Runs `commands` on what `fill` makes of each order, in a book that this fills exactly.
 #[track_caller]
-fn check(name: &str, self_trade: SelfTrade, commands: impl Iterator<Item = Command>) -> Tally {
-    let commands: Vec<Command> = commands.collect();
-    let mut book = full(self_trade);
-    let mut tally = Tally::default();
-    for (at, command) in commands.iter().enumerate() {
-        let before = CALLS.get();
-        book.apply(command, &mut tally);
-        let calls = CALLS.get() - before;
-        assert_eq!(calls, 0, "{name}: the allocator was called by command {at}, {command:?}");
-    }
-    assert_eq!((book.check(), book.growths()), (Ok(()), 0), "{name}");
-    tally
+fn check_filled(
+    name: &str,
+    self_trade: SelfTrade,
+    of: impl Fn(NewOrder) -> Command,
+    commands: impl Iterator<Item = Command>,
+) -> Tally {
+    let (orders, levels) = (ORDERS as usize, ORDERS as usize);
+    let commands = fill(of).into_iter().chain(commands).collect();
+    Script { name: name.to_owned(), self_trade, orders, levels, commands }.check()
 }
 
-/// Each resting order once, in an order that jumps about the book.
+/// Each order of `fill` once, in an order that jumps about the book.
 fn shuffled() -> impl Iterator<Item = u64> {
     (0..ORDERS).map(|at| at * 709 % ORDERS)
-}
-
-#[test]
-fn cancel_and_add_do_not_allocate() {
-    let turns =
-        shuffled().flat_map(|id| [Command::Cancel { id: OrderId(id) }, Command::New(resting(id))]);
-    let tally = check("cancel, then add", SelfTrade::Allow, turns);
-    assert_eq!((tally.cancels, tally.rests), (ORDERS, ORDERS));
-    let all = shuffled().map(|id| Command::Cancel { id: OrderId(id) });
-    let again = shuffled().map(|id| Command::New(resting(id)));
-    check("cancel all, then add all", SelfTrade::Allow, all.chain(again));
-}
-
-#[test]
-fn reduce_and_replace_do_not_allocate() {
-    let [by, half] = [Lots(3), Lots(5)];
-    let turns = shuffled().flat_map(|id| {
-        let price = resting((id + 2) % ORDERS).limit.expect("a limit order");
-        let id = OrderId(id);
-        let replace = Command::Replace { id, price, qty: half, self_trade: None };
-        [Command::Reduce { id, by }, replace]
-    });
-    let tally = check("reduce and replace", SelfTrade::Allow, turns);
-    assert_eq!((tally.cancels, tally.rests), (2 * ORDERS, ORDERS));
-    let crossing = shuffled().filter(|id| id % 2 == 0).map(|id| Command::Replace {
-        id: OrderId(id),
-        price: Ticks(1 << 50),
-        qty: Lots(10),
-        self_trade: None,
-    });
-    assert!(check("replace that trades", SelfTrade::Allow, crossing).trades > 900);
-}
-
-#[test]
-fn takers_do_not_allocate_in_any_self_trade_mode() {
-    use TimeInForce::{Fok, Gtc, Ioc, Post};
-    for mode in SelfTrade::ALL {
-        let takers = (0..400).map(|at| {
-            let (id, user) = (OrderId(ORDERS + at), User((at % 10) as u32 + 1));
-            let side = Side::BOTH[(at / 4 % 2) as usize];
-            let price = Ticks(if side == Side::Buy { 1 << 50 } else { 1 });
-            let order = match at % 4 {
-                0 => NewOrder::market(id, user, side, Lots(25)),
-                1 => NewOrder::limit(id, user, side, price, Lots(25)).with_tif(Ioc),
-                2 => NewOrder::limit(id, user, side, price, Lots(25)).with_tif(Fok),
-                _ => NewOrder::limit(id, user, side, price, Lots(25)).with_tif(Gtc),
-            };
-            Command::New(order)
-        });
-        let tally = check(&format!("takers, {mode:?}"), mode, takers);
-        assert!(tally.trades > 200, "{mode:?}: {} trades", tally.trades);
-    }
-    let refused = (0..100).map(|at| {
-        let price = Ticks(1 << 50);
-        let order = NewOrder::limit(OrderId(ORDERS + at), User(1), Side::Buy, price, Lots(1));
-        Command::New(order.with_tif(Post))
-    });
-    check("refused", SelfTrade::Allow, refused);
-}
-
-#[test]
-fn mass_cancel_does_not_allocate() {
-    let users = (1..=10).flat_map(|user| {
-        [Some(Side::Sell), None].map(|side| Command::MassCancel { user: User(user), side })
-    });
-    let again = shuffled().map(|id| Command::New(resting(id)));
-    let tally = check("mass cancel", SelfTrade::Allow, users.chain(again));
-    assert_eq!((tally.cancels, tally.rests), (ORDERS, ORDERS));
 }
 
 #[test]
