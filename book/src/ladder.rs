@@ -222,7 +222,7 @@ impl Ladder {
     pub(crate) fn shrink_to(&mut self, capacity: usize) {
         self.others.shrink_to(capacity);
         self.pages.shrink_to(capacity);
-        self.directory = Directory::new(capacity);
+        self.directory.shrink_to(capacity);
     }
 
     /// Whether order, bounds, sums and the best level hold; reads everything.

@@ -417,3 +417,32 @@ fn a_book_grows_beyond_its_capacity_and_counts_it() {
     assert_eq!((book.check(), book.growths()), (Ok(()), growths));
     assert_eq!(book.best(Side::Sell).map(|level| level.price), Some(Ticks(1)));
 }
+
+#[test]
+fn memory_is_given_back_when_the_last_order_leaves() {
+    let mut book = Book::new(BookConfig { orders: 4, levels: 2, ..BookConfig::default() });
+    for turn in 1..4 {
+        for id in 0..3000 {
+            let price = Ticks(1 + id as i64 * 1_000_003);
+            let new = NewOrder::limit(OrderId(id), User(1), Side::Sell, price, Lots(1));
+            assert_eq!(book.apply(&new.with_expiry(Time(u64::MAX)), &mut Discard).code(), 0);
+        }
+        assert!(book.queues.orders.capacity() >= 3000);
+        let before = book.growths();
+        match turn {
+            1 => book.apply(&Command::MassCancel { user: User(1), side: None }, &mut Discard),
+            2 => book.apply(&Command::Expire { now: Time(u64::MAX) }, &mut Discard),
+            _ => book.apply(&parse("b 3000@mkt #9999"), &mut Discard),
+        };
+        assert_eq!((book.check(), book.order_count()), (Ok(()), 0));
+        // A mass cancel of more than the capacity needs room to sort them in.
+        assert!(book.growths() <= before + u32::from(turn == 1), "leaving is no growth");
+        assert_eq!(book.trims(), turn);
+        assert!(book.queues.orders.capacity() < 10, "turn {turn}");
+        book.now = Time(0);
+    }
+    // Within its capacity it keeps what it has.
+    assert_eq!(book.apply(&parse("b 1@100 #1"), &mut Discard).code(), 0);
+    assert_eq!(book.apply(&parse("cancel #1"), &mut Discard).code(), 0);
+    assert_eq!(book.trims(), 3);
+}

@@ -168,6 +168,12 @@ impl Directory {
         self.list.reserve_exact(chunks_max(capacity).saturating_sub(self.list.len()));
     }
 
+    /// Gives the memory beyond `capacity` back. For an empty directory.
+    pub(super) fn shrink_to(&mut self, capacity: usize) {
+        let growths = self.growths();
+        *self = Directory { growths, ..Directory::new(capacity) };
+    }
+
     /// Whether order and bounds hold; reads everything.
     pub(super) fn is_sound(&self) -> bool {
         let rising = |keys: &[i64]| keys.windows(2).all(|pair| pair[0] < pair[1]);
