@@ -1,214 +1,299 @@
-//! The specification, written for reading and not for speed: a list of orders in order of arrival.
+//! The specification, written for reading and not for speed.
+//!
+//! A book is six plain lists: for each side the orders that rest, the stops that wait and the
+//! market orders that wait for an uncross, each in the order they have their turn. Every rule is
+//! written down as it is said: the first order of a list trades, an order that loses its place is
+//! taken out and put in again, the price of an uncross is found by trying prices.
+//!
+//! Not here: the limit on the number of orders, which no test fills.
+
+mod auction;
+mod change;
+mod enter;
+mod rebuild;
+mod stops;
+
+pub(crate) use rebuild::vary;
 
 use book::{
-    Cancelled, Command, Cut, Event, Lots, NewOrder, OrderId, Outcome, Reject, Rested, RestingOrder,
-    SelfTrade, Side, Ticks, TimeInForce, Trade, User,
+    Cancelled, Command, Cut, Event, Indicative, LiveOrder, Lots, OrderId, Outcome, Phase, Reject,
+    Rested, RestingOrder, SelfTrade, Side, Terms, Ticks, Time, TimeInForce, User, Waiting,
 };
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A book as a list: of two orders at one price, the one further ahead in the list came first.
+/// An iceberg is shown in no more slices than this.
+const SLICES_MAX: u64 = 4096;
+
+/// A book as lists.
+#[derive(Clone, Debug)]
 pub(crate) struct Naive {
-    pub(crate) resting: Vec<RestingOrder>,
-    pub(crate) self_trade: SelfTrade,
+    self_trade: SelfTrade,
+    phase: Phase,
+    now: Time,
+    last_trade: Option<Ticks>,
+    /// The lowest and the highest price of the trades since stops were last elected.
+    traded: Option<(Ticks, Ticks)>,
+    /// By side: priced orders, the best price in front, then by arrival.
+    resting: [Vec<Order>; 2],
+    /// By side: stops, the trigger that a moving price reaches first in front, then by arrival.
+    stops: [Vec<Order>; 2],
+    /// By side: market orders that wait for an uncross, by arrival.
+    markets: [Vec<Order>; 2],
+    /// The longest chain so far of stops that triggered each other within one command.
+    deepest: usize,
+}
+
+/// A live order. Which list it is in follows from it: `stop`, else no `limit`, else it rests.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Order {
+    id: OrderId,
+    user: User,
+    side: Side,
+    limit: Option<Ticks>,
+    /// All that is still to trade.
+    open: u64,
+    /// How much of it trades before it loses its place: what the book shows of an iceberg, all of
+    /// any other order.
+    slice: u64,
+    display: Option<Lots>,
+    expires: Option<Time>,
+    stop: Option<Stop>,
+}
+
+/// What a stop waits for, and how it enters then.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Stop {
+    trigger: Ticks,
+    tif: TimeInForce,
+    self_trade: Option<SelfTrade>,
 }
 
 impl Naive {
+    pub(crate) fn new(self_trade: SelfTrade) -> Naive {
+        Naive {
+            self_trade,
+            phase: Phase::Continuous,
+            now: Time(0),
+            last_trade: None,
+            traded: None,
+            resting: Default::default(),
+            stops: Default::default(),
+            markets: Default::default(),
+            deepest: 0,
+        }
+    }
+
     pub(crate) fn apply(&mut self, command: &Command, events: &mut Vec<Event>) -> Outcome {
         let (id, result) = match *command {
-            Command::New(new) => (Some(new.id), self.new_order(&new, events)),
-            Command::Cancel { id } => (Some(id), self.reduce(id, Lots(u64::MAX), events)),
+            Command::New(new) => (Some(new.id), self.enter(&new, &Terms::default(), events)),
+            Command::NewWith(new, terms) => (Some(new.id), self.enter(&new, &terms, events)),
+            Command::Cancel { id } => (Some(id), self.reduce(id, u64::MAX, events)),
             Command::Reduce { id, by } if !by.in_range() => (Some(id), Err(Reject::BadQuantity)),
-            Command::Reduce { id, by } => (Some(id), self.reduce(id, by, events)),
+            Command::Reduce { id, by } => (Some(id), self.reduce(id, by.0, events)),
             Command::Replace { id, price, qty, self_trade } => {
                 (Some(id), self.replace(id, price, qty, self_trade, events))
             }
             Command::MassCancel { user, side } => (None, Ok(self.mass_cancel(user, side, events))),
+            Command::Expire { now } => (None, Ok(self.expire(now, events))),
+            Command::SetPhase { phase } => (None, self.set_phase(phase, events)),
+            Command::Uncross { then } => (None, self.uncross(then, events)),
         };
-        result.unwrap_or_else(|reject| {
+        let outcome = result.unwrap_or_else(|reject| {
             events.push(Event::Rejected { id, reject });
             Outcome { reject: Some(reject), ..Outcome::default() }
-        })
+        });
+        self.elect_stops(events);
+        outcome
     }
 
     /// The orders of a side in the order they trade.
-    pub(crate) fn queue(&self, side: Side) -> Vec<RestingOrder> {
-        let mut queue: Vec<_> =
-            self.resting.iter().copied().filter(|order| order.side == side).collect();
-        // The sort is stable: orders at one price stay in order of arrival.
-        queue.sort_by_key(|order| match side {
-            Side::Buy => -order.price.0,
-            Side::Sell => order.price.0,
-        });
-        queue
+    pub(crate) fn queue(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
+        self.resting[side as usize].iter().map(Order::resting)
     }
 
-    fn new_order(&mut self, new: &NewOrder, events: &mut Vec<Event>) -> Result<Outcome, Reject> {
-        if new.limit.is_none() && new.tif == TimeInForce::Post {
-            return Err(Reject::BadCommand);
-        }
-        if !new.qty.in_range() {
-            return Err(Reject::BadQuantity);
-        }
-        if new.limit.is_some_and(|price| !price.in_range()) {
-            return Err(Reject::BadPrice);
-        }
-        if self.find(new.id).is_some() {
-            return Err(Reject::DuplicateId);
-        }
-        let within: u128 = self
-            .queue(new.side.opposite())
-            .iter()
-            .filter(|maker| meets(new.side, new.limit, maker.price))
-            .map(|maker| u128::from(maker.qty.0))
-            .sum();
-        if new.tif == TimeInForce::Post && within > 0 {
-            return Err(Reject::WouldCross);
-        }
-        if new.tif == TimeInForce::Fok && within < u128::from(new.qty.0) {
-            return Err(Reject::Killed);
-        }
-        events.push(Event::Accepted { id: Some(new.id) });
-        let rests = matches!(new.tif, TimeInForce::Gtc | TimeInForce::Post);
-        Ok(self.trade(new, if rests { new.limit } else { None }, events))
+    /// What waits on a side: stops as they would be elected, then market orders.
+    pub(crate) fn waiting(&self, side: Side) -> impl Iterator<Item = Waiting> + '_ {
+        let [stops, markets] = [&self.stops, &self.markets].map(|lists| &lists[side as usize]);
+        stops.iter().chain(markets).map(Order::waiting)
     }
 
-    fn trade(
-        &mut self,
-        new: &NewOrder,
-        rests_at: Option<Ticks>,
-        events: &mut Vec<Event>,
-    ) -> Outcome {
-        let NewOrder { id, user, side, limit, .. } = *new;
-        let mode = new.self_trade.unwrap_or(self.self_trade);
-        let (mut open, mut filled, mut cut) = (new.qty.0, 0, 0);
-        while open > 0 {
-            let queue = self.queue(side.opposite());
-            let Some(maker) = queue.first().filter(|maker| meets(side, limit, maker.price)) else {
-                break;
-            };
-            let smaller = open.min(maker.qty.0);
-            if maker.user != user || user == User(0) || mode == SelfTrade::Allow {
-                open -= smaller;
-                filled += smaller;
-                let maker_open = self.take_off(maker.id, smaller);
-                events.push(Event::Traded(Trade {
-                    maker: maker.id,
-                    taker: id,
-                    price: maker.price,
-                    qty: Lots(smaller),
-                    maker_open,
-                    taker_open: Lots(open),
-                    maker_user: maker.user,
-                    taker_user: user,
-                    taker_side: side,
-                }));
-                continue;
-            }
-            let (off_maker, off_taker) = match mode {
-                SelfTrade::CancelNewest => (0, open),
-                SelfTrade::CancelOldest => (maker.qty.0, 0),
-                SelfTrade::CancelBoth => (maker.qty.0, open),
-                _ => (smaller, smaller),
-            };
-            if off_maker > 0 {
-                self.cut(maker, off_maker, Cut::SelfTrade, events);
-            }
-            open -= off_taker;
-            cut += off_taker;
-        }
-        let taker_cut = |qty, open, cut| {
-            let (qty, open) = (Lots(qty), Lots(open));
-            Event::Cancelled(Cancelled { id, user, side, price: None, qty, open, cut })
+    pub(crate) fn order(&self, id: OrderId) -> Option<(LiveOrder, Terms)> {
+        Some(self.find(id)?.view())
+    }
+
+    /// All live orders, in no order of use.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = (OrderId, (LiveOrder, Terms))> + '_ {
+        self.live().map(|order| (order.id, order.view()))
+    }
+
+    /// Number of live orders.
+    pub(crate) fn order_count(&self) -> usize {
+        self.live().count()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(crate) fn last_trade(&self) -> Option<Ticks> {
+        self.last_trade
+    }
+
+    pub(crate) fn indicative(&self) -> Option<Indicative> {
+        self.uncross_price()
+    }
+
+    pub(crate) fn deepest_cascade(&self) -> usize {
+        self.deepest
+    }
+
+    /// All that decides what the book does from here on, as one number.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.self_trade, self.phase, self.now, self.last_trade, self.traded).hash(&mut hasher);
+        (&self.resting, &self.stops, &self.markets).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Order> + '_ {
+        [&self.resting, &self.stops, &self.markets].into_iter().flatten().flatten()
+    }
+
+    fn find(&self, id: OrderId) -> Option<Order> {
+        self.live().find(|order| order.id == id).copied()
+    }
+
+    /// The list that an order is in, or goes to.
+    fn list(&mut self, order: &Order) -> &mut Vec<Order> {
+        let lists = match (order.stop, order.limit) {
+            (Some(_), _) => &mut self.stops,
+            (None, None) => &mut self.markets,
+            (None, Some(_)) => &mut self.resting,
         };
-        if cut > 0 {
-            events.push(taker_cut(cut, open, Cut::SelfTrade));
+        &mut lists[order.side as usize]
+    }
+
+    /// Puts an order into its list, behind all that have their turn before it or with it.
+    fn put(&mut self, order: Order) {
+        let list = self.list(&order);
+        let behind = list.iter().position(|other| order.goes_before(other));
+        list.insert(behind.unwrap_or(list.len()), order);
+    }
+
+    fn take_out(&mut self, order: &Order) {
+        self.list(order).retain(|other| other.id != order.id);
+    }
+
+    /// Cuts `by` lots off an order, hidden ones first. Returns what is left of it.
+    fn cut(&mut self, order: &Order, by: u64, cut: Cut, events: &mut Vec<Event>) -> Lots {
+        let open = order.open - by;
+        let left = Order { open, slice: order.slice.min(open), ..*order };
+        events.push(left.cancelled(by, cut));
+        if open == 0 {
+            self.take_out(order);
+        } else {
+            let at = self.list(order).iter().position(|other| other.id == order.id);
+            self.list(order)[at.expect("the order is live")] = left;
         }
-        let mut resting = 0;
-        match rests_at {
-            Some(price) if open > 0 => {
-                resting = open;
-                let qty = Lots(open);
-                self.resting.push(RestingOrder { side, id, price, qty, user });
-                events.push(Event::Rested(Rested { id, user, side, price, qty }));
+        Lots(open)
+    }
+
+    /// Takes lots off the slice of an order that has its turn. When the slice is used up, the order
+    /// leaves, and the next slice, if something is hidden, joins the end of its level.
+    fn use_up(&mut self, order: &Order, by: u64, events: &mut Vec<Event>) {
+        let mut left = Order { open: order.open - by, slice: order.slice - by, ..*order };
+        if left.slice > 0 {
+            let first = self.list(order).first_mut().expect("who has its turn is in front");
+            assert_eq!(first.id, order.id, "who has its turn is in front");
+            *first = left;
+            return;
+        }
+        self.take_out(order);
+        if left.open > 0 {
+            left.slice = left.next_slice();
+            events.push(Event::Refreshed(left.rested()));
+            self.put(left);
+        }
+    }
+
+    /// Remembers the price of a trade.
+    fn note_trade(&mut self, price: Ticks) {
+        self.last_trade = Some(price);
+        let (low, high) = self.traded.unwrap_or((price, price));
+        self.traded = Some((low.min(price), high.max(price)));
+    }
+}
+
+impl Order {
+    fn rests(&self) -> bool {
+        self.stop.is_none() && self.limit.is_some()
+    }
+
+    /// Whether this order, coming later, still has its turn before another of its list.
+    fn goes_before(&self, other: &Order) -> bool {
+        let better = |mine: Ticks, theirs: Ticks, high_first: bool| match high_first {
+            true => mine > theirs,
+            false => mine < theirs,
+        };
+        match (self.stop, other.stop, self.limit, other.limit) {
+            (Some(mine), Some(theirs), ..) => {
+                better(mine.trigger, theirs.trigger, self.side == Side::Sell)
             }
-            None if open > 0 => {
-                events.push(taker_cut(open, 0, Cut::Unfilled));
-                cut += open;
-            }
-            _ => {}
+            (None, None, Some(mine), Some(theirs)) => better(mine, theirs, self.side == Side::Buy),
+            _ => false,
         }
-        let (filled, resting, cancelled) = (Lots(filled), Lots(resting), Lots(cut));
-        Outcome { reject: None, filled, resting, cancelled }
     }
 
-    fn reduce(
-        &mut self,
-        id: OrderId,
-        by: Lots,
-        events: &mut Vec<Event>,
-    ) -> Result<Outcome, Reject> {
-        let order = self.find(id).ok_or(Reject::UnknownId)?;
-        events.push(Event::Accepted { id: Some(id) });
-        let cancelled = order.qty.min(by);
-        let resting = self.cut(&order, cancelled.0, Cut::Asked, events);
-        Ok(Outcome { resting, cancelled, ..Outcome::default() })
-    }
-
-    fn replace(
-        &mut self,
-        id: OrderId,
-        price: Ticks,
-        qty: Lots,
-        self_trade: Option<SelfTrade>,
-        events: &mut Vec<Event>,
-    ) -> Result<Outcome, Reject> {
-        if !qty.in_range() {
-            return Err(Reject::BadQuantity);
+    fn view(&self) -> (LiveOrder, Terms) {
+        let stop = self.stop.map(|stop| stop.trigger);
+        let terms = Terms { display: self.display, stop, expires: self.expires };
+        match self.rests() {
+            true => (LiveOrder::Resting(self.resting()), terms),
+            false => (LiveOrder::Waiting(self.waiting()), terms),
         }
-        if !price.in_range() {
-            return Err(Reject::BadPrice);
-        }
-        let old = self.find(id).ok_or(Reject::UnknownId)?;
-        events.push(Event::Accepted { id: Some(id) });
-        self.cut(&old, old.qty.0, Cut::Replaced, events);
-        let new = NewOrder { self_trade, ..NewOrder::limit(id, old.user, old.side, price, qty) };
-        Ok(self.trade(&new, Some(price), events))
     }
 
-    fn mass_cancel(&mut self, user: User, only: Option<Side>, events: &mut Vec<Event>) -> Outcome {
-        events.push(Event::Accepted { id: None });
-        let mut cancelled = 0;
-        for side in Side::BOTH {
-            for order in self.queue(side) {
-                if order.user == user && only.is_none_or(|only| only == side) {
-                    self.cut(&order, order.qty.0, Cut::Asked, events);
-                    cancelled += order.qty.0;
-                }
-            }
-        }
-        Outcome { cancelled: Lots(cancelled), ..Outcome::default() }
+    fn next_slice(&self) -> u64 {
+        self.display.map_or(self.open, |display| display.0.min(self.open))
     }
 
-    fn find(&self, id: OrderId) -> Option<RestingOrder> {
-        self.resting.iter().copied().find(|order| order.id == id)
+    fn price(&self) -> Ticks {
+        self.limit.expect("what rests has a price")
     }
 
-    fn cut(&mut self, order: &RestingOrder, by: u64, cut: Cut, events: &mut Vec<Event>) -> Lots {
-        let RestingOrder { side, id, price, user, .. } = *order;
-        let open = self.take_off(id, by);
-        let (price, qty) = (Some(price), Lots(by));
-        events.push(Event::Cancelled(Cancelled { id, user, side, price, qty, open, cut }));
-        open
+    fn resting(&self) -> RestingOrder {
+        let Order { side, id, user, open, slice, .. } = *self;
+        let (qty, hidden) = (Lots(slice), Lots(open - slice));
+        RestingOrder { side, id, price: self.price(), qty, hidden, user }
     }
 
-    /// Takes quantity off a resting order, and the order out when nothing stays. Returns what
-    /// stays.
-    fn take_off(&mut self, id: OrderId, by: u64) -> Lots {
-        let order = self.resting.iter_mut().find(|order| order.id == id).expect("it rests");
-        order.qty.0 -= by;
-        let open = order.qty;
-        self.resting.retain(|order| order.qty > Lots::ZERO);
-        open
+    fn rested(&self) -> Rested {
+        let RestingOrder { side, id, price, qty, hidden, user } = self.resting();
+        Rested { id, user, side, price, qty, hidden }
     }
+
+    fn waiting(&self) -> Waiting {
+        let Order { id, user, side, open, stop, .. } = *self;
+        Waiting { id, user, side, qty: Lots(open), stop: stop.map(|stop| stop.trigger) }
+    }
+
+    /// The event that `qty` lots have left and this stays. Only what rests has a price and is shown.
+    fn cancelled(&self, qty: u64, cut: Cut) -> Event {
+        let Order { id, user, side, open, slice, .. } = *self;
+        let price = self.limit.filter(|_| self.rests());
+        let shown = if self.rests() { slice } else { 0 };
+        let [qty, open, shown] = [qty, open, shown].map(Lots);
+        Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
+    }
+}
+
+/// Whether so many lots may be shown `display` at a time.
+fn can_slice(qty: Lots, display: Option<Lots>) -> bool {
+    display.is_none_or(|display| qty.0.div_ceil(display.0) <= SLICES_MAX)
 }
 
 /// Whether an order of `side` with this limit may trade at `price`.
