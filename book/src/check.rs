@@ -263,10 +263,13 @@ mod tests {
         );
     }
 
+    /// Breaks one field of an order.
+    type Damage = fn(&mut crate::order::Order);
+
     #[test]
     fn damage_to_orders_is_found() {
         let order = |id| Broken::Order { id: OrderId(id) };
-        let damages: [(u64, fn(&mut crate::order::Order), u64); 3] = [
+        let damages: [(u64, Damage, u64); 3] = [
             (1, |order| order.set_open(Lots(0)), 1),
             (2, |order| order.ahead = Slot::NONE, 2),
             (2, |order| order.id = OrderId(9), 9),

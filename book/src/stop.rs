@@ -35,20 +35,20 @@ impl Book {
             return refuse(Some(new.id), Reject::Full, events);
         }
         events.event(Event::Accepted { id: Some(new.id) });
-        let NewOrder { limit, tif, self_trade, .. } = *new;
-        let slot = self.store(new, Some(terms));
-        let entry = Some(Entry { limit, tif, self_trade });
-        self.specials.change(new.id, |special| special.entry = entry);
         let reached = self.last_trade.is_some_and(|last| match new.side {
             Side::Buy => last >= stop,
             Side::Sell => last <= stop,
         });
         if reached && self.phase == Phase::Continuous {
-            let outcome = self.activate(slot, events);
+            let outcome = self.enter_triggered(new, terms, events);
             self.settle_stops(events);
             self.give_back();
             return outcome;
         }
+        let NewOrder { limit, tif, self_trade, .. } = *new;
+        let slot = self.store(new, Some(terms));
+        let entry = Some(Entry { limit, tif, self_trade });
+        self.specials.change(new.id, |special| special.entry = entry);
         self.wait_for_trigger(slot, new.side, stop, events);
         Outcome { resting: new.qty, ..Outcome::default() }
     }
@@ -123,41 +123,39 @@ impl Book {
         }
     }
 
-    /// Enters a triggered stop, which is in no queue.
-    fn activate(&mut self, slot: Slot<Order>, events: &mut impl Events) -> Outcome {
+    /// Enters a stop that has waited, and is in no queue any more. What rests of it is stored anew.
+    fn activate(&mut self, slot: Slot<Order>, events: &mut impl Events) {
         let Order { id, user, .. } = self.queues.orders[slot];
         let qty = self.queues.orders[slot].open();
         let special = *self.specials.get(id).expect("a stop has terms");
         let Special { side, entry, display, expires, .. } = special;
         let Entry { limit, tif, self_trade } = entry.expect("it has not been triggered before");
-        events.event(Event::Triggered { id });
-        if display.is_some() || expires.is_some() {
-            self.specials.change(id, |special| special.entry = None);
-        } else {
-            self.specials.remove(id);
-        }
+        self.retire(slot);
         let new = NewOrder { id, user, side, limit, qty, tif, self_trade };
-        let worst = limit_rank(&new).expect("judged when the stop arrived");
-        let taker = self.taker(&new, worst);
+        self.enter_triggered(&new, &Terms { display, stop: None, expires }, events);
+    }
+
+    /// Enters a stop that has been triggered, from its queue or on arrival.
+    fn enter_triggered(
+        &mut self,
+        new: &NewOrder,
+        terms: &Terms,
+        events: &mut impl Events,
+    ) -> Outcome {
+        let NewOrder { id, side, limit, qty, tif, .. } = *new;
+        events.event(Event::Triggered { id });
+        let worst = limit_rank(new).expect("judged when the stop arrived");
         let refused = match tif {
             TimeInForce::Post if limit.is_some_and(|price| self.would_cross(side, price)) => {
                 Some(Cut::WouldCross)
             }
-            TimeInForce::Fok if !self.can_fill(&new, worst) => Some(Cut::Unfilled),
+            TimeInForce::Fok if !self.can_fill(new, worst) => Some(Cut::Unfilled),
             _ => None,
         };
         if let Some(why) = refused {
-            events.event(taker.cut(qty, Lots::ZERO, why));
-            self.retire(slot);
+            events.event(self.taker(new, worst).cut(qty, Lots::ZERO, why));
             return Outcome { cancelled: qty, ..Outcome::default() };
         }
-        let taken = self.take(&taker, events);
-        let rests_at = limit.filter(|_| tif.may_rest());
-        let outcome = taken.settle(&taker, rests_at.is_some(), events);
-        match rests_at {
-            Some(price) => self.rest(slot, side, price, outcome.resting, events),
-            None => self.retire(slot),
-        }
-        outcome
+        self.take_and_rest(new, terms, worst, events)
     }
 }

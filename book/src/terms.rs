@@ -41,14 +41,30 @@ impl Book {
             return refuse(Some(new.id), reject, events);
         }
         events.event(Event::Accepted { id: Some(new.id) });
-        let slot = self.store(new, Some(terms));
-        let taker = self.taker(new, limit);
-        let taken = self.take(&taker, events);
-        let outcome = taken.settle(&taker, true, events);
-        let price = new.limit.expect("judged: an order with these terms has a limit");
-        self.rest(slot, new.side, price, outcome.resting, events);
+        let outcome = self.take_and_rest(new, terms, limit, events);
         self.settle_stops(events);
         self.give_back();
+        outcome
+    }
+
+    /// Trades an order with terms that is no stop, or none any more, and rests what is left. Only
+    /// then it needs a slot: one that trades in full finds room in a full book.
+    pub(crate) fn take_and_rest(
+        &mut self,
+        new: &NewOrder,
+        terms: &Terms,
+        limit: Rank,
+        events: &mut impl Events,
+    ) -> Outcome {
+        let taker = self.taker(new, limit);
+        let taken = self.take(&taker, events);
+        let rests_at = new.limit.filter(|_| new.tif.may_rest());
+        let outcome = taken.settle(&taker, rests_at.is_some(), events);
+        if let (Some(price), open @ Lots(1..)) = (rests_at, outcome.resting) {
+            let terms = Terms { stop: None, ..*terms };
+            let slot = self.store(new, Some(&terms).filter(|terms| **terms != Terms::default()));
+            self.rest(slot, new.side, price, open, events);
+        }
         outcome
     }
 

@@ -1,6 +1,6 @@
 //! Icebergs, stops, and orders that expire.
 
-use crate::{ORDERS, Script, Tally, check_filled, fill, resting, shuffled};
+use crate::{ORDERS, Script, Tally, check_filled, resting, shuffled};
 use book::{
     Command, Lots, NewOrder, OrderId, SelfTrade, Side, Terms, Ticks, Time, TimeInForce, User,
 };
@@ -175,16 +175,6 @@ fn cascades_of_stops_do_not_allocate() {
     }
 }
 
-/// Runs takers with terms on the icebergs of `fill`. Such a taker has a slot before it trades: it
-/// takes room for one order more than rests.
-#[track_caller]
-fn check_taking(name: &str, takers: impl Iterator<Item = Command>) -> Tally {
-    let commands = fill(iceberg).into_iter().chain(takers).collect();
-    let (name, self_trade) = (name.to_owned(), SelfTrade::Allow);
-    let (orders, levels) = (ORDERS as usize + 1, ORDERS as usize);
-    Script { name, self_trade, orders, levels, commands }.check()
-}
-
 #[test]
 fn orders_with_terms_that_trade_on_arrival_do_not_allocate() {
     let price = |side| Ticks(if side == Side::Buy { 1 << 50 } else { 1 });
@@ -202,7 +192,7 @@ fn orders_with_terms_that_trade_on_arrival_do_not_allocate() {
             let touch = NewOrder::market(OrderId(u64::MAX), User(0), side, Lots(1));
             [Command::New(touch), Command::NewWith(new, terms)]
         });
-        let tally = check_taking(name, takers);
+        let tally = check_filled(name, SelfTrade::Allow, iceberg, takers);
         assert!(tally.trades > 1000, "{name}: {tally:?}");
         // It takes a whole side, and rests.
         let (user, side, lots) = (User(0), Side::Buy, Lots(20_000));
@@ -210,7 +200,7 @@ fn orders_with_terms_that_trade_on_arrival_do_not_allocate() {
         let terms = Terms { display: terms.display.map(|_| Lots(100)), ..terms };
         let touch = Command::New(NewOrder::market(OrderId(ORDERS), user, side, Lots(1)));
         let sweep = [touch, Command::NewWith(new, terms)].into_iter();
-        let tally = check_taking(name, sweep);
+        let tally = check_filled(name, SelfTrade::Allow, iceberg, sweep);
         assert_eq!((tally.trades, tally.rests), (4001, ORDERS + 1), "{name}");
     }
 }
