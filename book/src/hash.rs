@@ -30,6 +30,16 @@ pub(crate) fn of_words(words: &[u64]) -> u64 {
     })
 }
 
+/// One word from bytes, each in its place.
+pub(crate) fn of_bytes(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(bytes.len() as u64, |hash, word| {
+        fold(hash.rotate_left(29) ^ u64::from_le_bytes(*word).wrapping_add(FACTOR))
+    })
+}
+
 /// Spreads a word: both halves of its product with a constant, one over the other.
 #[inline]
 fn fold(word: u64) -> u64 {
@@ -60,6 +70,21 @@ mod tests {
         ]
         .into();
         assert_eq!(seen.len(), 7);
+    }
+
+    #[test]
+    fn bytes_count_in_their_places() {
+        let bytes: Vec<u8> = (0..40).collect();
+        let mut seen: HashSet<u64> = (0..=40).map(|end| of_bytes(&bytes[..end])).collect();
+        for at in 0..40 {
+            let mut changed = bytes.clone();
+            changed.swap(at, (at + 8) % 40);
+            seen.insert(of_bytes(&changed));
+            changed[at] ^= 128;
+            seen.insert(of_bytes(&changed));
+        }
+        assert_eq!(seen.len(), 41 + 80);
+        assert_ne!(of_bytes(&[0; 8]), of_bytes(&[0; 9]));
     }
 
     #[test]

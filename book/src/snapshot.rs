@@ -30,15 +30,20 @@
 //! | 31 | zero | |
 //! | 32 | hidden u64, display u64, expiry u64, limit i64 | only if terms follow; limit of a stop, 0: market |
 //!
+//! | at the end | | |
+//! |---|---|---|
+//! | | checksum u64 | of all bytes before it: two orders that changed places have the same state hash |
+//!
 //! The bytes of a book are determined by its state, and two books that encode to the same bytes do
-//! the same from there on. The hash covers every field, so [`Book::decode`] refuses bytes that were
-//! damaged anywhere; bytes made by somebody who can compute the hash must still make a sound book.
+//! the same from there on. [`Book::decode`] refuses bytes that were damaged anywhere; bytes made by
+//! somebody who can compute checksum and hash must still make a sound book.
 
 use crate::arena::Slot;
 use crate::book::{Book, BookConfig, ORDERS_MAX};
 use crate::check::Broken;
 use crate::command::{NewOrder, Phase, SelfTrade, Terms, TimeInForce};
 use crate::event::Discard;
+use crate::hash;
 use crate::index::Probe;
 use crate::level::{Kind, Level, market_rank, stop_rank};
 use crate::order::{Arrival, Order};
@@ -113,6 +118,14 @@ pub enum DecodeError {
     /// The book that the bytes make breaks an invariant.
     #[error("the snapshot makes no sound book: {0}")]
     Unsound(Broken),
+    /// The bytes are not those that were written.
+    #[error("the snapshot is damaged: its bytes sum to {computed:016x}, it says {stored:016x}")]
+    Checksum {
+        /// What the last eight bytes say.
+        stored: u64,
+        /// What the bytes before them sum to.
+        computed: u64,
+    },
     /// The hash of the book that the bytes make is not the one they carry.
     #[error("the snapshot is damaged: its state hashes to {computed:016x}, it says {stored:016x}")]
     Hash {
@@ -148,6 +161,8 @@ impl Book {
             let at = start + 48 + 4 * group;
             out[at..at + 4].copy_from_slice(&count.to_le_bytes());
         }
+        let checksum = hash::of_bytes(&out[start..]);
+        out.extend(checksum.to_le_bytes());
     }
 
     /// Reads a book that [`Book::encode`] wrote. Capacity and seed are those of `config`, the
@@ -165,16 +180,22 @@ impl Book {
                 ahead = Some(book.decode_order(&mut reader, kind, side, ahead)?);
             }
         }
+        let computed = hash::of_bytes(&bytes[..reader.at]);
+        let checksum = u64::from_le_bytes(reader.take("the checksum")?);
         if reader.at < bytes.len() {
             let (end, bytes) = (reader.at, bytes.len() - reader.at);
             return Err(DecodeError::Trailing { end, bytes });
         }
         (book.phase, book.queues.arrival) = (phase, arrival);
         book.check().map_err(DecodeError::Unsound)?;
-        match book.state_hash() {
-            computed if computed != stored => Err(DecodeError::Hash { stored, computed }),
-            _ => Ok(book),
+        let state_hash = book.state_hash();
+        if state_hash != stored {
+            return Err(DecodeError::Hash { stored, computed: state_hash });
         }
+        if checksum != computed {
+            return Err(DecodeError::Checksum { stored: checksum, computed });
+        }
+        Ok(book)
     }
 
     /// The levels of a group, in order.

@@ -133,6 +133,19 @@ fn refuses(change: impl FnOnce(&mut Vec<u8>), error: DecodeError) {
 }
 
 #[test]
+fn orders_that_changed_places_are_noticed() {
+    let mut book = Book::new(BookConfig::default());
+    for id in [1, 2] {
+        let new = NewOrder::limit(OrderId(id), User(1), Side::Buy, Ticks(100), Lots(5));
+        book.apply(&Command::New(new), &mut Discard);
+    }
+    let mut bytes = bytes(&book);
+    let (first, second) = bytes[88..88 + 64].split_at_mut(32);
+    first.swap_with_slice(second);
+    assert!(matches!(decode(&bytes), Err(DecodeError::Checksum { .. })));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let order = |field| DecodeError::Order { at: 88, field };
     refuses(|bytes| bytes[0] = b'c', DecodeError::Magic);
@@ -143,9 +156,9 @@ fn what_is_wrong_is_named() {
     refuses(|bytes| bytes[23] = 128, DecodeError::Header { at: 16, field: "last trade" });
     refuses(|bytes| bytes[24] = 1, DecodeError::Header { at: 24, field: "range of prices" });
     refuses(|bytes| bytes[48 + 3] = 1, DecodeError::Header { at: 48, field: "number of orders" });
-    refuses(|bytes| bytes[48] = 9, DecodeError::Short { bytes: 152, within: "the orders" });
+    refuses(|bytes| bytes[48] = 9, DecodeError::Short { bytes: 160, within: "the orders" });
     refuses(|bytes| bytes.truncate(20), DecodeError::Short { bytes: 20, within: "the header" });
-    refuses(|bytes| bytes[48] = 0, DecodeError::Trailing { end: 88, bytes: 64 });
+    refuses(|bytes| bytes[48] = 0, DecodeError::Trailing { end: 96, bytes: 64 });
     refuses(|bytes| bytes[88 + 16..88 + 24].fill(0), order("quantity"));
     refuses(|bytes| bytes[88 + 15] = 128, order("price"));
     refuses(|bytes| bytes[88 + 31] = 1, order("padding"));
@@ -163,7 +176,7 @@ fn what_is_wrong_is_named() {
     let mut bytes = bytes(&book);
     bytes[88 + 24] ^= 1;
     assert!(matches!(decode(&bytes), Err(DecodeError::Hash { .. })));
-    let twice = [&bytes[..], &bytes[88..]].concat();
+    let twice = [&bytes[..bytes.len() - 8], &bytes[88..]].concat();
     let mut twice_counted = twice.clone();
     twice_counted[48] = 2;
     let error = DecodeError::Order { at: 120, field: "id: it is there twice" };
