@@ -5,13 +5,19 @@
 //! Snapshots are not part of it: they write to a vector of their caller, and a book that is decoded
 //! is a new one.
 
+#[path = "allocations/auctions.rs"]
 mod auctions;
+#[path = "allocations/flow.rs"]
 mod flow;
+#[path = "allocations/plain.rs"]
 mod plain;
+#[path = "allocations/terms.rs"]
 mod terms;
 
-use book::{Book, BookConfig, Command, Event, Events, NewOrder, OrderId, SelfTrade, Side, Ticks};
-use book::{Lots, User};
+use book::{
+    Book, BookConfig, Command, Event, Events, LevelDepth, Lots, NewOrder, OrderId, SelfTrade, Side,
+    Ticks, User,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -89,7 +95,7 @@ impl Events for Tally {
         *count += 1;
     }
 
-    fn level(&mut self, _: book::LevelDepth) {
+    fn level(&mut self, _: LevelDepth) {
         self.levels += 1;
     }
 }
