@@ -1,3 +1,5 @@
+//! The prototype gives the digests of the book on every flow.
+
 use crate::digests::Digests;
 use crate::flow::Flow;
 use crate::flow::draw::Draw;

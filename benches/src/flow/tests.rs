@@ -1,3 +1,5 @@
+//! Flows: what they hold, and that they come back the same.
+
 use super::*;
 use crate::digests::Digests;
 use book::exec;

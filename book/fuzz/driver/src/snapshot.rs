@@ -1,9 +1,8 @@
 //! The target `snapshot`: bytes that may be a book.
 //!
-//! A mutation almost always breaks the hash, and would be refused for that alone. The refusal says
-//! which hash the rest of the bytes has; with it in place, the rest is judged as if somebody had
-//! made the bytes on purpose. Damage that the hash is there to
-//! find is tried too, as the first of the two.
+//! A mutation almost always breaks hash and checksum, and would be refused for that alone. The
+//! refusal says what they should be; with these in place, the rest is judged as if somebody had made
+//! the bytes on purpose. Damage that they are there to find is tried too, as the first of the two.
 
 use crate::dense::{self, DENSE_BYTES};
 use crate::marks::Marks;
@@ -22,18 +21,14 @@ const COMMANDS: usize = 16;
 /// Runs the target.
 pub fn run(bytes: &[u8]) -> Marks {
     let mut marks = Marks::default();
-    match Book::decode(bytes, config()) {
-        Ok(book) => try_book(book, bytes, &mut marks),
-        Err(DecodeError::Hash { computed, .. }) => {
-            let mut bytes = bytes.to_vec();
-            mend(&mut bytes, computed);
-            match Book::decode(&bytes, config()) {
-                Ok(book) => try_book(book, &bytes, &mut marks),
-                Err(error) => panic!("all but the hash was sound, and with it: {error}"),
-            }
-        }
-        // Not worth to be kept: what is refused is one mutation away from anything.
-        Err(_) => {}
+    if let Ok(book) = Book::decode(bytes, config()) {
+        try_book(book, bytes, &mut marks);
+        return marks;
+    }
+    // What is refused for more than its sums is one mutation away from anything: not worth keeping.
+    let mut mended = bytes.to_vec();
+    if let Some(book) = mend(&mut mended, config()) {
+        try_book(book, &mended, &mut marks);
     }
     marks
 }
@@ -44,15 +39,25 @@ pub(crate) fn after_a_long_day(config: BookConfig) -> Book {
     let mut bytes = Vec::new();
     Book::new(config).encode(&mut bytes);
     bytes[ARRIVALS_AT..ARRIVALS_AT + 4].copy_from_slice(&(ARRIVALS - 8).to_le_bytes());
-    let Err(DecodeError::Hash { computed, .. }) = Book::decode(&bytes, config) else {
-        panic!("the hash covers the number of arrivals, and nothing else is wrong")
-    };
-    mend(&mut bytes, computed);
-    Book::decode(&bytes, config).expect("all is sound, and the hash is right")
+    mend(&mut bytes, config).expect("all but hash and checksum is sound")
 }
 
-fn mend(bytes: &mut [u8], hash: u64) {
-    bytes[HASH_AT..HASH_AT + 8].copy_from_slice(&hash.to_le_bytes());
+/// Puts the right hash and the right checksum into bytes that are sound but for these.
+fn mend(bytes: &mut [u8], config: BookConfig) -> Option<Book> {
+    // The hash first, then the checksum, which covers it.
+    for _ in 0..2 {
+        let (at, word) = match Book::decode(bytes, config) {
+            Ok(book) => return Some(book),
+            Err(DecodeError::Hash { computed, .. }) => (HASH_AT, computed),
+            Err(DecodeError::Checksum { computed, .. }) => (bytes.len() - 8, computed),
+            Err(_) => return None,
+        };
+        bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+    }
+    match Book::decode(bytes, config) {
+        Ok(book) => Some(book),
+        Err(error) => panic!("all but the sums was sound, and with them: {error}"),
+    }
 }
 
 /// Room for nothing: what a book has room for, the bytes made it have.
