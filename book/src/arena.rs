@@ -6,6 +6,7 @@
 //! it is gone. Within the capacity given at the start nothing is allocated; beyond it the arena
 //! grows and counts that. An arena that empties starts again at its first slot.
 
+use crate::book::ORDERS_MAX;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
@@ -169,6 +170,11 @@ impl<T: Stored> Arena<T> {
         (0u32..).zip(&self.items).map(|(at, item)| (Slot::new(at), item))
     }
 
+    /// Whether so many slots are free that following links to the values beats a scan.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.len() * 16 < self.items.len()
+    }
+
     /// Values there is room for without growing.
     pub(crate) fn capacity(&self) -> usize {
         self.items.capacity()
@@ -192,7 +198,8 @@ impl<T: Stored> Arena<T> {
     #[cold]
     fn grow(&mut self) {
         self.growths += 1;
-        self.reserve((self.items.len() * 2).max(16));
+        // No book has more orders, so none has more of anything.
+        self.reserve((self.items.len() * 2).clamp(16, (ORDERS_MAX + 1).max(self.items.len() + 1)));
     }
 }
 

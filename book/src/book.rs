@@ -141,7 +141,7 @@ impl Book {
     /// Makes room for so many live orders and levels in all. To be called between commands, where a
     /// pause does no harm: it may allocate and move what the book holds.
     pub fn reserve(&mut self, orders: usize, levels: usize) {
-        let orders = orders.min(ORDERS_MAX);
+        let orders = orders.max(self.capacity.orders).min(ORDERS_MAX);
         let levels = levels.min(orders);
         self.queues.orders.reserve(orders);
         self.queues.levels.reserve(levels);
@@ -153,6 +153,13 @@ impl Book {
         }
         let Capacity { orders: o, levels: l } = self.capacity;
         self.capacity = Capacity { orders: o.max(orders), levels: l.max(levels) };
+    }
+
+    /// Makes the capacity that of `config`: what a restored book shrinks to when it is empty, however
+    /// many orders it was restored with.
+    pub(crate) fn shrink_back_to(&mut self, config: BookConfig) {
+        let orders = config.orders.min(ORDERS_MAX);
+        self.capacity = Capacity { orders, levels: config.levels.min(orders) };
     }
 
     /// How often a command had to allocate because the capacity was exceeded.

@@ -13,12 +13,12 @@ pub enum Command {
     New(NewOrder),
     /// Enter an order with terms beyond price and time in force: iceberg, stop, expiry.
     NewWith(NewOrder, Terms),
-    /// Take a resting order out.
+    /// Take a live order out, resting or waiting.
     Cancel {
         /// The order.
         id: OrderId,
     },
-    /// Make a resting order smaller; it keeps its place. By its whole quantity or more, it is
+    /// Make a live order smaller; it keeps its place. By its whole quantity or more, it is
     /// cancelled.
     Reduce {
         /// The order.
@@ -104,7 +104,7 @@ pub struct Terms {
 /// A new order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NewOrder {
-    /// Its name; must not be that of a resting order.
+    /// Its name; must not be that of a live order, resting or waiting.
     pub id: OrderId,
     /// Its owner.
     pub user: User,
@@ -219,7 +219,7 @@ impl Phase {
     /// All three, in the order of their bytes.
     pub const ALL: [Phase; 3] = [Phase::Continuous, Phase::Halted, Phase::Auction];
 
-    /// The phase with this byte in the command record.
+    /// The phase with this byte in a snapshot.
     pub fn from_byte(byte: u8) -> Option<Phase> {
         Phase::ALL.into_iter().find(|phase| *phase as u8 == byte)
     }

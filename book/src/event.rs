@@ -171,20 +171,21 @@ pub struct Waiting {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[repr(u64)]
 pub enum Reject {
-    /// No resting order has this id.
+    /// No live order has this id, resting or waiting.
     #[error("unknown order id")]
     UnknownId = 1,
-    /// A resting order has this id.
-    #[error("an order with this id is resting")]
+    /// A live order has this id, resting or waiting.
+    #[error("an order with this id is live")]
     DuplicateId = 2,
     /// The quantity, or that which an iceberg shows, is not between 1 and
     /// [`LOTS_MAX`](crate::LOTS_MAX), or the iceberg would have more than 4096 slices.
     #[error("quantity out of range")]
     BadQuantity = 3,
-    /// The price is not between 1 and [`TICKS_MAX`](crate::TICKS_MAX).
+    /// The price, or the trigger of a stop, is not between 1 and [`TICKS_MAX`](crate::TICKS_MAX).
     #[error("price out of range")]
     BadPrice = 4,
-    /// A record that is no command, or a market order that is post-only.
+    /// A record that is no command, a market order that is post-only, or terms that the order could
+    /// never make use of.
     #[error("malformed command")]
     BadCommand = 5,
     /// A post-only order would trade.
@@ -193,7 +194,7 @@ pub enum Reject {
     /// A fill-or-kill order can't trade in full.
     #[error("fill-or-kill order can't be filled")]
     Killed = 7,
-    /// An order that may rest found [`ORDERS_MAX`](crate::ORDERS_MAX) orders resting.
+    /// An order that may rest or wait found [`ORDERS_MAX`](crate::ORDERS_MAX) orders live.
     #[error("the book is full")]
     Full = 8,
     /// The phase of the book does not allow it, or an uncross has to come first.

@@ -8,7 +8,7 @@
 //! | 8 | version u32 | 1 |
 //! | 12 | record size u32 | 32 |
 //! | 16 | count u64 | records |
-//! | 24 | seed u64 | of the program that made the file; not used |
+//! | 24 | seed u64 | of the program that made the file; seeds the hash tables |
 //! | 32 | stp u8 | self-trade mode of the book |
 //! | 33 | zero | 3 bytes |
 //! | 36 | prefill u32 | first commands, which only build the book |

@@ -2,8 +2,9 @@
 //!
 //! Principles: integer ticks and lots only; no I/O, no clock, no randomness, no `unsafe`; nothing
 //! that is read out depends on the order of a hash table; no allocation per command once the book
-//! has the capacity it was given at the start. One function, [`Book::apply`], changes a book; it
-//! runs the same checks live and in replay, and a refused command changes nothing.
+//! has the capacity it was given at the start. Commands change a book by
+//! [`Book::apply`], or by its short forms for records; they run the same checks live and in replay,
+//! and a refused command changes nothing.
 //!
 //! ```
 //! use book::{Book, BookConfig, Command, Event, Lots, NewOrder, OrderId, Side, Ticks, User};

@@ -13,7 +13,8 @@ impl Book {
     /// Cancels the orders of a user, in rising order of their ids.
     ///
     /// It looks at every slot of the store of orders, one after the other, which is the cheapest way
-    /// to find them short of a list for each user that every other command would have to keep.
+    /// to find them short of a list for each user that every other command would have to keep. Where
+    /// most slots are free, left from a larger book, it follows the queues.
     pub(crate) fn mass_cancel(
         &mut self,
         user: User,
@@ -26,9 +27,14 @@ impl Book {
             found.reserve_exact(self.queues.orders.capacity());
             self.scratch_growths += 1;
         }
-        let orders = self.queues.orders.slots();
-        let owned = orders.filter(|(_, order)| order.user == user && order.open() > Lots::ZERO);
-        found.extend(owned.map(|(slot, order)| (order.id, slot)));
+        let owned = |order: &Order| order.user == user && order.open() > Lots::ZERO;
+        if self.queues.orders.is_sparse() {
+            let slots = self.live().map(|slot| (slot, &self.queues.orders[slot]));
+            found.extend(slots.filter(|(_, order)| owned(order)).map(|(slot, at)| (at.id, slot)));
+        } else {
+            let slots = self.queues.orders.slots();
+            found.extend(slots.filter(|(_, order)| owned(order)).map(|(slot, at)| (at.id, slot)));
+        }
         if let Some(side) = side {
             found.retain(|(_, slot)| self.queues.level_of(*slot).side() == side);
         }

@@ -198,11 +198,19 @@ impl Book {
             let at = self.ladders[makers].best_level();
             let is_plain = self.queues.levels[at].is_plain();
             let emptied = if is_plain && taker.self_trade == SelfTrade::Allow {
-                self.take_plain(taker, at, &mut taken, events)
+                let emptied = self.take_plain(taker, at, &mut taken, events);
+                self.tell_level(at, events);
+                emptied
             } else {
-                self.take_careful(taker, at, &mut taken, events)
+                let Level { total, count, .. } = self.queues.levels[at];
+                let emptied = self.take_careful(taker, at, &mut taken, events);
+                // Prevention may have cut the taker and left the level as it was.
+                let level = &self.queues.levels[at];
+                if (total, count) != (level.total, level.count) {
+                    self.tell_level(at, events);
+                }
+                emptied
             };
-            self.tell_level(at, events);
             if emptied {
                 self.drop_priced(taker.side.opposite(), self.ladders[makers].best(), at);
             }

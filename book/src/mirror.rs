@@ -119,7 +119,7 @@ impl Mirror {
     /// Applies the next change; one that is in it already is passed over. After a [`Gap`] the mirror
     /// is as before: it needs a new snapshot.
     pub fn apply(&mut self, change: &DepthChange) -> Result<(), Gap> {
-        let expected = self.seq + 1;
+        let expected = self.seq.wrapping_add(1);
         if change.seq > expected {
             return Err(Gap { expected, found: change.seq });
         }

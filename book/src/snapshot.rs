@@ -198,6 +198,12 @@ impl Book {
         Ok(book)
     }
 
+    /// All live orders, group by group.
+    pub(crate) fn live(&self) -> impl Iterator<Item = Slot<Order>> + '_ {
+        let levels = GROUPS.into_iter().flat_map(|(kind, side)| self.group(kind, side));
+        levels.flat_map(|at| self.queues.queue(at))
+    }
+
     /// The levels of a group, in order.
     fn group(&self, kind: Kind, side: Side) -> impl Iterator<Item = Slot<Level>> + '_ {
         let ladder = match kind {
@@ -348,7 +354,9 @@ fn decode_header(reader: &mut Reader<'_>, config: BookConfig) -> Result<Header, 
     let last_trade = price(16, "last trade")?;
     let reach = match (price(24, "lowest price")?, price(32, "highest price")?) {
         (None, None) => None,
-        (Some(low), Some(high)) if low <= high && last_trade.is_some() => Some((low, high)),
+        (Some(low), Some(high)) if last_trade.is_some_and(|at| low <= at && at <= high) => {
+            Some((low, high))
+        }
         _ => return Err(wrong(24, "range of prices")),
     };
     let now = Time(u64::from_le_bytes(reader.take(within)?));
@@ -373,6 +381,7 @@ fn decode_header(reader: &mut Reader<'_>, config: BookConfig) -> Result<Header, 
     // Nothing was allocated before the bytes were seen to be there.
     let room = (orders as usize).max(config.orders);
     let mut book = Book::new(BookConfig { self_trade, orders: room, ..config });
+    book.shrink_back_to(config);
     (book.last_trade, book.reach, book.now) = (last_trade, reach, now);
     let arrival = Arrival::new(arrivals);
     Ok(Header { book, phase, counts, stored, arrival })

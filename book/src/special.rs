@@ -12,7 +12,7 @@ use crate::level::Level;
 use crate::order::Order;
 use crate::units::{Lots, OrderId, Side, Ticks, Time};
 
-/// Most slices that an iceberg may be shown in: what one command can be made to do is bounded.
+/// Most slices that an iceberg may be shown in: what one order can make a taker do is bounded.
 pub(crate) const SLICES_MAX: u64 = 4096;
 
 /// Whether so many lots may be shown in slices of `display`.
@@ -80,14 +80,24 @@ impl Stored for Special {
     }
 }
 
+/// An expiry in the heap. What it is ordered by stands in the heap itself: a look at the terms would
+/// be a cache miss for each step.
+#[derive(Clone, Copy)]
+struct Dated {
+    expires: Option<Time>,
+    id: OrderId,
+    special: Slot<Special>,
+}
+
 /// All orders with terms.
 pub(crate) struct Specials {
     arena: Arena<Special>,
     index: Index<Special>,
     /// Those with an expiry; each has its two followers, at twice its place plus one and two, not
     /// before it.
-    heap: Vec<Slot<Special>>,
+    heap: Vec<Dated>,
     heap_growths: u32,
+    hidden_growths: u32,
     /// By number of a level's slot: what its orders hide. Levels beyond the end hide nothing.
     hidden: Vec<Lots>,
     /// Sum of [`Special::hash`].
@@ -102,6 +112,7 @@ impl Specials {
             index: Index::new(orders, seed),
             heap: Vec::with_capacity(orders),
             heap_growths: 0,
+            hidden_growths: 0,
             hidden: Vec::with_capacity(levels),
             hash: 0,
         }
@@ -129,7 +140,8 @@ impl Specials {
                 self.heap_growths += 1;
             }
             self.arena[slot].heap_at = self.heap.len() as u32;
-            self.heap.push(slot);
+            let Special { id, expires, .. } = special;
+            self.heap.push(Dated { expires, id, special: slot });
             self.rise(self.heap.len() - 1);
         }
     }
@@ -161,7 +173,7 @@ impl Specials {
 
     /// The order that expires first; of two at one moment the one with the lower id.
     pub(crate) fn first_to_expire(&self) -> Option<(Time, Slot<Order>)> {
-        let special = &self.arena[*self.heap.first()?];
+        let special = &self.arena[self.heap.first()?.special];
         Some((special.expires?, special.order))
     }
 
@@ -176,6 +188,9 @@ impl Specials {
         if self.hidden.len() <= at {
             if after == before {
                 return;
+            }
+            if at >= self.hidden.capacity() {
+                self.hidden_growths += 1;
             }
             self.hidden.resize(at + 1, Lots::ZERO);
         }
@@ -194,7 +209,8 @@ impl Specials {
 
     /// How often the capacity was exceeded.
     pub(crate) fn growths(&self) -> u32 {
-        self.arena.growths() + self.index.growths() + self.heap_growths
+        let lists = self.heap_growths + self.hidden_growths;
+        self.arena.growths() + self.index.growths() + lists
     }
 
     /// Makes room for the terms of so many orders, in so many levels.
@@ -216,7 +232,7 @@ impl Specials {
 
     /// Whether heap, index and places agree; reads everything.
     pub(crate) fn is_sound(&self) -> bool {
-        let placed = |at: usize| self.arena[self.heap[at]].heap_at as usize == at;
+        let placed = |at: usize| self.arena[self.heap[at].special].heap_at as usize == at;
         let ordered = |at: usize| at == 0 || self.key((at - 1) / 2) < self.key(at);
         self.index.len() == self.arena.len()
             && (0..self.heap.len()).all(|at| placed(at) && ordered(at))
@@ -225,8 +241,8 @@ impl Specials {
     }
 
     fn key(&self, at: usize) -> (Option<Time>, OrderId) {
-        let special = &self.arena[self.heap[at]];
-        (special.expires, special.id)
+        let Dated { expires, id, .. } = self.heap[at];
+        (expires, id)
     }
 
     /// Takes one expiry out of the heap.
@@ -264,7 +280,7 @@ impl Specials {
     fn swap(&mut self, a: usize, b: usize) {
         self.heap.swap(a, b);
         for at in [a, b] {
-            self.arena[self.heap[at]].heap_at = at as u32;
+            self.arena[self.heap[at].special].heap_at = at as u32;
         }
     }
 }

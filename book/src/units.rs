@@ -21,7 +21,7 @@ pub struct Ticks(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Lots(pub u64);
 
-/// Name of an order, chosen by whoever sends it. Unique among the resting orders of a book; all of
+/// Name of an order, chosen by whoever sends it. Unique among the live orders of a book; all of
 /// `u64`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OrderId(pub u64);
