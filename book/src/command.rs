@@ -94,7 +94,8 @@ pub struct Terms {
     /// may rest.
     pub display: Option<Lots>,
     /// Stop: the order waits, unseen, until a trade at this price or beyond: at or above it for a
-    /// buy, at or below it for a sell. Reached by the last trade already, it enters at once.
+    /// buy, at or below it for a sell. Outside continuous trading nothing is triggered; when it
+    /// begins, stops are held against all prices traded since it ended. Reached by the last trade already, it enters at once.
     pub stop: Option<Ticks>,
     /// Good till date: the order is cancelled by the first [`Command::Expire`] of this moment or a
     /// later one. Only for orders that may rest or wait.

@@ -3,7 +3,8 @@
 //! The hash of a book is the sum, modulo 2^64, of one number for each live order, so that it is
 //! kept up to date by subtracting the old number of an order and adding the new one. An order's
 //! number covers its id, owner, quantity and level, and the number of its arrival, so that a
-//! reversed queue has another hash; it needs no look at its neighbours, which would be two cache
+//! reversed queue has another hash (unless 2^23 arrivals, or a multiple, lie between the two orders
+//! that changed places: the number is counted modulo that); it needs no look at its neighbours, which would be two cache
 //! misses in a large book. Orders with terms add a second number for these.
 //!
 //! It finds accidents, not enemies: whoever may choose ids and quantities can make two books with
