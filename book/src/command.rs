@@ -18,7 +18,7 @@ pub enum Command {
         /// The order.
         id: OrderId,
     },
-    /// Make a live order smaller; it keeps its place. By its whole quantity or more, it is
+    /// Make an order smaller, what it hides first; it keeps its place. By its whole quantity or more, it is
     /// cancelled.
     Reduce {
         /// The order.
@@ -62,8 +62,13 @@ pub enum Command {
         /// The phase to go to.
         phase: Phase,
     },
-    /// End an auction: trade all that can be traded at one price, cancel the market orders that are
-    /// left, go to another phase. Refused unless the book is in an auction, and with an auction to
+    /// End an auction: trade all that can be traded at one price ([`Book::indicative`] tells which),
+    /// cancel the market orders that are left, go to another phase. Self-trade prevention does not
+    /// act here: the price was found with all orders.
+    ///
+    /// [`Book::indicative`]: crate::Book::indicative
+    ///
+    /// Refused unless the book is in an auction, and with an auction to
     /// follow.
     Uncross {
         /// The phase to go to.
@@ -80,8 +85,9 @@ pub enum Phase {
     Continuous = 0,
     /// Nothing enters and nothing trades; what rests or waits can be cancelled, reduced or expire.
     Halted = 1,
-    /// Orders collect without trading, so the book may be crossed. Limit orders that rest, market
-    /// orders and stops are taken; IOC, FOK and post-only are refused, as they can't be honoured.
+    /// Orders collect without trading, so the book may be crossed. Limit orders good till cancelled,
+    /// market orders (unless fill-or-kill) and stops are taken; limit orders that are IOC, FOK or
+    /// post-only are refused, as they can't be honoured.
     Auction = 2,
 }
 

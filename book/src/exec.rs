@@ -49,13 +49,15 @@ pub enum ExecError {
     #[error("no command file: it does not begin with MECMD01")]
     Magic,
     /// A version this program does not know.
-    #[error("command file of version {version}; this program reads version 1")]
+    #[error(
+        "command file of version {version} (byte 8); this program reads version 1, little-endian"
+    )]
     Version {
         /// What the header says.
         version: u32,
     },
     /// A record size other than 32.
-    #[error("records of {size} bytes; version 1 has 32")]
+    #[error("records of {size} bytes (byte 12); version 1 has 32")]
     RecordSize {
         /// What the header says.
         size: u32,
@@ -68,7 +70,9 @@ pub enum ExecError {
     },
     /// The file is not as long as its header says.
     #[error(
-        "the header counts {count} records, but {bytes} bytes follow it, which is not {count} * 32"
+        "the header (byte 16) counts {count} records, {} bytes, but {} bytes follow it",
+        u128::from(*.count) * 32,
+        if *.bytes as u128 > u128::from(*.count) * 32 { "more".to_owned() } else { .bytes.to_string() }
     )]
     Length {
         /// What the header says.
@@ -77,7 +81,7 @@ pub enum ExecError {
         bytes: usize,
     },
     /// More prefill than commands.
-    #[error("a prefill of {prefill} in a file of {count} commands")]
+    #[error("the header (byte 36) says a prefill of {prefill}, in a file of {count} commands")]
     Prefill {
         /// What the header says.
         prefill: u32,
@@ -195,6 +199,15 @@ impl<'a> CommandFile<'a> {
             return Err(ExecError::Prefill { prefill, count });
         }
         Ok(CommandFile { records, self_trade, prefill: prefill as usize, seed })
+    }
+
+    /// How many bytes a file has that begins with these: of what is no header, as many as show that.
+    /// So that a reader need not take in more of a stream than it can use.
+    pub fn bytes_expected(header: &[u8; HEADER_BYTES]) -> u64 {
+        if header[..8] != MAGIC || u32_at(header, 12) as usize != RECORD_BYTES {
+            return HEADER_BYTES as u64;
+        }
+        u64_at(header, 16).saturating_mul(RECORD_BYTES as u64).saturating_add(HEADER_BYTES as u64)
     }
 
     /// Number of commands.

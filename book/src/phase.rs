@@ -98,6 +98,11 @@ impl Book {
 
     /// What an uncross would do now; `None` when nothing would trade. In any phase, at a cost that
     /// grows with the number of levels.
+    ///
+    /// The price is one from the lowest to the highest limit of an order, or the last trade where no
+    /// order has a limit: the one with the largest volume; then with the smallest surplus; then, if
+    /// buyers are left over at all that remain, the highest, if sellers are, the lowest; else the one
+    /// nearest the last trade, or without one the middle, rounded down. Hidden lots count.
     pub fn indicative(&self) -> Option<Indicative> {
         let any = |side: Side| match self.collected[side as usize].some() {
             Some(at) => self.queues.levels[at].total,

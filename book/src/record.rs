@@ -11,8 +11,8 @@
 //! | 16 | price i64 | |
 //! | 24 | qty u64 | |
 //!
-//! Side, tif, flags and price speak of a new order only; what other operations have there is not
-//! looked at. The record has no self-trade mode of its own and no side of a mass cancel.
+//! Side, tif and flags speak of a new order only, price of a new order and of a replace; what other
+//! operations have there is not looked at. The record has no self-trade mode of its own and no side of a mass cancel.
 
 use crate::book::{Book, refuse};
 use crate::command::{Command, NewOrder, TimeInForce};

@@ -3,7 +3,8 @@
  *
  * A book holds the orders of one symbol. Commands change it, one after the other; each gives an
  * outcome and events. The book does no I/O, reads no clock, starts no thread and takes no lock. It
- * allocates when it is created, when a call exceeds the room it was given, and for a snapshot.
+ * allocates when it is created, when a call exceeds the room it was given, and for a snapshot; where
+ * memory is refused, the process ends. Count arrays may not be NULL, even when they are empty.
  *
  * Units. Prices count the symbol's tick, 1 to CLB_TICKS_MAX. Quantities count its lot, 1 to
  * CLB_LOTS_MAX. Order ids are all of uint64_t, 0 included. User 0 is nobody in particular.
@@ -77,6 +78,25 @@ enum { CLB_BUY = 0, CLB_SELL = 1, CLB_BOTH_SIDES = 255 /* of a mass cancel */ };
 /* Phases. */
 enum { CLB_CONTINUOUS = 0, CLB_HALTED = 1, CLB_AUCTION = 2 };
 
+/*
+ * What a phase takes. CLB_CONTINUOUS: all. CLB_HALTED: nothing new and no replace
+ * (CLB_WRONG_PHASE); cancels, reduces and expiries go on. CLB_AUCTION: limit orders CLB_GTC, market
+ * orders CLB_GTC and CLB_IOC, stops of any kind; other orders are CLB_WRONG_PHASE. Stops are
+ * triggered only while the book is continuous; when that begins, they are held against all prices
+ * traded since it ended. Going to CLB_CONTINUOUS takes a CLB_UNCROSS when the book is crossed or
+ * market orders wait.
+ *
+ * An uncross trades all it can at one price, buyers with sellers, market orders first, then by price
+ * and time, without self-trade prevention: the price was found with all orders. The price is one
+ * from the lowest to the highest limit of an order (the last trade, where no order has a limit):
+ * largest volume; then smallest surplus; then the highest if buyers are left over at all that remain,
+ * the lowest if sellers are; else nearest the last trade; without one the middle, rounded down.
+ *
+ * Checks of a new order, in this order: CLB_BAD_COMMAND, CLB_BAD_QUANTITY, CLB_BAD_PRICE,
+ * CLB_WRONG_PHASE, CLB_EXPIRY_PASSED, CLB_DUPLICATE_ID, CLB_POST_WOULD_CROSS, CLB_KILLED, CLB_FULL.
+ * Of a replace: quantity, price, CLB_UNKNOWN_ID, slices, phase. Of a reduce: quantity, id.
+ */
+
 /* Self-trade prevention of a book. The byte of a command is 0 for the book's, else 1 + one of these. */
 enum {
     CLB_ALLOW = 0,
@@ -108,6 +128,15 @@ enum {
     CLB_HAS_STOP = 4,    /* wait for a trade at `stop`, or beyond */
     CLB_HAS_EXPIRY = 8   /* good till `expires`: cancelled by a CLB_EXPIRE of that moment */
 };
+
+/*
+ * Icebergs and expiries are for orders that may rest (expiries for stops too), else CLB_BAD_COMMAND;
+ * more than 4096 slices, also after a replace, is CLB_BAD_QUANTITY. A used-up slice is followed by
+ * the next at the end of the level. Fill-or-kill counts hidden lots; a reduce takes hidden lots
+ * first; CLB_DECREMENT goes slice by slice. A stop that the last trade has reached enters at once.
+ * A triggered stop that is post-only and would trade, or fill-or-kill and can't be filled, is
+ * CLB_CANCELLED. A replaced stop keeps its trigger and waits on, with the new limit.
+ */
 
 /*
  * A command: 64 bytes, which are its record in journals and on the wire too. What an operation

@@ -30,7 +30,7 @@ pub struct LatencyNs {
 /// command.
 ///
 /// `clock_ns` tells nanoseconds from any start and must be cheap, as it is called twice a command
-/// in the last pass. Decoding the records is part of what is timed; the book has room
+/// in the last pass. A file whose commands are all prefill has no times. Decoding the records is part of what is timed; the book has room
 /// for as many orders and levels as it will hold at once. At least one timed run is made.
 pub fn bench(
     bytes: &[u8],
@@ -54,6 +54,9 @@ pub fn bench(
         .collect();
     ps_per_cmd.sort_unstable();
     let ps_per_cmd_median = ps_per_cmd[ps_per_cmd.len() / 2];
+    if timed.is_empty() {
+        return Ok(report);
+    }
     let latency = single_commands(&file, peak, prefill, timed, clock_ns);
     report.bench = Some(BenchReport { ps_per_cmd_median, latency });
     Ok(report)

@@ -148,11 +148,23 @@ fn bench_times_all_but_the_prefill_and_keeps_the_digests() {
 }
 
 #[test]
-fn bench_takes_a_file_that_is_all_prefill() {
+fn a_file_that_is_all_prefill_has_no_times() {
     let bytes = file(SelfTrade::Allow, 1, &[limit(1, Side::Buy, 1, 1)]);
-    let report = bench(&bytes, 0, || 0).expect("a command file");
-    let times = report.bench.expect("it was asked for");
-    assert_eq!((times.ps_per_cmd_median, times.latency), (0, LatencyNs::default()));
+    assert_eq!(bench(&bytes, 0, || 0), run(&bytes));
+}
+
+#[test]
+fn a_stream_is_read_as_far_as_its_header_says() {
+    let bytes = example();
+    let header = bytes.first_chunk().expect("a header");
+    assert_eq!(CommandFile::bytes_expected(header), bytes.len() as u64);
+    assert_eq!(CommandFile::bytes_expected(&[0; HEADER_BYTES]), HEADER_BYTES as u64);
+    let mut endless = *header;
+    endless[16..24].fill(255);
+    assert_eq!(CommandFile::bytes_expected(&endless), u64::MAX);
+    let long = [&bytes[..], &[0]].concat();
+    let error = run(&long).expect_err("one byte too many").to_string();
+    assert!(error.ends_with("but more bytes follow it"), "{error}");
 }
 
 #[test]

@@ -250,13 +250,15 @@ pub struct BookArgs {
 pub enum BookVerb {
     /// Apply the commands of a file to an empty book; print what came of it, with digests
     Exec {
-        /// Command file (64-byte header, 32-byte records); `-` for standard input
+        /// Command file (64-byte header, 32-byte records; tables in `cargo doc -p book`, module
+        /// exec); `-` for standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
-        /// Also time it: this many runs, and one more that times single commands
+        /// Also time it: this many runs, and one more that times single commands, each with the
+        /// clock's own time; the prefill that the header names is not timed
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         bench: Option<u32>,
     },

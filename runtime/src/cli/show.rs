@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
-use book::exec::{self, ExecReport};
+use book::exec::{self, CommandFile, ExecReport, HEADER_BYTES};
 
 use super::args::{
     BookArgs, BookVerb, ConfigArgs, ConfigSource, ConfigVerb, ExplainArgs, VersionArgs,
@@ -22,8 +22,12 @@ pub(super) const COMMIT: &str = env!("CORELANE_BUILD_COMMIT");
 /// `corelane book exec FILE`.
 pub(super) fn book(args: &BookArgs) -> Result<Exit, Problems> {
     let BookVerb::Exec { file, json, bench } = &args.verb;
+    let name = match file.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => file.display().to_string(),
+    };
     let bytes = read(file).map_err(|error| {
-        let what = format!("{} cannot be read: {}", file.display(), reason(&error));
+        let what = format!("{name} cannot be read: {}", reason(&error));
         Problem::error("BOK001", what)
     })?;
     let report = match bench {
@@ -37,21 +41,26 @@ pub(super) fn book(args: &BookArgs) -> Result<Exit, Problems> {
         }
         None => exec::run(&bytes),
     };
-    let report = report.map_err(|error| {
-        Problem::error("BOK002", format!("{} cannot be run: {error}", file.display()))
-    })?;
+    let report = report
+        .map_err(|error| Problem::error("BOK002", format!("{name} cannot be run: {error}")))?;
     let text = if *json { report.to_json_line() } else { table(&report) };
     // One line break at the end, whichever form it is.
     Ok(print::out(&format!("{}\n", text.trim_end())))
 }
 
-/// A file, or standard input for `-`.
+/// A file, or standard input for `-`: at most one byte more than its header says it has.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        return io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes);
+    let mut source: Box<dyn Read> = match path == Path::new("-") {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(std::fs::File::open(path)?),
+    };
+    let mut bytes = Vec::new();
+    source.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut bytes)?;
+    if let Some(header) = bytes.first_chunk() {
+        let rest = CommandFile::bytes_expected(header) - HEADER_BYTES as u64;
+        source.take(rest.saturating_add(1)).read_to_end(&mut bytes)?;
     }
-    std::fs::read(path)
+    Ok(bytes)
 }
 
 /// The report for people.

@@ -55,16 +55,18 @@ pub static CODES: &[CodeRow] = &[
         Exit::Io,
         "command file cannot be read",
         "The file that `book exec` was given, or standard input, could not be read. The reason\n\
-         is the system's own.",
+         is the system's own. Check path, permission and disk, then run it again.",
     ),
     code(
         "BOK002",
         Exit::Failed,
         "not a command file",
         "A command file is a 64-byte header (MECMD01, version 1, counts) and as many 32-byte\n\
-         records as the header says. The first thing that does not fit is named; no command was\n\
-         run. A file that was cut on its way has fewer records than its header says: fetch it\n\
-         again.",
+         records as the header says. The first thing that does not fit is named, with its place\n\
+         in the header: magic, version, record size, self-trade mode, length, prefill; no command\n\
+         was run. A file that was cut on its way has fewer records than its header says, one that\n\
+         was joined with another more: fetch it again. The tables are in `cargo doc -p book`,\n\
+         modules exec and record.",
     ),
     code(
         "CFG001",

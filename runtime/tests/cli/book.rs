@@ -107,10 +107,18 @@ fn what_cannot_be_read_or_is_no_command_file_is_said() {
         "error[BOK002]: orders.bin cannot be run: no command file: it does not begin with MECMD01\n\n\
          more: corelane explain BOK002\n"
     );
+    let mut endless = corelane(dir.path(), &["book", "exec", "/dev/zero"]);
+    let endless = finish(endless.spawn().expect("it starts"));
+    assert_eq!(endless.code, Some(1), "{}", endless.err);
+    assert!(endless.err.contains("/dev/zero cannot be run: no command file"), "{}", endless.err);
     let file = command_file();
     let cut = exec(&file[..file.len() - 1], &["--json"]);
     assert_eq!((cut.code, cut.out.as_str()), (Some(1), ""));
-    assert!(cut.err.contains("the header counts 3 records, but 95 bytes follow it"), "{}", cut.err);
+    assert!(
+        cut.err.contains("(byte 16) counts 3 records, 96 bytes, but 95 bytes follow it"),
+        "{}",
+        cut.err
+    );
 }
 
 #[test]
