@@ -109,7 +109,7 @@ impl Book {
         }
     }
 
-    /// Applies a command: the one way to change a book. Says what happened to `events`, in order.
+    /// Applies a command. Says what happened to `events`, in order.
     #[inline]
     pub fn apply(&mut self, command: &Command, events: &mut impl Events) -> Outcome {
         match command {

@@ -168,18 +168,20 @@ mod tests {
 
     #[test]
     fn the_table_has_the_times_only_if_there_are_any() {
-        // A header alone: no commands.
-        let mut file = vec![0; exec::HEADER_BYTES];
+        // One record, of a cancel that finds no order.
+        let mut file = vec![0; exec::HEADER_BYTES + 32];
         file[..8].copy_from_slice(b"MECMD01\0");
-        file[8] = 1;
-        file[12] = 32;
-        let plain = table(&exec::run(&file).expect("an empty file is one"));
-        assert!(plain.starts_with("commands                         0\n"), "{plain}");
+        (file[8], file[12], file[16], file[exec::HEADER_BYTES]) = (1, 32, 1, 2);
+        let plain = table(&exec::run(&file).expect("it is a command file"));
+        assert!(plain.starts_with("commands                         1\n"), "{plain}");
         assert_eq!(plain.lines().count(), 10);
         assert!(plain.contains("digest T          cbf29ce484222325\n"), "{plain}");
         let mut ticks = 0..;
         let clock = || ticks.next().expect("it goes on for ever");
-        let timed = table(&exec::bench(&file, 3, clock).expect("an empty file is one"));
+        let timed = table(&exec::bench(&file, 3, clock).expect("it is a command file"));
         assert!(timed.starts_with(&plain) && timed.contains("p99.9 ns"), "{timed}");
+        file[36] = 1;
+        let prefill_only = exec::bench(&file, 3, || 0).expect("it is a command file");
+        assert_eq!(table(&prefill_only), plain, "what is all prefill is not timed");
     }
 }
