@@ -181,19 +181,31 @@ impl Book {
         let Probe::Found(place, slot) = self.probe(id) else {
             return refuse(Some(id), Reject::UnknownId, events);
         };
-        let level = self.queues.level_of(slot);
-        if !level.is_plain() {
+        if !self.queues.level_of(slot).is_plain() {
             return self.cancel_special(slot, events);
         }
         events.event(Event::Accepted { id: Some(id) });
+        let cancelled = self.cancel_plain(place, slot, events);
+        self.give_back();
+        Outcome { cancelled, ..Outcome::default() }
+    }
+
+    /// Takes an order of a plain level out because it was asked for. Returns what was open of it.
+    #[inline(always)]
+    pub(crate) fn cancel_plain(
+        &mut self,
+        place: Place,
+        slot: Slot<Order>,
+        events: &mut impl Events,
+    ) -> Lots {
         let order = &self.queues.orders[slot];
-        let cancelled = order.open();
+        let open = order.open();
+        let level = self.queues.level_of(slot);
         events.event(Event::Cancelled(plain_cut(order, level, Cut::Asked)));
         self.detach(slot, events);
         self.index.remove(place, |slot| self.queues.orders[slot].id.0);
         self.queues.orders.remove(slot);
-        self.give_back();
-        Outcome { cancelled, ..Outcome::default() }
+        open
     }
 
     /// Makes an order smaller.
@@ -216,7 +228,7 @@ impl Book {
             self.tell_level(self.queues.orders[slot].level, events);
         }
         let resting = Lots(shown.0 + hidden.0 - by.0);
-        events.event(self.cut(slot, by, resting, Cut::Asked));
+        events.event(Event::Cancelled(self.cut(slot, by, resting, Cut::Asked)));
         Outcome { resting, cancelled: by, ..Outcome::default() }
     }
 
@@ -251,7 +263,7 @@ impl Book {
         events.event(Event::Cancelled(plain_cut(order, level, Cut::Replaced)));
         self.detach(slot, events);
         let rank = Rank::new(side, price);
-        if self.ladders[side.opposite() as usize].best() >= rank.across() {
+        if self.crosses(side, rank.across()) {
             return self.replace_taking(slot, side, price, qty, self_trade, events);
         }
         self.queues.orders[slot].set_open(qty);
@@ -261,8 +273,8 @@ impl Book {
         Outcome { resting: qty, ..Outcome::default() }
     }
 
-    /// The event that `qty` of an order leaves without trading, and `open` of it stays.
-    pub(crate) fn cut(&self, slot: Slot<Order>, qty: Lots, open: Lots, cut: Cut) -> Event {
+    /// What is told when `qty` of an order leaves without trading, and `open` of it stays.
+    pub(crate) fn cut(&self, slot: Slot<Order>, qty: Lots, open: Lots, cut: Cut) -> Cancelled {
         let order = &self.queues.orders[slot];
         let level = &self.queues.levels[order.level];
         let (side, priced) = (level.side(), level.is_plain() || level.kind() == Kind::Priced);
@@ -270,7 +282,7 @@ impl Book {
         // What waits is not shown, and what has gone is not either.
         let shown = if priced && open > Lots::ZERO { order.open() } else { Lots::ZERO };
         let Order { id, user, .. } = *order;
-        Event::Cancelled(Cancelled { id, user, side, price, qty, open, shown, cut })
+        Cancelled { id, user, side, price, qty, open, shown, cut }
     }
 
     /// Takes an order out of its queue, and its level out of the ladder when that was its last
@@ -407,7 +419,7 @@ impl Book {
 
 /// What is told of an order without terms that leaves.
 #[inline]
-pub(crate) fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
+fn plain_cut(order: &Order, level: &Level, cut: Cut) -> Cancelled {
     let (open, shown) = (Lots::ZERO, Lots::ZERO);
     let LevelDepth { side, price, .. } = LevelDepth::of(level);
     let Order { id, user, .. } = *order;

@@ -4,10 +4,11 @@
 //! memory: a book that was restored tells the same events.
 
 use crate::arena::Slot;
-use crate::book::{Book, plain_cut};
+use crate::book::Book;
 use crate::event::{Cut, Event, Events, Outcome};
+use crate::index::Probe;
 use crate::order::Order;
-use crate::units::{Lots, Side, Time, User};
+use crate::units::{Lots, OrderId, Side, Time, User};
 
 impl Book {
     /// Cancels the orders of a user, in rising order of their ids.
@@ -40,8 +41,8 @@ impl Book {
         }
         found.sort_unstable_by_key(|(id, _)| *id);
         let mut cancelled = Lots::ZERO;
-        for (_, slot) in found.drain(..) {
-            cancelled.0 += self.cancel_one(slot, events).0;
+        for (id, slot) in found.drain(..) {
+            cancelled.0 += self.cancel_one(id, slot, events).0;
         }
         self.scratch = found;
         self.give_back();
@@ -49,17 +50,14 @@ impl Book {
     }
 
     /// Cancels one of many.
-    fn cancel_one(&mut self, slot: Slot<Order>, events: &mut impl Events) -> Lots {
-        let level = self.queues.level_of(slot);
-        if !level.is_plain() {
+    fn cancel_one(&mut self, id: OrderId, slot: Slot<Order>, events: &mut impl Events) -> Lots {
+        if !self.queues.level_of(slot).is_plain() {
             return self.cancel_as(slot, Cut::Asked, events);
         }
-        let order = self.queues.orders[slot];
-        events.event(Event::Cancelled(plain_cut(&order, level, Cut::Asked)));
-        self.detach(slot, events);
-        self.index.forget(order.id.0, slot, |slot| self.queues.orders[slot].id.0);
-        self.queues.orders.remove(slot);
-        order.open()
+        let Probe::Found(place, _) = self.probe(id) else {
+            unreachable!("an order in a queue is in the index");
+        };
+        self.cancel_plain(place, slot, events)
     }
 
     /// Cancels the orders whose expiry has come, the earliest first, then the lowest id.

@@ -51,9 +51,9 @@ impl Book {
         let Probe::Vacant(place) = self.probe(id) else {
             return refuse(Some(id), Reject::DuplicateId, events);
         };
-        let crosses = self.ladders[side.opposite() as usize].best() >= limit;
+        let crosses = self.crosses(side, limit);
         let (Some(price), false) = (new.limit.filter(|_| new.tif.may_rest()), crosses) else {
-            return self.enter_taking(new, limit, crosses, events);
+            return self.enter_taking(new, &Terms::default(), limit, crosses, events);
         };
         if self.queues.orders.len() >= self.orders_max {
             return refuse(Some(id), Reject::Full, events);
@@ -68,35 +68,45 @@ impl Book {
         Outcome { resting: qty, ..Outcome::default() }
     }
 
-    /// Enters a new order that trades, or that may not rest.
+    /// Enters a new order that trades, that may not rest, or that has terms; not a stop.
     #[inline(never)]
-    fn enter_taking(
+    pub(crate) fn enter_taking(
         &mut self,
         new: &NewOrder,
+        terms: &Terms,
         limit: Rank,
         crosses: bool,
         events: &mut impl Events,
     ) -> Outcome {
-        let NewOrder { id, user, side, qty, .. } = *new;
         if let Err(reject) = self.admit(new, limit, crosses) {
-            return refuse(Some(id), reject, events);
+            return refuse(Some(new.id), reject, events);
         }
-        events.event(Event::Accepted { id: Some(id) });
+        events.event(Event::Accepted { id: Some(new.id) });
+        let outcome = self.take_and_rest(new, terms, limit, events);
+        self.settle_stops(events);
+        self.give_back();
+        outcome
+    }
+
+    /// Trades an order that is no stop, or none any more, and rests what is left. Only then it needs
+    /// a slot: one that trades in full finds room in a full book.
+    #[inline]
+    pub(crate) fn take_and_rest(
+        &mut self,
+        new: &NewOrder,
+        terms: &Terms,
+        limit: Rank,
+        events: &mut impl Events,
+    ) -> Outcome {
         let taker = self.taker(new, limit);
         let taken = self.take(&taker, events);
         let rests_at = new.limit.filter(|_| new.tif.may_rest());
         let outcome = taken.settle(&taker, rests_at.is_some(), events);
         if let (Some(price), open @ Lots(1..)) = (rests_at, outcome.resting) {
-            let slot = self.queues.orders.insert(Order::new(id, user, open));
-            let place = self.vacancy(id);
-            self.index.insert(place, slot, |slot| self.queues.orders[slot].id.0);
-            self.attach(slot, side, Rank::new(side, price), events);
-            let hidden = Lots::ZERO;
-            events.event(Event::Rested(Rested { id, user, side, price, qty: open, hidden }));
+            let slot = self.store(new, &Terms { stop: None, ..*terms });
+            self.rest(slot, new.side, price, open, events);
         }
-        debug_assert!(qty.0 == outcome.filled.0 + outcome.resting.0 + outcome.cancelled.0);
-        self.settle_stops(events);
-        self.give_back();
+        debug_assert!(new.qty.0 == outcome.filled.0 + outcome.resting.0 + outcome.cancelled.0);
         outcome
     }
 
@@ -156,6 +166,12 @@ impl Book {
             _ => new.self_trade.unwrap_or(self.self_trade),
         };
         Taker { id, user, side, limit, self_trade, qty }
+    }
+
+    /// Whether an order on `side` with this worst rank would trade at once.
+    #[inline]
+    pub(crate) fn crosses(&self, side: Side, limit: Rank) -> bool {
+        self.ladders[side.opposite() as usize].best() >= limit
     }
 
     /// Judges a well-formed order against a book that trades.
@@ -345,11 +361,8 @@ impl Book {
         };
         if off_maker > Lots::ZERO {
             let open = Lots(whole.0 - off_maker.0);
-            let Event::Cancelled(cancelled) = self.cut(slot, off_maker, open, Cut::SelfTrade)
-            else {
-                unreachable!("a cut is a cancel")
-            };
             let shown = Lots(shown.0.saturating_sub(off_maker.0));
+            let cancelled = self.cut(slot, off_maker, open, Cut::SelfTrade);
             events.event(Event::Cancelled(Cancelled { shown, ..cancelled }));
             if off_maker == whole {
                 self.leave(slot);
@@ -375,9 +388,7 @@ impl Book {
 
     /// Takes an order out of its queue and retires it. Its level stays in the ladder.
     fn leave(&mut self, slot: Slot<Order>) {
-        if !self.queues.level_of(slot).is_plain() {
-            self.part_special(slot);
-        }
+        self.part_special(slot);
         self.queues.unlink(slot);
         self.retire(slot);
     }

@@ -35,7 +35,7 @@ impl Book {
             return refuse(Some(id), Reject::Full, events);
         }
         events.event(Event::Accepted { id: Some(id) });
-        let slot = self.store(new, Some(terms).filter(|terms| **terms != Terms::default()));
+        let slot = self.store(new, terms);
         match limit {
             Some(price) => self.rest(slot, side, price, qty, events),
             None => self.wait_for_uncross(slot, side, events),
@@ -68,6 +68,7 @@ impl Book {
         }
         events.event(Event::Accepted { id: None });
         self.go_to(phase, events);
+        self.give_back();
         Outcome::default()
     }
 
@@ -189,7 +190,6 @@ impl Book {
             }
             self.settle_stops(events);
             self.reach = None;
-            self.give_back();
         }
     }
 

@@ -295,7 +295,7 @@ impl Book {
 
     /// Puts an order that was read at the end of its queue.
     fn place(&mut self, new: NewOrder, kind: Kind, terms: Option<Special>) {
-        let slot = self.store(&new, None);
+        let slot = self.store(&new, &Terms::default());
         if let Some(mut terms) = terms {
             (terms.id, terms.order, terms.side) = (new.id, slot, new.side);
             // What it hides is noted when it has joined its level.

@@ -46,7 +46,7 @@ impl Book {
             return outcome;
         }
         let NewOrder { limit, tif, self_trade, .. } = *new;
-        let slot = self.store(new, Some(terms));
+        let slot = self.store(new, terms);
         let entry = Some(Entry { limit, tif, self_trade });
         self.specials.change(new.id, |special| special.entry = entry);
         self.wait_for_trigger(slot, new.side, stop, events);
@@ -142,13 +142,11 @@ impl Book {
         terms: &Terms,
         events: &mut impl Events,
     ) -> Outcome {
-        let NewOrder { id, side, limit, qty, tif, .. } = *new;
+        let NewOrder { id, side, qty, tif, .. } = *new;
         events.event(Event::Triggered { id });
         let worst = limit_rank(new).expect("judged when the stop arrived");
         let refused = match tif {
-            TimeInForce::Post if limit.is_some_and(|price| self.would_cross(side, price)) => {
-                Some(Cut::WouldCross)
-            }
+            TimeInForce::Post if self.crosses(side, worst) => Some(Cut::WouldCross),
             TimeInForce::Fok if !self.can_fill(new, worst) => Some(Cut::Unfilled),
             _ => None,
         };

@@ -10,7 +10,7 @@ use crate::level::Kind;
 use crate::matching::limit_rank;
 use crate::order::Order;
 use crate::special::{Entry, Special, can_slice};
-use crate::units::{Lots, Rank, Side, Ticks};
+use crate::units::{Lots, Rank, Ticks};
 
 impl Book {
     /// Enters a new order with terms.
@@ -36,36 +36,8 @@ impl Book {
         if let Some(stop) = terms.stop {
             return self.enter_stop(new, terms, stop, events);
         }
-        let crosses = self.ladders[new.side.opposite() as usize].best() >= limit;
-        if let Err(reject) = self.admit(new, limit, crosses) {
-            return refuse(Some(new.id), reject, events);
-        }
-        events.event(Event::Accepted { id: Some(new.id) });
-        let outcome = self.take_and_rest(new, terms, limit, events);
-        self.settle_stops(events);
-        self.give_back();
-        outcome
-    }
-
-    /// Trades an order with terms that is no stop, or none any more, and rests what is left. Only
-    /// then it needs a slot: one that trades in full finds room in a full book.
-    pub(crate) fn take_and_rest(
-        &mut self,
-        new: &NewOrder,
-        terms: &Terms,
-        limit: Rank,
-        events: &mut impl Events,
-    ) -> Outcome {
-        let taker = self.taker(new, limit);
-        let taken = self.take(&taker, events);
-        let rests_at = new.limit.filter(|_| new.tif.may_rest());
-        let outcome = taken.settle(&taker, rests_at.is_some(), events);
-        if let (Some(price), open @ Lots(1..)) = (rests_at, outcome.resting) {
-            let terms = Terms { stop: None, ..*terms };
-            let slot = self.store(new, Some(&terms).filter(|terms| **terms != Terms::default()));
-            self.rest(slot, new.side, price, open, events);
-        }
-        outcome
+        let crosses = self.crosses(new.side, limit);
+        self.enter_taking(new, terms, limit, crosses, events)
     }
 
     /// Judges an order and its terms by themselves, and against phase and time. Returns the worst
@@ -101,12 +73,12 @@ impl Book {
         }
     }
 
-    /// Gives a new order its slot, its id and its terms. It is in no queue yet.
-    pub(crate) fn store(&mut self, new: &NewOrder, terms: Option<&Terms>) -> Slot<Order> {
+    /// Gives a new order its slot, its id and its terms if it has any. It is in no queue yet.
+    pub(crate) fn store(&mut self, new: &NewOrder, terms: &Terms) -> Slot<Order> {
         let slot = self.queues.orders.insert(Order::new(new.id, new.user, new.qty));
         let place = self.vacancy(new.id);
         self.index.insert(place, slot, |slot| self.queues.orders[slot].id.0);
-        if let Some(terms) = terms {
+        if *terms != Terms::default() {
             self.specials.insert(Special::new(new.id, slot, new.side, terms));
         }
         slot
@@ -133,7 +105,7 @@ impl Book {
         events: &mut impl Events,
     ) -> Lots {
         let open = Lots(self.queues.orders[slot].open().0 + self.hidden_of(slot).0);
-        events.event(self.cut(slot, open, Lots::ZERO, why));
+        events.event(Event::Cancelled(self.cut(slot, open, Lots::ZERO, why)));
         if self.queues.level_of(slot).kind() == Kind::Stop {
             self.stops_waiting -= 1;
         }
@@ -164,7 +136,7 @@ impl Book {
         }
         events.event(Event::Accepted { id: Some(id) });
         let whole = Lots(open.0 + self.hidden_of(slot).0);
-        events.event(self.cut(slot, whole, Lots::ZERO, Cut::Replaced));
+        events.event(Event::Cancelled(self.cut(slot, whole, Lots::ZERO, Cut::Replaced)));
         let level = self.queues.levels[at];
         self.part_special(slot);
         self.detach(slot, events);
@@ -232,10 +204,5 @@ impl Book {
             self.set_hidden(slot, Lots::ZERO);
             self.queues.levels[at].drop_special();
         }
-    }
-
-    /// Whether an order on `side` at this price would trade at once.
-    pub(crate) fn would_cross(&self, side: Side, price: Ticks) -> bool {
-        self.ladders[side.opposite() as usize].best() >= Rank::new(side.opposite(), price)
     }
 }
