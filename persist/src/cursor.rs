@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::block::BLOCK_BYTES;
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at};
+use crate::disk::{
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
+};
 use crate::position::Position;
 
 const MAGIC: [u8; 4] = *b"CLCU";
@@ -64,7 +66,7 @@ impl<F: DiskFile> Cursor<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = disk.create(path).map_err(failed(Op::Create, path))?;
                 if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-                    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+                    sync_names(disk, dir)?;
                 }
                 file
             }

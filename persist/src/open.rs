@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::batch::{BATCH_BYTES_MAX, Place, Record, VERSION};
 use crate::chain::Chain;
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed};
-use crate::journal::{Journal, Options, Start};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, sync_names};
+use crate::journal::{FLIGHTS_MAX, Journal, Options, Start};
 use crate::recover::{self, OnRecord, TornTail};
 use crate::segment::{self, Segment, SegmentError, SegmentOrder};
 use crate::superblock::{self, Loaded, Superblock, SuperblockError};
@@ -217,9 +217,9 @@ pub(crate) fn open_on<D: Disk>(
     let dir = &options.dir;
     disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        disk.sync_dir(parent).map_err(failed(Op::SyncDir, parent))?;
+        sync_names(disk, parent)?;
     }
-    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+    sync_names(disk, dir)?;
     let listing = segment::list(disk, dir)?;
     let found = superblock::load(disk, dir)?;
     let new = found.is_none();
@@ -271,6 +271,8 @@ fn check_options(options: &Options) -> Result<(), OpenError> {
         "a segment is a positive multiple of 4096 bytes"
     } else if options.batch_bytes_max == 0 || options.batch_bytes_max > BATCH_BYTES_MAX {
         "a batch has from 1 byte to 8 MiB"
+    } else if options.flights == 0 || options.flights > FLIGHTS_MAX {
+        "from 1 to 4 batches may be in flight"
     } else {
         return Ok(());
     };

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::batch::{self, BadBatch, Header, Place, Record, Records};
 use crate::block::{BLOCK_BYTES, ZERO_BLOCK};
 use crate::chain::Chain;
+use crate::defence::{self, Defence};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed};
 use crate::open::OpenError;
 use crate::position::Position;
@@ -98,7 +99,9 @@ pub(crate) fn scan<D: Disk>(
             return Ok(scan.into_scanned(stopped, None, remains));
         }
         let later = scan.survey(segments)?;
-        if !later.proof && scan.chain.place >= superblock.end {
+        let is_reached =
+            scan.chain.place >= superblock.end || !defence::stands(Defence::RememberedEnd);
+        if !later.proof && is_reached {
             let torn = scan.torn()?;
             return Ok(scan.into_scanned(None, torn, later.remains));
         }
@@ -211,8 +214,10 @@ impl<D: Disk> Scan<'_, D> {
                 if stranger || header.epoch >= floor {
                     later.batches += 1;
                     later.records += u64::from(header.count);
-                    later.proof |=
-                        stranger || header.settled || header.durable_seq >= self.chain.next_seq;
+                    later.proof |= stranger
+                        || header.settled && defence::stands(Defence::Settled)
+                        || header.durable_seq >= self.chain.next_seq
+                            && defence::stands(Defence::DurableSeq);
                 }
                 Ok(header.padded_bytes() as u64)
             }
@@ -265,6 +270,9 @@ fn is_next(chain: &Chain, superblock: &Superblock, header: &Header, place: Place
 
 /// The oldest epoch that a batch at `place`, not before the end of the chain, can have.
 fn epoch_floor(chain: &Chain, superblock: &Superblock, place: Place) -> u64 {
+    if !defence::stands(Defence::Epoch) {
+        return 0;
+    }
     if place >= superblock.end { chain.epoch.max(superblock.epoch) } else { chain.epoch }
 }
 

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::block::{BLOCK_BYTES, Blocks};
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at};
+use crate::disk::{
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
+};
 
 /// A segment to be made. Handed out by a journal, carried to a background thread.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,7 +82,7 @@ fn make<D: Disk>(disk: &D, order: &SegmentOrder) -> Result<Segment<D::File>, Dis
     }
     written?;
     disk.rename(&tmp, &path).map_err(failed(Op::Rename, &path))?;
-    disk.sync_dir(&order.dir).map_err(failed(Op::SyncDir, &order.dir))?;
+    sync_names(disk, &order.dir)?;
     open(disk, &order.dir, order.index)
 }
 
