@@ -16,13 +16,28 @@ use crate::disk::{
 };
 use crate::position::Position;
 
+const PREFIX: &str = "cursor-";
 const MAGIC: [u8; 4] = *b"CLCU";
 const SLOT_BYTES: usize = 28;
 const SLOTS: u64 = 2;
 
 /// The cursor file of `sink` in a journal's directory.
 pub fn path_of(dir: &Path, sink: &str) -> PathBuf {
-    dir.join(format!("cursor-{sink}"))
+    dir.join(format!("{PREFIX}{sink}"))
+}
+
+/// The cursors in a journal's directory: sink and file.
+pub fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>, DiskError> {
+    list_on(&OsDisk, dir)
+}
+
+/// [`list`] on any disk.
+pub(crate) fn list_on<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<(String, PathBuf)>, DiskError> {
+    let names = disk.list(dir).map_err(failed(Op::List, dir))?;
+    let sinks = names.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    let mut found: Vec<_> = sinks.map(|sink| (sink.to_owned(), path_of(dir, sink))).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Why a cursor could not be had.

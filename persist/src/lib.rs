@@ -25,6 +25,8 @@
 //! | `journal` | the writer's state machine |
 //! | `flight` | a write and its sync, and what their completions mean |
 //! | `ring` | ring entries of one flush; the only unsafe code |
+//! | `snapshot` | the caller's state at one place of the journal |
+//! | `recycle` | which segments nobody needs, and using them again |
 //! | `tail` | reading a journal while it is written |
 //! | `cursor` | how far a sink has acknowledged |
 //! | `lock` | one process a directory |
@@ -43,8 +45,10 @@ pub mod journal;
 pub mod lock;
 pub mod open;
 pub mod position;
+pub mod recycle;
 pub mod ring;
 pub mod segment;
+pub mod snapshot;
 pub mod store;
 pub mod superblock;
 pub mod tail;

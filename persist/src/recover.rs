@@ -79,15 +79,15 @@ pub(crate) fn check_sizes<D: Disk>(
     Ok(())
 }
 
-/// Scans the journal in `dir`, whose segments are `segments`, ascending.
+/// Scans the journal in `dir`, whose segments are `segments`, ascending, from `chain` on.
 pub(crate) fn scan<D: Disk>(
     disk: &D,
     dir: &Path,
     superblock: &Superblock,
     segments: &[u64],
+    chain: Chain,
     on_record: &mut OnRecord<'_>,
 ) -> Result<Scanned, OpenError> {
-    let chain = Chain::start(superblock.shard);
     let ahead = AHEAD_BYTES.min(superblock.segment_bytes) as usize;
     let reader = Reader::new(dir.to_owned(), Mode::Read, ahead);
     let mut scan = Scan { disk, dir, superblock, reader, chain, batches: 0, records: 0 };
