@@ -9,7 +9,7 @@ use super::args::ReplayArgs;
 use super::print;
 use crate::control::not_replayed;
 use crate::diag::{Exit, Problem, Problems};
-use crate::shard::Replayer;
+use crate::shard::replayer::Replayer;
 
 /// What the replay of one shard gave.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Debug)]

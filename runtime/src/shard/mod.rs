@@ -9,10 +9,12 @@
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
 //! | `positions` | the position cache |
+//! | `replayer` | a core brought to where its journal ends |
 //!
 //! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
 
 pub mod message;
+pub mod replayer;
 
 mod flush;
 mod link;
@@ -22,14 +24,12 @@ mod station;
 
 use std::cell::Cell;
 use std::io;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use net::hyperliquid::subscription::Subscription;
 use persist::Position;
-use shards::codec::{Scratch, decode_input};
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
 use crate::lane::bell::Bell;
@@ -42,6 +42,7 @@ use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
 use outbox::Outbox;
+use replayer::Replayer;
 use station::{Station, failed};
 
 pub use positions::PositionRow;
@@ -185,41 +186,6 @@ fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
     };
     let newest_ns = replayer.newest_ns;
     Ok((replayer.core, Replayed { journal: opened.journal, opened: news, newest_ns }))
-}
-
-/// Brings a core to where its journal ends.
-#[derive(Default)]
-pub struct Replayer {
-    /// The core.
-    pub core: Core,
-    scratch: Scratch,
-    /// Newest event.
-    pub last_event: Position,
-    /// Newest time.
-    pub newest_ns: u64,
-    /// Why the replay was broken off: a record that this version cannot read.
-    pub refused: Option<String>,
-}
-
-impl Replayer {
-    /// Applies a record. Events are left alone: the core makes them again.
-    pub fn take(&mut self, record: &persist::Record<'_>) -> ControlFlow<()> {
-        self.newest_ns = self.newest_ns.max(record.event_time);
-        if !record.is_input {
-            self.last_event = Position { seq: record.seq, index: record.index };
-            return ControlFlow::Continue(());
-        }
-        match decode_input(record.kind, record.body, &mut self.scratch) {
-            Ok(input) => {
-                self.core.step(record.event_time, &input, &mut ());
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                self.refused = Some(format!("seq {}: {error}", record.seq));
-                ControlFlow::Break(())
-            }
-        }
-    }
 }
 
 impl Shard {
