@@ -391,6 +391,7 @@ pub(crate) fn open_with_on<D: Disk>(
     }
     sync_names(disk, dir)?;
     let listing = segment::list(disk, dir)?;
+    superblock::sync(disk, dir)?;
     let found = superblock::load(disk, dir)?;
     let new = found.is_none();
     let mut loaded = match found {
@@ -413,6 +414,10 @@ pub(crate) fn open_with_on<D: Disk>(
     check_snapshots(dir, &base, &scanned.chain)?;
 
     for name in &listing.unfinished {
+        if new && name == superblock::TMP_NAME {
+            // Made anew, and renamed, just now.
+            continue;
+        }
         let path = dir.join(name);
         disk.remove(&path).map_err(failed(Op::Remove, &path))?;
     }

@@ -41,7 +41,8 @@ use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at, sync_n
 /// The file's name.
 pub const NAME: &str = "superblock";
 
-const TMP_NAME: &str = "superblock.tmp";
+/// The file's name before it is whole.
+pub(crate) const TMP_NAME: &str = "superblock.tmp";
 const MAGIC: u32 = u32::from_le_bytes(*b"CLSB");
 const SLOTS: usize = 2;
 
@@ -130,6 +131,17 @@ pub(crate) fn create<D: Disk>(
     sync_names(disk, dir)?;
     let slot = SLOTS - 1;
     Ok(Loaded { superblock, generation: slot as u64, slot, other_damaged: false })
+}
+
+/// Makes durable what an earlier process may have left in the page cache. Were the slot that it was
+/// writing read and not synced, a power cut during the next change could tear both.
+pub(crate) fn sync<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
+    let path = dir.join(NAME);
+    match disk.open(&path, Mode::Read) {
+        Ok(file) => file.sync().map_err(failed(Op::Sync, &path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(Op::Open, &path)(error)),
+    }
 }
 
 /// Reads the newest valid slot. `None` when there is no such file.
