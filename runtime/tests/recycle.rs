@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use common::market::Market;
@@ -81,4 +82,45 @@ fn segments_are_recycled_under_load_and_kills_lose_nothing() {
     assert!(sealed.contains(replayed), "{replayed}: {sealed}");
     let segments = files(&shard, |name| name.ends_with(".journal"));
     assert!(segments.len() < 24, "the journal stays small: {segments:?}");
+}
+
+#[test]
+fn a_sink_that_does_not_take_holds_its_segments_and_reads_them_later() {
+    let market = Market::start(&["--seed", "78", "--traders", "20", "--rate", "50"]);
+    let home = Home::new(1, &common::node::follow(&market, "", SHORT));
+    let shard = home.data().join("shard-0");
+    // Nobody reads standard output: the pipe is full after 64 KiB.
+    let mut node = home.run_unread();
+    let mut cursor = 0;
+    node.err.wait(&mut cursor, "journal of five segments, two snapshots", |line| {
+        line.contains(" snapshot ")
+            && files(&shard, |name| name.starts_with("snapshot-")).len() == 2
+            && files(&shard, |name| name.ends_with(".journal")).len() >= 5
+    });
+    let first = files(&shard, |name| name == "000001.journal");
+    assert_eq!(first.len(), 1, "standard output's cursor holds the first segment");
+    // It is read now, while the shard goes on writing, and the segments behind it are recycled.
+    let mut signals = Signals::default();
+    let reader = BufReader::new(node.take_out());
+    let (lines, taken) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        reader
+            .lines()
+            .map_while(Result::ok)
+            .take_while(|line| lines.send(line.clone()).is_ok())
+            .count()
+    });
+    until_recycled(&node, &shard, &mut cursor);
+    market.stop_trading();
+    let truth = market.truth();
+    while signals.sums != truth {
+        match taken.recv_timeout(common::program::PATIENCE) {
+            Ok(line) => signals.take(&line),
+            Err(why) => signals.sums.assert_equals(&truth, &why.to_string()),
+        }
+    }
+    assert_eq!(signals.repeated, 0, "each once");
+    node.ends_well();
+    drop(taken);
+    thread.join().expect("the reader ends with the pipe");
 }
