@@ -626,5 +626,9 @@ fn unsound_fills_are_left_out_and_counted() {
 }
 
 mod bounds;
+mod digest;
 mod faults;
+mod fuzz;
+mod logs;
 mod origin;
+mod state;
