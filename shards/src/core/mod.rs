@@ -14,6 +14,7 @@ mod emit;
 mod fills;
 mod leg;
 mod order;
+mod reshard;
 mod restore;
 mod snapshot;
 mod timers;
@@ -34,6 +35,7 @@ use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
 
 pub use admit::{Admission, Admitted};
+pub use reshard::ReshardError;
 pub use restore::StateError;
 
 /// Most statuses that wait for their fills. The oldest goes first.
@@ -69,6 +71,18 @@ pub struct Counts {
     pub gaps: u64,
     /// Back-fills asked for.
     pub backfills: u64,
+}
+
+impl Counts {
+    fn plus(self, core: &Core) -> Counts {
+        let more = core.counts;
+        Counts {
+            fills: self.fills.saturating_add(more.fills),
+            signals: self.signals.saturating_add(more.signals),
+            gaps: self.gaps.saturating_add(more.gaps),
+            backfills: self.backfills.saturating_add(more.backfills),
+        }
+    }
 }
 
 /// A terminal status whose fills have not come.

@@ -631,4 +631,5 @@ mod faults;
 mod fuzz;
 mod logs;
 mod origin;
+mod reshard;
 mod state;
