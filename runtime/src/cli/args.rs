@@ -4,6 +4,8 @@
 //! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the
 //! file.
 
+mod bench;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::units;
 use crate::diag;
+
+pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
 
 /// What `corelane` alone prints: the five daily verbs.
 pub const DAILY: &str = "\
@@ -65,6 +69,10 @@ pub enum Verb {
     /// Replay the journals of a data directory and print the hash of the state
     #[command(after_help = "Example:\n  corelane replay /var/lib/corelane --json")]
     Replay(ReplayArgs),
+    /// Measure a part of corelane on this machine, beside what the bare machine does
+    #[command(after_help = "Examples:\n  corelane bench journal --dir /var/lib/corelane\n  \
+        corelane bench journal --for 1s --rounds 3 --json journal.json")]
+    Bench(BenchArgs),
     /// Work with order books
     #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
         corelane book exec orders.bin --json --bench 9")]

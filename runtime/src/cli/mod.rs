@@ -4,6 +4,7 @@
 
 pub mod args;
 
+mod bench;
 mod check;
 mod demo;
 mod monitor;
@@ -36,6 +37,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),
