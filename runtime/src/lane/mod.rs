@@ -7,3 +7,4 @@ pub mod events;
 pub mod executor;
 pub mod ring;
 pub mod slice;
+pub mod way;

@@ -39,6 +39,7 @@ use crate::lane::events::EventProducer;
 use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
+use crate::lane::way;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
@@ -288,12 +289,16 @@ impl Shard {
             }
         }
         self.station.tick();
-        self.flusher.submit(&mut self.station.journal, &mut self.ring)?;
+        let mono_ns = self.station.clock.mono_ns();
+        self.flusher.submit(&mut self.station.journal, &mut self.ring, mono_ns)?;
         if self.station.outbox.release(self.station.journal.durable_seq()) {
             self.publisher_bell.ring();
             worked = true;
         }
-        if self.ring.has_unsubmitted() {
+        if self.flusher.gives_way(mono_ns) {
+            self.station.report.gave_way += 1;
+            self.ring.wait(way::MOMENT).map_err(|error| failed("io_uring", &error))?;
+        } else if self.ring.has_unsubmitted() {
             self.ring.submit().map_err(|error| failed("io_uring", &error))?;
         }
         Ok(worked)
@@ -309,7 +314,9 @@ impl Shard {
                 Op::Bell => self.bell_watched = false,
                 Op::Write | Op::Sync => {
                     let journal = &mut self.station.journal;
-                    let flushed = self.flusher.completed(completion, journal, &mut self.ring)?;
+                    let now_ns = self.station.clock.mono_ns();
+                    let flushed =
+                        self.flusher.completed(completion, journal, &mut self.ring, now_ns)?;
                     if let Some(bytes) = flushed {
                         self.station.report.flushes += 1;
                         self.station.report.journal_bytes += bytes;
@@ -515,5 +522,6 @@ impl Report {
         self.ring_full += other.ring_full;
         self.turns += other.turns;
         self.parks += other.parks;
+        self.gave_way += other.gave_way;
     }
 }

@@ -93,7 +93,7 @@ impl Found {
         }
         let what = "records a second that recovery reads, from the page cache".to_owned();
         targets.push(Target::at_least(what, RECOVERED_PER_S, self.recovery.records_per_s));
-        for row in self.starvation.iter().filter(|row| row.waits == Waits::PollingLongSlice) {
+        for row in self.starvation.iter().filter(|row| row.waits == Waits::PollingLongSliceGivingWay) {
             let what = format!("{}: a flush's p99, us, beside a loop that polls", row.flush);
             targets.push(Target::at_most(what, STARVED_US, us(row.times.p99_ns)));
         }
@@ -256,6 +256,8 @@ fn starvation(out: &mut String, rows: &[StarvedRow]) {
             Waits::Asleep => "asleep: the control",
             Waits::Polling => "polling",
             Waits::PollingLongSlice => "polling, long slice",
+            Waits::PollingGivingWay => "polling, giving way",
+            Waits::PollingLongSliceGivingWay => "both, as a shard",
         };
         let _ = writeln!(
             out,

@@ -18,6 +18,7 @@ use super::failure::BenchError;
 use super::plan::{Plan, form_name};
 use crate::cli::bench::quantiles::{Quantiles, median, turns};
 use crate::lane::slice;
+use crate::lane::way::{MOMENT, Way};
 
 /// Flushes of each subject in a round: with 4 ms each, not a second.
 const FLUSHES: u64 = 200;
@@ -32,8 +33,12 @@ pub(super) enum Waits {
     Asleep,
     /// Polling, with the slice that the kernel gives.
     Polling,
-    /// Polling, with its slice lengthened as a shard's is.
+    /// Polling, with its slice lengthened.
     PollingLongSlice,
+    /// Polling, and sleeping for a moment when a flush is late, as a shard does.
+    PollingGivingWay,
+    /// Both, as a shard does.
+    PollingLongSliceGivingWay,
 }
 
 /// What one subject took.
@@ -54,7 +59,13 @@ pub(super) struct StarvedRow {
 
 /// Measures all subjects on `cpu`. `dir` is free for what they write.
 pub(super) fn measure(plan: &Plan, dir: &Path, cpu: usize) -> Result<Vec<StarvedRow>, BenchError> {
-    let all = [Waits::Asleep, Waits::Polling, Waits::PollingLongSlice];
+    let all = [
+        Waits::Asleep,
+        Waits::Polling,
+        Waits::PollingLongSlice,
+        Waits::PollingGivingWay,
+        Waits::PollingLongSliceGivingWay,
+    ];
     let subjects: Vec<(Flush, Waits)> =
         plan.forms.iter().flat_map(|form| all.map(|waits| (*form, waits))).collect();
     let mut rounds: Vec<Vec<Found>> = subjects.iter().map(|_| Vec::new()).collect();
@@ -107,9 +118,10 @@ fn on_thread(
     driver.set_flush(form);
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
     let worker_kept = driver.ring().keep_workers_on(cpu).is_ok();
-    if waits == Waits::PollingLongSlice {
+    if matches!(waits, Waits::PollingLongSlice | Waits::PollingLongSliceGivingWay) {
         slice::lengthen();
     }
+    let gives_way = matches!(waits, Waits::PollingGivingWay | Waits::PollingLongSliceGivingWay);
     let wait = if waits == Waits::Asleep { Wait::FOR_COMPLETION } else { Wait::Look };
     let mut samples = Vec::with_capacity(FLUSHES as usize);
     for _ in 0..FLUSHES.min(plan.records) {
@@ -118,8 +130,11 @@ fn on_thread(
         if !driver.submit()? {
             return Err(BenchError::NoRoom);
         }
+        let mut way = Way::default();
+        way.note(true, 0);
         while driver.durable_seq() < seq {
-            driver.turn(wait)?;
+            let is_late = gives_way && way.is_due(started.elapsed().as_nanos() as u64);
+            driver.turn(if is_late { Wait::Sleep(MOMENT) } else { wait })?;
         }
         samples.push(started.elapsed().as_nanos() as u64);
     }
