@@ -70,7 +70,7 @@ fn every_question_is_answered_and_nothing_stays_behind() {
     // Two forms by three writers; two forms, three numbers in flight, two counts and natural batches.
     assert_eq!((rows("single").len(), rows("throughput").len()), (6, 18));
     assert!(rows("single").iter().all(|row| row["samples"] == 80), "{text}");
-    assert_eq!((rows("open_loop").len(), rows("starvation").len()), (6, 6));
+    assert_eq!((rows("open_loop").len(), rows("starvation").len()), (6, 10));
     for row in rows("open_loop") {
         let count = |name: &str| row[name].as_u64().expect("a count");
         assert_eq!(count("submitted"), 80, "{row}");

@@ -38,7 +38,7 @@ pub(super) enum Waits {
     /// Polling, and sleeping for a moment when a flush is late, as a shard does.
     PollingGivingWay,
     /// Both, as a shard does.
-    PollingLongSliceGivingWay,
+    AsShard,
 }
 
 /// What one subject took.
@@ -64,7 +64,7 @@ pub(super) fn measure(plan: &Plan, dir: &Path, cpu: usize) -> Result<Vec<Starved
         Waits::Polling,
         Waits::PollingLongSlice,
         Waits::PollingGivingWay,
-        Waits::PollingLongSliceGivingWay,
+        Waits::AsShard,
     ];
     let subjects: Vec<(Flush, Waits)> =
         plan.forms.iter().flat_map(|form| all.map(|waits| (*form, waits))).collect();
@@ -118,10 +118,10 @@ fn on_thread(
     driver.set_flush(form);
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
     let worker_kept = driver.ring().keep_workers_on(cpu).is_ok();
-    if matches!(waits, Waits::PollingLongSlice | Waits::PollingLongSliceGivingWay) {
+    if matches!(waits, Waits::PollingLongSlice | Waits::AsShard) {
         slice::lengthen();
     }
-    let gives_way = matches!(waits, Waits::PollingGivingWay | Waits::PollingLongSliceGivingWay);
+    let gives_way = matches!(waits, Waits::PollingGivingWay | Waits::AsShard);
     let wait = if waits == Waits::Asleep { Wait::FOR_COMPLETION } else { Wait::Look };
     let mut samples = Vec::with_capacity(FLUSHES as usize);
     for _ in 0..FLUSHES.min(plan.records) {
