@@ -140,7 +140,7 @@ fn the_tables_say_what_was_measured_and_on_what() {
         "  linked  ring, no journal         100.0     200.0     300.0      400.0",
         "  dsync           2       64      500000",
         "      50000     49990     49980     120.0",
-        "  linked  polling                 4000.0    8000.0   12000.0    16000.0           3      10    90000.0",
+        "  linked  polling                 4000.0    8000.0   12000.0    16000.0           6      10    90000.0",
         "most is the checksum",
         "fio: nothing (fio is not installed: apt-get install fio)",
         "  MISSED         1.40  of      1.30  linked",
@@ -161,7 +161,7 @@ fn json_has_every_figure_under_its_name() {
     assert_eq!(found["single"][1]["p99_ns"], 200_000);
     assert_eq!(found["throughput"][3]["per_flush"], Value::Null);
     assert_eq!(found["open_loop"][0]["durable"], 49_980);
-    assert_eq!(found["starvation"][1]["waits"], "polling_long_slice");
+    assert_eq!(found["starvation"][2]["waits"], "polling_long_slice");
     assert_eq!(found["recovery"]["limit"], "the checksum");
     assert_eq!(found["recovery"]["walks_ns_per_record"], Value::Null, "not a number");
     assert_eq!(found["fio"], "fio is not installed: apt-get install fio");
