@@ -26,6 +26,7 @@
 //! | `ring` | ring entries of one flush; the only unsafe code |
 //! | `tail` | reading a journal while it is written |
 //! | `cursor` | how far a sink has acknowledged |
+//! | `inspect` | looking at a journal whatever state it is in; writing a shorter one |
 //! | `lock` | one process a directory |
 //! | `store` | SQLite: schema, rows, retention |
 
@@ -37,6 +38,7 @@ pub(crate) mod chain;
 pub mod cursor;
 pub mod disk;
 pub(crate) mod flight;
+pub mod inspect;
 pub mod journal;
 pub mod lock;
 pub mod open;
