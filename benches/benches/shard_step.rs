@@ -165,6 +165,7 @@ impl Disk {
             shard_count: 1,
             segment_bytes: 64 << 20,
             batch_bytes_max: 1 << 20,
+            flights: 1,
         };
         let opened = journal::open(&options, &mut |_| ControlFlow::Continue(()));
         Disk { journal: opened.expect("a new journal").journal, body: Vec::new(), _dir: dir }

@@ -33,6 +33,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::block::{BLOCK_BYTES, Blocks};
+use crate::defence::{self, Defence};
 
 /// Newest version of the format that this code writes and reads.
 pub const VERSION: u16 = 1;
@@ -348,8 +349,10 @@ impl<'a> Iterator for Records<'a> {
 /// The checksum of a padded batch at a place, taking its crc field as 0.
 fn checksum(place: Place, batch: &[u8]) -> u32 {
     let mut head = [0; 24];
-    head[..8].copy_from_slice(&place.segment.to_le_bytes());
-    head[8..16].copy_from_slice(&place.offset.to_le_bytes());
+    if defence::stands(Defence::Place) {
+        head[..8].copy_from_slice(&place.segment.to_le_bytes());
+        head[8..16].copy_from_slice(&place.offset.to_le_bytes());
+    }
     head[16..20].copy_from_slice(&batch[..4]);
     crc32c::crc32c_append(crc32c::crc32c(&head), &batch[8..])
 }

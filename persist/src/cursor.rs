@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::block::BLOCK_BYTES;
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at};
+use crate::disk::{
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
+};
 use crate::position::Position;
 
 const MAGIC: [u8; 4] = *b"CLCU";
@@ -19,11 +21,25 @@ const SLOT_BYTES: usize = 28;
 const SLOTS: u64 = 2;
 
 /// What the name of a cursor file begins with; the sink's name follows.
-pub const PREFIX: &str = "cursor-";
+const PREFIX: &str = "cursor-";
 
 /// The cursor file of `sink` in a journal's directory.
 pub fn path_of(dir: &Path, sink: &str) -> PathBuf {
     dir.join(format!("{PREFIX}{sink}"))
+}
+
+/// The cursors in a journal's directory: sink and file.
+pub fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>, DiskError> {
+    list_on(&OsDisk, dir)
+}
+
+/// [`list`] on any disk.
+pub(crate) fn list_on<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<(String, PathBuf)>, DiskError> {
+    let names = disk.list(dir).map_err(failed(Op::List, dir))?;
+    let sinks = names.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    let mut found: Vec<_> = sinks.map(|sink| (sink.to_owned(), path_of(dir, sink))).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Why a cursor could not be had.
@@ -73,7 +89,7 @@ impl<F: DiskFile> Cursor<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = disk.create(path).map_err(failed(Op::Create, path))?;
                 if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-                    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+                    sync_names(disk, dir)?;
                 }
                 file
             }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
+use crate::defence::{self, Defence};
+
 /// What a file is opened for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -164,6 +166,14 @@ pub(crate) fn failed(op: Op, path: &Path) -> impl FnOnce(io::Error) -> DiskError
 /// As [`failed`], with the byte.
 pub(crate) fn failed_at(op: Op, path: &Path, offset: u64) -> impl FnOnce(io::Error) -> DiskError {
     move |source| DiskError { op, path: path.to_owned(), offset: Some(offset), source }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_names<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
+    if !defence::stands(Defence::DirSync) {
+        return Ok(());
+    }
+    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))
 }
 
 /// The disk of the operating system.

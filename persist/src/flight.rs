@@ -3,16 +3,20 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::batch::Place;
 use crate::block::BLOCK_BYTES;
+use crate::segment;
 
 /// A write to be submitted. The bytes at `ptr` stay where they are, unchanged, until it is
 /// completed; should the journal be dropped before, they are leaked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Write {
+    /// Which flight, from 0: to be told back with each completion.
+    pub flight: u8,
     /// The segment's file.
     pub fd: RawFd,
     /// Where in it.
@@ -21,6 +25,8 @@ pub struct Write {
     pub ptr: *const u8,
     /// Whole blocks.
     pub len: u32,
+    /// Whether the bytes lie in the flight's fixed buffer.
+    pub fixed: bool,
 }
 
 /// Which part of a flush was completed.
@@ -37,12 +43,12 @@ pub enum Part {
 /// What a completion leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
-    /// The other part is still to come.
+    /// The other part is still to come, or an earlier batch has not landed.
     Waiting,
     /// The write was short. Submit the rest, with its sync.
     Resubmit(Write),
-    /// The batch is durable; its outputs may be released. The last input in it, or before it if it
-    /// is a seal.
+    /// The batch, and perhaps later ones that had to wait for it, are durable; outputs may be
+    /// released.
     Durable {
         /// Everything up to here is durable.
         seq: u64,
@@ -100,14 +106,17 @@ pub enum JournalFault {
     Poisoned,
 }
 
-/// The batch in flight: which part of the buffer is still to be written, to where.
+/// A batch in flight: which part of its buffer is still to be written, to where.
 pub(crate) struct Flight {
+    pub(crate) segment: u64,
     offset: u64,
     from: usize,
     to: usize,
+    /// Whether its batch lies in the fixed buffer.
+    pub(crate) is_fixed: bool,
     stage: Stage,
     resubmitted: bool,
-    /// The last input that is durable when this has landed.
+    /// The last input that is durable when this, and all before it, have landed.
     pub(crate) last_seq: u64,
 }
 
@@ -117,6 +126,7 @@ enum Stage {
     Syncing,
     /// The write was short; the sync linked to it comes back cancelled.
     ShortSyncing,
+    Landed,
 }
 
 /// What a completion means for the flight.
@@ -127,10 +137,23 @@ pub(crate) enum Landing {
 }
 
 impl Flight {
-    /// The first `bytes` bytes of the buffer go to `offset`.
-    pub(crate) fn new(offset: u64, bytes: usize, last_seq: u64) -> Flight {
-        let stage = Stage::Writing;
-        Flight { offset, from: 0, to: bytes, stage, resubmitted: false, last_seq }
+    /// The first `bytes` bytes of the buffer go to `place`.
+    pub(crate) fn new(place: Place, bytes: usize, is_fixed: bool, last_seq: u64) -> Flight {
+        Flight {
+            segment: place.segment,
+            offset: place.offset,
+            from: 0,
+            to: bytes,
+            is_fixed,
+            stage: Stage::Writing,
+            resubmitted: false,
+            last_seq,
+        }
+    }
+
+    /// Whether it is durable by itself.
+    pub(crate) fn has_landed(&self) -> bool {
+        self.stage == Stage::Landed
     }
 
     /// The part of the buffer that is still to be written.
@@ -143,24 +166,29 @@ impl Flight {
         self.offset + self.from as u64
     }
 
-    /// Judges a completion. `segment` names the file, for an error.
+    /// Judges a completion. `dir` is the journal's, for an error.
     pub(crate) fn complete(
         &mut self,
         result: io::Result<u32>,
         part: Part,
-        segment: impl Fn() -> PathBuf,
+        dir: &Path,
     ) -> Result<Landing, JournalFault> {
         let offset = self.remaining_offset();
+        let index = self.segment;
+        let segment = || segment::path_of(dir, index);
         match (self.stage, part) {
             (Stage::Writing, Part::Write | Part::WriteAndSync) => match result {
-                Ok(written) => self.written(written, part, segment),
+                Ok(written) => self.written(written, part, dir),
                 Err(source) => {
                     let len = self.remaining().len();
                     Err(JournalFault::Write { segment: segment(), offset, len, source })
                 }
             },
             (Stage::Syncing, Part::Sync) => match result {
-                Ok(_) => Ok(Landing::Durable),
+                Ok(_) => {
+                    self.stage = Stage::Landed;
+                    Ok(Landing::Durable)
+                }
                 Err(source) => Err(JournalFault::Sync { segment: segment(), offset, source }),
             },
             (Stage::ShortSyncing, Part::Sync) => match result {
@@ -178,12 +206,7 @@ impl Flight {
         }
     }
 
-    fn written(
-        &mut self,
-        written: u32,
-        part: Part,
-        segment: impl Fn() -> PathBuf,
-    ) -> Result<Landing, JournalFault> {
+    fn written(&mut self, written: u32, part: Part, dir: &Path) -> Result<Landing, JournalFault> {
         let (offset, len) = (self.remaining_offset(), self.remaining().len());
         let is_linked = part == Part::Write;
         match written as usize {
@@ -191,10 +214,14 @@ impl Flight {
                 self.stage = Stage::Syncing;
                 Ok(Landing::Waiting)
             }
-            all if all == len => Ok(Landing::Durable),
+            all if all == len => {
+                self.stage = Stage::Landed;
+                Ok(Landing::Durable)
+            }
             more if more > len => Err(JournalFault::Unexpected { part, result: Some(written) }),
             _ if self.resubmitted => {
-                Err(JournalFault::ShortTwice { segment: segment(), offset, written, len })
+                let segment = segment::path_of(dir, self.segment);
+                Err(JournalFault::ShortTwice { segment, offset, written, len })
             }
             short => {
                 // O_DIRECT wants whole blocks: a block that was begun is written again.

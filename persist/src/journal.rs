@@ -4,10 +4,15 @@
 //!   push_input, push_event -> collecting -> take_write -> in flight -> complete -> durable
 //! ```
 //!
-//! One batch is in flight at a time; what arrives meanwhile is collected and goes out in the next.
-//! That is the whole of group commit: no timer, no tuning. An input and its events go into one
-//! batch. Two buffers are kept and reused, so that nothing is allocated once they have grown to the
-//! size that the load asks for.
+//! Up to [`Options::flights`] batches are in flight at a time; what arrives meanwhile is collected
+//! and goes out in the next. That is the whole of group commit: no timer, no tuning. An input and
+//! its events go into one batch. Flights land in any order, but a batch counts as durable only when
+//! all before it are: [`Journal::durable_seq`] is a prefix. A seal flies alone, since it speaks for
+//! everything before it.
+//!
+//! Every flight has a buffer of [`FIXED_BYTES`] that never moves, for a ring with registered
+//! buffers; a larger batch goes through a second buffer that grows. Buffers are kept and reused, so
+//! that nothing is allocated once they have grown to the size that the load asks for.
 //!
 //! An error, a second short write, or a completion that cannot be poisons the journal: it hands out
 //! nothing more. A failed flush is never tried again, since the kernel marks pages clean that it
@@ -21,16 +26,24 @@ use std::path::PathBuf;
 use crate::batch::{self, BATCH_BYTES_MAX, HEADER_BYTES, Header};
 use crate::block::Blocks;
 use crate::chain::Chain;
+use crate::defence::{self, Defence};
 use crate::disk::{DiskFile, OsFile};
 use crate::flight::{Flight, Landing};
-use crate::segment::{self, Segment, SegmentOrder};
+use crate::segment::{Segment, SegmentOrder};
 
 pub use crate::flight::{JournalFault, Part, Progress, Write};
 pub use crate::open::{OpenError, Opened, Replayed, open, replay};
 pub use crate::recover::TornTail;
 
 /// Segments kept ready ahead of need.
-pub const SPARES_WANTED: usize = 2;
+pub const SPARES_WANTED: usize = 3;
+/// With fewer segments ready than this, new work is to be refused: see [`Journal::intake`].
+pub const SPARES_MIN: usize = 2;
+/// Most batches in flight at a time.
+pub const FLIGHTS_MAX: usize = 4;
+/// Bytes of each flight's fixed buffer, or those of a segment, if that is smaller. Larger batches are
+/// written from another one.
+pub const FIXED_BYTES: usize = 256 << 10;
 
 /// Where a journal is and how it is written.
 #[derive(Clone, Debug)]
@@ -46,6 +59,21 @@ pub struct Options {
     /// Bytes at which a batch is closed. The input at which it gets there, with its events, may go
     /// beyond, to 8 MiB or the size of a segment.
     pub batch_bytes_max: usize,
+    /// Batches that may be in flight at a time, from 1 to [`FLIGHTS_MAX`].
+    pub flights: usize,
+}
+
+/// Whether a journal has room for new work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Intake {
+    /// Enough segments are ready.
+    Open,
+    /// Fewer than [`SPARES_MIN`] segments are ready: the disk is full, or slower than the load. New
+    /// work is refused, what belongs to earlier work is still taken. It opens by itself.
+    Closed {
+        /// Segments that are ready.
+        spares: usize,
+    },
 }
 
 /// The writer of one shard's journal. See the [module](self).
@@ -67,9 +95,12 @@ pub struct Journal<F = OsFile> {
     closed: VecDeque<Collecting>,
     /// Empty buffers, to be used again.
     unused: Vec<Vec<u8>>,
-    buffer: Blocks,
-    flight: Option<Flight>,
+    slots: Vec<Slot>,
+    /// Slots in flight, oldest first.
+    order: VecDeque<u8>,
     current: Segment<F>,
+    /// Segments before the current one into which something is still in flight.
+    left: Vec<Segment<F>>,
     spares: VecDeque<Segment<F>>,
     ordered: Vec<u64>,
     seal_wanted: bool,
@@ -87,6 +118,27 @@ struct Collecting {
     input_count: u32,
 }
 
+/// What one batch needs to be in flight.
+struct Slot {
+    /// Never moves.
+    fixed: Blocks,
+    /// For batches that are larger; grows.
+    large: Blocks,
+    flight: Option<Flight>,
+}
+
+impl Slot {
+    fn new(bytes: usize) -> Slot {
+        Slot { fixed: Blocks::with_bytes(bytes), large: Blocks::default(), flight: None }
+    }
+
+    /// The buffer of a batch of `padded` bytes, and whether it is the fixed one.
+    fn buffer_mut(&mut self, padded: usize) -> (&mut Blocks, bool) {
+        let is_fixed = padded <= self.fixed.len();
+        (if is_fixed { &mut self.fixed } else { &mut self.large }, is_fixed)
+    }
+}
+
 /// What an opening hands to the writer.
 pub(crate) struct Start<F> {
     pub(crate) chain: Chain,
@@ -101,6 +153,7 @@ impl<F: DiskFile> Journal<F> {
         let Start { chain, epoch, segment_bytes, current, spares } = start;
         assert!(epoch > chain.epoch, "a new epoch for each opening");
         assert!(current.index == chain.place.segment, "writing goes on where the journal ends");
+        let fixed_bytes = segment_bytes.min(FIXED_BYTES as u64) as usize;
         let hard_bytes = segment_bytes.min(BATCH_BYTES_MAX as u64) as usize - HEADER_BYTES;
         Journal {
             dir: options.dir.clone(),
@@ -115,9 +168,10 @@ impl<F: DiskFile> Journal<F> {
             collecting: Collecting::default(),
             closed: VecDeque::new(),
             unused: Vec::new(),
-            buffer: Blocks::default(),
-            flight: None,
+            slots: (0..options.flights).map(|_| Slot::new(fixed_bytes)).collect(),
+            order: VecDeque::with_capacity(FLIGHTS_MAX),
             current,
+            left: Vec::with_capacity(FLIGHTS_MAX),
             spares,
             ordered: Vec::new(),
             seal_wanted: !chain.sealed,
@@ -148,7 +202,12 @@ impl<F: DiskFile> Journal<F> {
 
     /// Whether everything pushed is durable, no seal is owed and nothing is in flight.
     pub fn is_idle(&self) -> bool {
-        self.flight.is_none() && !self.has_pending()
+        self.order.is_empty() && !self.has_pending()
+    }
+
+    /// Batches in flight.
+    pub fn flights(&self) -> usize {
+        self.order.len()
     }
 
     /// Whether a batch is full: take no inputs until a flush is done.
@@ -156,10 +215,23 @@ impl<F: DiskFile> Journal<F> {
         !self.closed.is_empty() || self.collecting.bytes.len() >= self.soft_bytes
     }
 
-    /// Segments that are ready. With fewer than [`SPARES_WANTED`] for longer than a preparation
-    /// takes, the disk is full or slow, and new work is to be refused.
+    /// Segments that are ready.
     pub fn spare_segments(&self) -> usize {
         self.spares.len()
+    }
+
+    /// Whether new work may be taken. It is the caller who refuses it.
+    pub fn intake(&self) -> Intake {
+        match self.spares.len() {
+            spares if spares < SPARES_MIN => Intake::Closed { spares },
+            _ => Intake::Open,
+        }
+    }
+
+    /// The fixed buffer of each flight, to be registered with a ring: start and bytes. They stay
+    /// where they are for the life of the journal.
+    pub fn fixed_buffers(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        self.slots.iter().map(|slot| (slot.fixed.bytes().as_ptr(), slot.fixed.len()))
     }
 
     /// Whether writes go around the page cache.
@@ -251,21 +323,25 @@ impl<F: DiskFile> Journal<F> {
 
     /// Asks for an empty batch after everything pending, unless the last batch is one already.
     pub fn seal(&mut self) {
-        self.seal_wanted = true;
+        self.seal_wanted = defence::stands(Defence::Seal);
     }
 
-    /// The next write. `None` while one is in flight, when nothing is pending, after a fault, and
-    /// when no segment has room: then one is [wanted](Journal::segment_wanted) and what is pending
-    /// stays pending.
+    /// The next write. `None` while as many are in flight as may be, when nothing is pending, after
+    /// a fault, and when no segment has room: then one is [wanted](Journal::segment_wanted) and
+    /// what is pending stays pending.
     pub fn take_write(&mut self) -> Option<Write> {
-        if self.poisoned || self.flight.is_some() {
+        if self.poisoned {
             return None;
         }
+        let slot = self.slots.iter().position(|slot| slot.flight.is_none())?;
         if !self.has_pending() {
             self.seal_wanted = false;
             return None;
         }
         let batch = self.closed.front().unwrap_or(&self.collecting);
+        if batch.count == 0 && !self.order.is_empty() {
+            return None;
+        }
         if !self.make_room(batch::padded_bytes(batch.bytes.len()) as u64) {
             return None;
         }
@@ -273,8 +349,9 @@ impl<F: DiskFile> Journal<F> {
             self.close_batch();
         }
         let batch = self.closed.pop_front().expect("closed just now, if not before");
-        self.launch(batch);
-        Some(self.remaining_write())
+        let slot = u8::try_from(slot).expect("at most four slots");
+        self.launch(slot, batch);
+        Some(self.remaining_write(slot))
     }
 
     /// Whether the current segment has room for `bytes`, if need be after going over to the next.
@@ -286,36 +363,49 @@ impl<F: DiskFile> Journal<F> {
         if self.spares.front().is_none_or(|spare| spare.index != next.segment) {
             return false;
         }
-        self.current = self.spares.pop_front().expect("seen just now");
+        let spare = self.spares.pop_front().expect("seen just now");
+        let left = std::mem::replace(&mut self.current, spare);
+        self.left.push(left);
+        self.leave_segments();
         self.chain.place = next;
         true
     }
 
-    /// Encodes a batch into the buffer and puts it in flight.
-    fn launch(&mut self, mut batch: Collecting) {
+    /// Closes the segments before the current one into which nothing is in flight.
+    fn leave_segments(&mut self) {
+        let slots = &self.slots;
+        let is_used =
+            |index| slots.iter().flat_map(|slot| &slot.flight).any(|f| f.segment == index);
+        self.left.retain(|segment| is_used(segment.index));
+    }
+
+    /// Encodes a batch into the slot's buffer and puts it in flight.
+    fn launch(&mut self, slot: u8, mut batch: Collecting) {
         let is_seal = batch.count == 0;
         let header = Header {
             shard: self.chain.shard,
             epoch: self.epoch,
             first_seq: if is_seal { self.next_seq } else { batch.first_seq },
             durable_seq: self.durable_seq,
-            // One batch is in flight at a time, so all before this one are durable.
-            settled: true,
+            settled: self.order.is_empty(),
             count: batch.count,
             len: u32::try_from(batch.bytes.len()).expect("at most 8 MiB"),
             parent_crc: self.chain.crc,
         };
         assert!(header.first_seq == self.chain.next_seq, "seqs have no gaps");
         let place = self.chain.place;
-        let (crc, padded) = batch::encode(&header, place, &batch.bytes, &mut self.buffer);
+        let room = &mut self.slots[usize::from(slot)];
+        let (buffer, is_fixed) = room.buffer_mut(header.padded_bytes());
+        let (crc, padded) = batch::encode(&header, place, &batch.bytes, buffer);
         // What was collected last is what comes next: the seqs of this batch end where the rest
         // begins.
         let rest = self.closed.front().unwrap_or(&self.collecting);
         let next_seq = if rest.count > 0 { rest.first_seq } else { self.next_seq };
+        room.flight = Some(Flight::new(place, padded, is_fixed, next_seq - 1));
+        self.order.push_back(slot);
         self.chain.advance(&header, crc, place, next_seq);
         batch.bytes.clear();
         self.unused.push(batch.bytes);
-        self.flight = Some(Flight::new(place.offset, padded, next_seq - 1));
     }
 
     /// Whether there is something to be written, records or the seal that was asked for.
@@ -324,56 +414,108 @@ impl<F: DiskFile> Journal<F> {
         owes_seal || self.collecting.count > 0 || !self.closed.is_empty()
     }
 
-    /// Tells how a part of the flush went: the number of bytes written (0 for a sync), or the
-    /// error.
+    /// Tells how a part of a flight's flush went: the number of bytes written (0 for a sync), or
+    /// the error.
     pub fn complete(
         &mut self,
-        result: io::Result<u32>,
+        flight: u8,
         part: Part,
+        result: io::Result<u32>,
     ) -> Result<Progress, JournalFault> {
         if self.poisoned {
             return Err(JournalFault::Poisoned);
         }
-        let segment = || segment::path_of(&self.dir, self.current.index);
-        let progress = match &mut self.flight {
-            Some(flight) => flight.complete(result, part, segment),
+        let dir = &self.dir;
+        let in_flight = self.slots.get_mut(usize::from(flight)).and_then(|s| s.flight.as_mut());
+        let landing = match in_flight {
+            Some(flight) => flight.complete(result, part, dir),
             None => Err(JournalFault::Unexpected { part, result: result.ok() }),
         };
-        self.poisoned = progress.is_err();
-        Ok(match progress? {
-            Landing::Waiting => Progress::Waiting,
-            Landing::Resubmit => Progress::Resubmit(self.remaining_write()),
-            Landing::Durable => {
-                let flight = self.flight.take().expect("it has just landed");
-                self.durable_seq = flight.last_seq;
-                Progress::Durable { seq: flight.last_seq }
-            }
+        self.poisoned = landing.is_err();
+        Ok(match landing? {
+            Landing::Waiting => self.waiting(flight),
+            Landing::Resubmit => Progress::Resubmit(self.remaining_write(flight)),
+            Landing::Durable => self.landed(),
         })
     }
 
-    fn remaining_write(&self) -> Write {
-        let flight = self.flight.as_ref().expect("asked for only in flight");
-        let bytes = &self.buffer.bytes()[flight.remaining()];
+    /// A write has been done; its sync is still to come.
+    fn waiting(&mut self, flight: u8) -> Progress {
+        if !defence::stands(Defence::FlushWait) {
+            let written = self.slots[usize::from(flight)].flight.as_ref();
+            self.durable_seq = self.durable_seq.max(written.map_or(0, |flight| flight.last_seq));
+            return Progress::Durable { seq: self.durable_seq };
+        }
+        Progress::Waiting
+    }
+
+    /// A flight has landed: all that have, up to the first that has not, are durable.
+    fn landed(&mut self) -> Progress {
+        let mut progress = Progress::Waiting;
+        while let Some(&oldest) = self.order.front() {
+            let slot = &mut self.slots[usize::from(oldest)];
+            let Some(flight) = slot.flight.take_if(|flight| flight.has_landed()) else { break };
+            self.order.pop_front();
+            self.durable_seq = flight.last_seq;
+            progress = Progress::Durable { seq: flight.last_seq };
+        }
+        if !self.left.is_empty() {
+            self.leave_segments();
+        }
+        progress
+    }
+
+    fn remaining_write(&self, slot: u8) -> Write {
+        let room = &self.slots[usize::from(slot)];
+        let flight = room.flight.as_ref().expect("asked for only in flight");
+        let bytes = self.remaining_bytes(slot);
         Write {
-            fd: self.current.file.raw_fd(),
+            flight: slot,
+            fd: self.file(flight.segment).raw_fd(),
             offset: flight.remaining_offset(),
             ptr: bytes.as_ptr(),
             len: u32::try_from(bytes.len()).expect("at most 8 MiB"),
+            fixed: flight.is_fixed,
         }
+    }
+
+    fn remaining_bytes(&self, slot: u8) -> &[u8] {
+        let room = &self.slots[usize::from(slot)];
+        let flight = room.flight.as_ref().expect("asked for only in flight");
+        let buffer = if flight.is_fixed { &room.fixed } else { &room.large };
+        &buffer.bytes()[flight.remaining()]
+    }
+
+    fn file(&self, segment: u64) -> &F {
+        let segments = self.left.iter().chain([&self.current]);
+        let mut found = segments.filter(|known| known.index == segment);
+        &found.next().expect("a segment is kept while something is in flight into it").file
+    }
+
+    /// The bytes of a write that is in flight: for a disk without a ring.
+    pub fn bytes_of(&self, write: &Write) -> &[u8] {
+        self.remaining_bytes(write.flight)
+    }
+
+    /// The file of a write that is in flight: for a disk without a ring.
+    pub fn file_of(&self, write: &Write) -> &F {
+        let flight = &self.slots[usize::from(write.flight)].flight;
+        self.file(flight.as_ref().expect("asked for only in flight").segment)
     }
 
     /// Writes and syncs everything pending, here and now: for tools, and for a host without a ring.
     pub fn flush_blocking(&mut self) -> Result<(), JournalFault> {
-        while self.take_write().is_some() {
+        while let Some(mut write) = self.take_write() {
             loop {
-                let flight = self.flight.as_ref().expect("taken just now");
-                let bytes = &self.buffer.bytes()[flight.remaining()];
-                let wrote = self.current.file.write_at(bytes, flight.remaining_offset());
+                let file = self.file_of(&write);
+                let wrote = file.write_at(self.bytes_of(&write), write.offset);
                 let wrote = wrote.map(|bytes| u32::try_from(bytes).expect("at most 8 MiB"));
-                self.complete(wrote, Part::Write)?;
-                let synced = self.current.file.sync().map(|()| 0);
-                if let Progress::Durable { .. } = self.complete(synced, Part::Sync)? {
-                    break;
+                // Asked for before the write is told of: a flight that has landed has no file.
+                let synced = file.sync().map(|()| 0);
+                self.complete(write.flight, Part::Write, wrote)?;
+                match self.complete(write.flight, Part::Sync, synced)? {
+                    Progress::Resubmit(rest) => write = rest,
+                    Progress::Waiting | Progress::Durable { .. } => break,
                 }
             }
         }
@@ -408,10 +550,10 @@ impl<F: DiskFile> Journal<F> {
 
 impl<F> Drop for Journal<F> {
     fn drop(&mut self) {
-        if self.flight.is_some() {
-            // The kernel may still read the buffer. Were it freed and used anew, the journal would
-            // get that.
-            std::mem::forget(std::mem::take(&mut self.buffer));
+        if !self.order.is_empty() {
+            // The kernel may still read the buffers. Were they freed and used anew, the journal
+            // would get that.
+            std::mem::forget(std::mem::take(&mut self.slots));
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `block` | aligned buffers, the window through which files are read |
 //! | `batch` | the unit of writing: byte layout, encode, check, decode |
 //! | `chain` | the rule by which one batch continues another |
+//! | `defence` | what keeps a journal safe, each to be taken away by a test |
 //! | `disk` | the trait under everything that touches a disk, and the real one |
 //! | `superblock` | shard, shard count, format, epoch |
 //! | `segment` | names, sizes and preparation of segment files |
@@ -22,8 +23,10 @@
 //! | `recover` | the scan: replay, find the end, tell torn from damaged |
 //! | `open` | opening for writing, replaying without writing |
 //! | `journal` | the writer's state machine |
-//! | `flight` | one write and its sync, and what their completions mean |
+//! | `flight` | a write and its sync, and what their completions mean |
 //! | `ring` | ring entries of one flush; the only unsafe code |
+//! | `snapshot` | the caller's state at one place of the journal |
+//! | `recycle` | which segments nobody needs, and using them again |
 //! | `tail` | reading a journal while it is written |
 //! | `cursor` | how far a sink has acknowledged |
 //! | `inspect` | looking at a journal whatever state it is in; writing a shorter one |
@@ -36,6 +39,7 @@ pub mod batch;
 pub mod block;
 pub(crate) mod chain;
 pub mod cursor;
+pub(crate) mod defence;
 pub mod disk;
 pub(crate) mod flight;
 pub mod inspect;
@@ -43,8 +47,10 @@ pub mod journal;
 pub mod lock;
 pub mod open;
 pub mod position;
+pub mod recycle;
 pub mod ring;
 pub mod segment;
+pub mod snapshot;
 pub mod store;
 pub mod superblock;
 pub mod tail;

@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::batch::{BATCH_BYTES_MAX, Place, Record, VERSION};
+use crate::block::BLOCK_BYTES;
 use crate::chain::Chain;
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed};
-use crate::journal::{Journal, Options, Start};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, sync_names};
+use crate::journal::{FLIGHTS_MAX, Journal, Options, Start};
+use crate::reader::Reader;
 use crate::recover::{self, OnRecord, TornTail};
 use crate::segment::{self, Segment, SegmentError, SegmentOrder};
+use crate::snapshot::{self, SnapshotError};
 use crate::superblock::{self, Loaded, Superblock, SuperblockError};
 
 /// A journal, open.
@@ -35,6 +38,10 @@ pub struct Opened<F = OsFile> {
     pub new: bool,
     /// Bytes of a segment. Fixed when the journal was created; the option is for new ones.
     pub segment_bytes: u64,
+    /// Seq of the snapshot from which replay began.
+    pub snapshot: Option<u64>,
+    /// Snapshots that could not be used, newest first: worth a word to the user.
+    pub skipped: Vec<SnapshotError>,
 }
 
 /// A journal, replayed.
@@ -52,6 +59,20 @@ pub struct Replayed {
     pub batches: u64,
     /// Whether the closure stopped it before the end.
     pub stopped: bool,
+    /// Seq of the snapshot from which replay began.
+    pub snapshot: Option<u64>,
+    /// Snapshots that could not be used, newest first.
+    pub skipped: Vec<SnapshotError>,
+}
+
+/// What a replay builds.
+pub trait State {
+    /// Takes over a snapshot, in place of everything it has so far. An error, in words, lets the
+    /// snapshot before it be tried.
+    fn restore(&mut self, header: &snapshot::Header, body: &[u8]) -> Result<(), String>;
+
+    /// Takes the next record.
+    fn record(&mut self, record: Record<'_>) -> ControlFlow<()>;
 }
 
 /// Why a journal was not opened. Nothing has been changed, unless it is `Disk`, `NoSpace` or
@@ -136,6 +157,28 @@ pub enum OpenError {
         /// The file that should be there.
         path: PathBuf,
     },
+    /// The journal does not begin with seq 1, since what came before was recycled, and no snapshot
+    /// can be used.
+    #[error("{} begins at seq {first_seq}, and no snapshot before that can be used{}",
+        .segment.display(), reasons(.skipped))]
+    NoSnapshot {
+        /// The first segment that is there.
+        segment: PathBuf,
+        /// The first input in it.
+        first_seq: u64,
+        /// What is wrong with the snapshots that are there, newest first.
+        skipped: Vec<SnapshotError>,
+    },
+    /// A snapshot proves that inputs were durable which are not in the journal.
+    #[error("{} was made after seq {seq}, but the journal ends at {last_seq}", .path.display())]
+    SnapshotAhead {
+        /// The snapshot.
+        path: PathBuf,
+        /// The last input in it.
+        seq: u64,
+        /// The last input in the journal.
+        last_seq: u64,
+    },
     /// The closure said stop at this record.
     #[error("replay was stopped at seq {seq}, index {index}")]
     Stopped {
@@ -152,6 +195,10 @@ pub enum OpenError {
     Disk(#[from] DiskError),
 }
 
+fn reasons(skipped: &[SnapshotError]) -> String {
+    skipped.iter().map(|error| format!("; {error}")).collect()
+}
+
 impl From<SuperblockError> for OpenError {
     fn from(error: SuperblockError) -> OpenError {
         match error {
@@ -165,7 +212,7 @@ impl From<SuperblockError> for OpenError {
 }
 
 /// Opens the journal in `options.dir`, creating it if there is none, and hands over every record in
-/// order.
+/// order, from the first. Snapshots are not looked at.
 ///
 /// A record may be handed over though the opening is refused later: what the closure built is then
 /// to be thrown away. When the closure breaks off, the opening fails with [`OpenError::Stopped`].
@@ -176,7 +223,12 @@ pub fn open(
     open_on(&OsDisk, options, on_record)
 }
 
-/// Hands over every record of the journal in `dir`, in order. Changes nothing.
+/// As [`open`], from the newest snapshot that is intact and fits the journal.
+pub fn open_with(options: &Options, state: &mut dyn State) -> Result<Opened, OpenError> {
+    open_with_on(&OsDisk, options, state)
+}
+
+/// Hands over every record of the journal in `dir`, in order, from the first. Changes nothing.
 pub fn replay(
     dir: &Path,
     on_record: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
@@ -184,27 +236,22 @@ pub fn replay(
     replay_on(&OsDisk, dir, on_record)
 }
 
-/// [`replay`] on any disk.
-pub(crate) fn replay_on<D: Disk>(
-    disk: &D,
-    dir: &Path,
-    on_record: &mut OnRecord<'_>,
-) -> Result<Replayed, OpenError> {
-    let Some(loaded) = superblock::load(disk, dir)? else {
-        return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
-    };
-    let superblock = loaded.superblock;
-    let segments = segment::list(disk, dir)?.segments;
-    recover::check_sizes(disk, dir, &segments, superblock.segment_bytes)?;
-    let scanned = recover::scan(disk, dir, &superblock, &segments, on_record)?;
-    Ok(Replayed {
-        superblock,
-        torn: scanned.torn,
-        last_seq: scanned.chain.next_seq - 1,
-        records: scanned.records,
-        batches: scanned.batches,
-        stopped: scanned.stopped.is_some(),
-    })
+/// As [`replay`], from the newest snapshot that is intact and fits the journal.
+pub fn replay_with(dir: &Path, state: &mut dyn State) -> Result<Replayed, OpenError> {
+    replay_with_on(&OsDisk, dir, state)
+}
+
+/// A state that is only a closure: it wants the records from the first on.
+struct Records<'a>(&'a mut OnRecord<'a>);
+
+impl State for Records<'_> {
+    fn restore(&mut self, _: &snapshot::Header, _: &[u8]) -> Result<(), String> {
+        Err("all records are wanted".to_owned())
+    }
+
+    fn record(&mut self, record: Record<'_>) -> ControlFlow<()> {
+        (self.0)(record)
+    }
 }
 
 /// [`open`] on any disk.
@@ -213,19 +260,142 @@ pub(crate) fn open_on<D: Disk>(
     options: &Options,
     on_record: &mut OnRecord<'_>,
 ) -> Result<Opened<D::File>, OpenError> {
+    open_with_on(disk, options, &mut Records(&mut |record| on_record(record)))
+}
+
+/// [`replay`] on any disk.
+pub(crate) fn replay_on<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    on_record: &mut OnRecord<'_>,
+) -> Result<Replayed, OpenError> {
+    replay_with_on(disk, dir, &mut Records(&mut |record| on_record(record)))
+}
+
+/// [`replay_with`] on any disk.
+pub(crate) fn replay_with_on<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    state: &mut dyn State,
+) -> Result<Replayed, OpenError> {
+    let Some(loaded) = superblock::load(disk, dir)? else {
+        return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
+    };
+    let superblock = loaded.superblock;
+    let segments = segment::list(disk, dir)?.segments;
+    recover::check_sizes(disk, dir, &segments, superblock.segment_bytes)?;
+    let base = base(disk, dir, &superblock, &segments, state)?;
+    let mut take = |record: Record<'_>| state.record(record);
+    let scanned = recover::scan(disk, dir, &superblock, &segments, base.chain, &mut take)?;
+    if scanned.stopped.is_none() {
+        check_snapshots(dir, &base, &scanned.chain)?;
+    }
+    Ok(Replayed {
+        superblock,
+        torn: scanned.torn,
+        last_seq: scanned.chain.next_seq - 1,
+        records: scanned.records,
+        batches: scanned.batches,
+        stopped: scanned.stopped.is_some(),
+        snapshot: base.snapshot,
+        skipped: base.skipped,
+    })
+}
+
+/// Where a replay begins.
+struct Base {
+    chain: Chain,
+    snapshot: Option<u64>,
+    skipped: Vec<SnapshotError>,
+    /// The newest snapshot that is intact, whether it fits or not.
+    newest: u64,
+}
+
+/// Restores the newest snapshot that can be used, or begins at the first batch.
+fn base<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    superblock: &Superblock,
+    segments: &[u64],
+    state: &mut dyn State,
+) -> Result<Base, OpenError> {
+    let chain = Chain::start(superblock.shard);
+    let mut base = Base { chain, snapshot: None, skipped: Vec::new(), newest: 0 };
+    for seq in snapshot::list_on(disk, dir)?.into_iter().rev() {
+        match restore(disk, dir, superblock, seq, state, &mut base.newest) {
+            Ok(chain) => {
+                (base.chain, base.snapshot) = (chain, Some(seq));
+                return Ok(base);
+            }
+            Err(SnapshotError::Disk(error)) => return Err(error.into()),
+            Err(error) => base.skipped.push(error),
+        }
+    }
+    let Some(&segment) = segments.first() else { return Ok(base) };
+    let place = Place { segment, offset: 0 };
+    let mut reader = Reader::new(dir.to_owned(), Mode::Read, BLOCK_BYTES);
+    let first = reader.batch(disk, place)?.ok().map(|found| found.header);
+    match first.filter(|first| first.shard == u32::from(superblock.shard)) {
+        Some(first) if first.first_seq > 1 => Err(OpenError::NoSnapshot {
+            segment: segment::path_of(dir, segment),
+            first_seq: first.first_seq,
+            skipped: base.skipped,
+        }),
+        _ => Ok(base),
+    }
+}
+
+fn restore<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    superblock: &Superblock,
+    seq: u64,
+    state: &mut dyn State,
+    newest: &mut u64,
+) -> Result<Chain, SnapshotError> {
+    let loaded = snapshot::load_on(disk, dir, seq)?;
+    let header = loaded.header;
+    let path = || snapshot::path_of(dir, seq);
+    let stranger = |what| SnapshotError::Stranger { path: path(), what };
+    if (header.shard, header.shard_count) != (superblock.shard, superblock.shard_count) {
+        return Err(stranger("it is of another shard, or of another number of shards"));
+    }
+    *newest = (*newest).max(seq);
+    snapshot::check_fit(disk, dir, &header.mark)?.map_err(stranger)?;
+    let restored = state.restore(&header, &loaded.body);
+    restored.map_err(|why| SnapshotError::Unreadable { path: path(), why })?;
+    Ok(header.mark.0)
+}
+
+/// Refuses a journal that ends before a snapshot of it was made: what is missing was durable.
+fn check_snapshots(dir: &Path, base: &Base, end: &Chain) -> Result<(), OpenError> {
+    let last_seq = end.next_seq - 1;
+    if base.newest <= last_seq {
+        return Ok(());
+    }
+    let path = snapshot::path_of(dir, base.newest);
+    Err(OpenError::SnapshotAhead { path, seq: base.newest, last_seq })
+}
+
+/// [`open_with`] on any disk.
+pub(crate) fn open_with_on<D: Disk>(
+    disk: &D,
+    options: &Options,
+    state: &mut dyn State,
+) -> Result<Opened<D::File>, OpenError> {
     check_options(options)?;
     let dir = &options.dir;
     disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        disk.sync_dir(parent).map_err(failed(Op::SyncDir, parent))?;
+        sync_names(disk, parent)?;
     }
-    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+    sync_names(disk, dir)?;
     let listing = segment::list(disk, dir)?;
     let found = superblock::load(disk, dir)?;
     let new = found.is_none();
     let mut loaded = match found {
         Some(loaded) => loaded,
-        None if listing.segments.is_empty() => create(disk, options)?,
+        None if listing.segments.is_empty() => create(disk, options, 0)?,
         None => {
             return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
         }
@@ -233,10 +403,14 @@ pub(crate) fn open_on<D: Disk>(
     check_superblock(&loaded.superblock, options)?;
     recover::check_sizes(disk, dir, &listing.segments, loaded.superblock.segment_bytes)?;
     sync_segments(disk, dir, &listing.segments)?;
-    let mut scanned = recover::scan(disk, dir, &loaded.superblock, &listing.segments, on_record)?;
+    let base = base(disk, dir, &loaded.superblock, &listing.segments, state)?;
+    let mut take = |record: Record<'_>| state.record(record);
+    let mut scanned =
+        recover::scan(disk, dir, &loaded.superblock, &listing.segments, base.chain, &mut take)?;
     if let Some(position) = scanned.stopped {
         return Err(OpenError::Stopped { seq: position.seq, index: position.index });
     }
+    check_snapshots(dir, &base, &scanned.chain)?;
 
     for name in &listing.unfinished {
         let path = dir.join(name);
@@ -261,7 +435,28 @@ pub(crate) fn open_on<D: Disk>(
         records: scanned.records,
         new,
         segment_bytes,
+        snapshot: base.snapshot,
+        skipped: base.skipped,
     })
+}
+
+/// Makes a new journal that begins with a snapshot: its inputs count on after the snapshot's, its
+/// epochs after `epoch`. For tools that write a journal anew. `header.mark` must be a
+/// [beginning](snapshot::Mark::beginning).
+pub fn found(
+    options: &Options,
+    epoch: u64,
+    header: &snapshot::Header,
+    body: &[u8],
+) -> Result<(), OpenError> {
+    check_options(options)?;
+    assert!(header.mark.0.last.is_none(), "a new journal has no batches");
+    assert!(header.shard == options.shard && header.shard_count == options.shard_count);
+    let (disk, dir) = (&OsDisk, &options.dir);
+    disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
+    snapshot::write(dir, header, body)?;
+    create(disk, options, epoch)?;
+    Ok(())
 }
 
 fn check_options(options: &Options) -> Result<(), OpenError> {
@@ -271,6 +466,8 @@ fn check_options(options: &Options) -> Result<(), OpenError> {
         "a segment is a positive multiple of 4096 bytes"
     } else if options.batch_bytes_max == 0 || options.batch_bytes_max > BATCH_BYTES_MAX {
         "a batch has from 1 byte to 8 MiB"
+    } else if options.flights == 0 || options.flights > FLIGHTS_MAX {
+        "from 1 to 4 batches may be in flight"
     } else {
         return Ok(());
     };
@@ -290,12 +487,12 @@ fn check_superblock(superblock: &Superblock, options: &Options) -> Result<(), Op
     Ok(())
 }
 
-fn create<D: Disk>(disk: &D, options: &Options) -> Result<Loaded, DiskError> {
+fn create<D: Disk>(disk: &D, options: &Options, epoch: u64) -> Result<Loaded, DiskError> {
     let superblock = Superblock {
         shard: options.shard,
         shard_count: options.shard_count,
         segment_bytes: options.segment_bytes,
-        epoch: 0,
+        epoch,
         end: Chain::start(options.shard).place,
         remains: Place { segment: 0, offset: 0 },
     };

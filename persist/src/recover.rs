@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::batch::{self, BadBatch, Header, Place, Record, Records};
 use crate::block::{BLOCK_BYTES, ZERO_BLOCK};
 use crate::chain::Chain;
+use crate::defence::{self, Defence};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed};
 use crate::open::OpenError;
 use crate::position::Position;
@@ -78,15 +79,15 @@ pub(crate) fn check_sizes<D: Disk>(
     Ok(())
 }
 
-/// Scans the journal in `dir`, whose segments are `segments`, ascending.
+/// Scans the journal in `dir`, whose segments are `segments`, ascending, from `chain` on.
 pub(crate) fn scan<D: Disk>(
     disk: &D,
     dir: &Path,
     superblock: &Superblock,
     segments: &[u64],
+    chain: Chain,
     on_record: &mut OnRecord<'_>,
 ) -> Result<Scanned, OpenError> {
-    let chain = Chain::start(superblock.shard);
     let ahead = AHEAD_BYTES.min(superblock.segment_bytes) as usize;
     let reader = Reader::new(dir.to_owned(), Mode::Read, ahead);
     let mut scan = Scan { disk, dir, superblock, reader, chain, batches: 0, records: 0 };
@@ -98,7 +99,9 @@ pub(crate) fn scan<D: Disk>(
             return Ok(scan.into_scanned(stopped, None, remains));
         }
         let later = scan.survey(segments)?;
-        if !later.proof && scan.chain.place >= superblock.end {
+        let is_reached =
+            scan.chain.place >= superblock.end || !defence::stands(Defence::RememberedEnd);
+        if !later.proof && is_reached {
             let torn = scan.torn()?;
             return Ok(scan.into_scanned(None, torn, later.remains));
         }
@@ -211,8 +214,10 @@ impl<D: Disk> Scan<'_, D> {
                 if stranger || header.epoch >= floor {
                     later.batches += 1;
                     later.records += u64::from(header.count);
-                    later.proof |=
-                        stranger || header.settled || header.durable_seq >= self.chain.next_seq;
+                    later.proof |= stranger
+                        || header.settled && defence::stands(Defence::Settled)
+                        || header.durable_seq >= self.chain.next_seq
+                            && defence::stands(Defence::DurableSeq);
                 }
                 Ok(header.padded_bytes() as u64)
             }
@@ -270,6 +275,9 @@ pub(crate) fn is_next(
 
 /// The oldest epoch that a batch at `place`, not before the end of the chain, can have.
 pub(crate) fn epoch_floor(chain: &Chain, superblock: &Superblock, place: Place) -> u64 {
+    if !defence::stands(Defence::Epoch) {
+        return 0;
+    }
     if place >= superblock.end { chain.epoch.max(superblock.epoch) } else { chain.epoch }
 }
 

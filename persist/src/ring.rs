@@ -5,12 +5,13 @@
 //! [`Flush::Dsync`] is one write that is durable when it completes: faster where the disk has
 //! forced unit access, and on FUSE known to be lost.
 
-use std::os::fd::RawFd;
+use std::io;
 
 use io_uring::squeue::{Entry, Flags, PushError, SubmissionQueue};
-use io_uring::{opcode, types};
+use io_uring::{IoUring, opcode, types};
 
-use crate::journal::{Part, Write};
+use crate::disk::DiskFile;
+use crate::journal::{Journal, Part, Write};
 
 /// How a batch is made durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,6 +44,9 @@ impl Flush {
     /// with
     /// `sync_data`. Nothing is pushed when not all of it has room.
     ///
+    /// `registered` says that the journal's [fixed buffers](crate::Journal::fixed_buffers) are
+    /// registered with this ring, in their order.
+    ///
     /// The entries of a link must reach the kernel in one submission: submit after pushing, not
     /// between.
     ///
@@ -57,12 +61,13 @@ impl Flush {
         write: &Write,
         write_data: u64,
         sync_data: u64,
+        registered: bool,
     ) -> Result<(), PushError> {
         let fd = types::Fd(write.fd);
         match self {
             Flush::Linked => {
                 let pair = [
-                    write_entry(write, 0).flags(Flags::IO_LINK).user_data(write_data),
+                    write_entry(write, 0, registered).flags(Flags::IO_LINK).user_data(write_data),
                     opcode::Fsync::new(fd)
                         .flags(types::FsyncFlags::DATASYNC)
                         .build()
@@ -74,7 +79,7 @@ impl Flush {
                 unsafe { queue.push_multiple(&pair) }
             }
             Flush::Dsync => {
-                let entry = write_entry(write, libc::RWF_DSYNC).user_data(write_data);
+                let entry = write_entry(write, libc::RWF_DSYNC, registered).user_data(write_data);
                 // SAFETY: as above.
                 unsafe { queue.push(&entry) }
             }
@@ -82,12 +87,32 @@ impl Flush {
     }
 }
 
-fn write_entry(write: &Write, flags: libc::c_int) -> Entry {
-    let fd: RawFd = write.fd;
-    opcode::Write::new(types::Fd(fd), write.ptr, write.len)
-        .offset(write.offset)
-        .rw_flags(flags)
-        .build()
+/// Registers the journal's fixed buffers with a ring, so that the kernel need not look up their pages
+/// for each write. They count as locked memory: an error says that there is not enough of it, and
+/// that the writes go without.
+///
+/// # Safety
+/// The journal must outlive the ring, or the buffers be unregistered before it goes. (A journal that
+/// goes with something in flight leaks its buffers.)
+#[expect(unsafe_code, reason = "the kernel is given raw memory")]
+pub unsafe fn register<F: DiskFile>(ring: &IoUring, journal: &Journal<F>) -> io::Result<()> {
+    let buffers: Vec<_> = journal
+        .fixed_buffers()
+        .map(|(start, bytes)| libc::iovec { iov_base: start.cast_mut().cast(), iov_len: bytes })
+        .collect();
+    // SAFETY: the memory is the journal's, which the caller keeps; the kernel only reads it.
+    unsafe { ring.submitter().register_buffers(&buffers) }
+}
+
+fn write_entry(write: &Write, flags: libc::c_int, registered: bool) -> Entry {
+    let fd = types::Fd(write.fd);
+    if registered && write.fixed {
+        return opcode::WriteFixed::new(fd, write.ptr, write.len, write.flight.into())
+            .offset(write.offset)
+            .rw_flags(flags)
+            .build();
+    }
+    opcode::Write::new(fd, write.ptr, write.len).offset(write.offset).rw_flags(flags).build()
 }
 
 #[cfg(test)]

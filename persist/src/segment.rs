@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::block::{BLOCK_BYTES, Blocks};
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at};
+use crate::disk::{
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
+};
+use crate::recycle;
 
 /// A segment to be made. Handed out by a journal, carried to a background thread.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,8 +54,8 @@ pub enum SegmentError {
     Disk(DiskError),
 }
 
-/// Makes a segment: zeros, sync, rename, sync of the directory. Blocks; meant for a background
-/// thread.
+/// Makes a segment: zeros, sync, rename, sync of the directory. Takes the oldest segment that nobody
+/// needs, if there is one. Blocks; meant for a background thread.
 pub fn prepare(order: &SegmentOrder) -> Result<Segment, SegmentError> {
     prepare_on(&OsDisk, order)
 }
@@ -62,7 +65,11 @@ pub(crate) fn prepare_on<D: Disk>(
     disk: &D,
     order: &SegmentOrder,
 ) -> Result<Segment<D::File>, SegmentError> {
-    let made = make(disk, order);
+    let made = match recycle::again(disk, order) {
+        Ok(Some(segment)) => Ok(segment),
+        Ok(None) => make(disk, order),
+        Err(error) => Err(error),
+    };
     made.map_err(|cause| match cause.is_no_space() {
         true => SegmentError::NoSpace { bytes: order.segment_bytes, cause },
         false => SegmentError::Disk(cause),
@@ -70,8 +77,17 @@ pub(crate) fn prepare_on<D: Disk>(
 }
 
 fn make<D: Disk>(disk: &D, order: &SegmentOrder) -> Result<Segment<D::File>, DiskError> {
-    let path = path_of(&order.dir, order.index);
-    let tmp = order.dir.join(format!("{:06}{TMP_SUFFIX}", order.index));
+    let tmp = tmp_of(&order.dir, order.index);
+    drop(disk.create(&tmp).map_err(failed(Op::Create, &tmp))?);
+    finish(disk, order)
+}
+
+/// Fills the order's unfinished file with zeros and gives it its name.
+pub(crate) fn finish<D: Disk>(
+    disk: &D,
+    order: &SegmentOrder,
+) -> Result<Segment<D::File>, DiskError> {
+    let (tmp, path) = (tmp_of(&order.dir, order.index), path_of(&order.dir, order.index));
     let written = write_zeros(disk, &tmp, order.segment_bytes);
     if written.is_err() {
         // A full disk is not to be kept full by our attempt. If this fails too, the next opening
@@ -80,13 +96,20 @@ fn make<D: Disk>(disk: &D, order: &SegmentOrder) -> Result<Segment<D::File>, Dis
     }
     written?;
     disk.rename(&tmp, &path).map_err(failed(Op::Rename, &path))?;
-    disk.sync_dir(&order.dir).map_err(failed(Op::SyncDir, &order.dir))?;
+    sync_names(disk, &order.dir)?;
     open(disk, &order.dir, order.index)
 }
 
+/// The file of an order before it is finished.
+pub(crate) fn tmp_of(dir: &Path, index: u64) -> PathBuf {
+    dir.join(format!("{index:06}{TMP_SUFFIX}"))
+}
+
+/// Around the page cache, where that is possible: syncing a whole segment of dirty pages would hold
+/// up the flushes of the journal itself.
 fn write_zeros<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), DiskError> {
     const CHUNK_BYTES: u64 = 256 << 10;
-    let file = disk.create(path).map_err(failed(Op::Create, path))?;
+    let file = disk.open(path, Mode::WriteDirect).map_err(failed(Op::Open, path))?;
     let zeros = Blocks::with_bytes(CHUNK_BYTES.min(bytes) as usize);
     let mut offset = 0;
     while offset < bytes {

@@ -36,7 +36,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::batch::{Place, VERSION};
 use crate::block::{BLOCK_BYTES, Blocks};
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at, sync_names};
 
 /// The file's name.
 pub const NAME: &str = "superblock";
@@ -127,7 +127,7 @@ pub(crate) fn create<D: Disk>(
     }
     file.sync().map_err(failed(Op::Sync, &tmp))?;
     disk.rename(&tmp, &path).map_err(failed(Op::Rename, &path))?;
-    disk.sync_dir(dir).map_err(failed(Op::SyncDir, dir))?;
+    sync_names(disk, dir)?;
     let slot = SLOTS - 1;
     Ok(Loaded { superblock, generation: slot as u64, slot, other_damaged: false })
 }

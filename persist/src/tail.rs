@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use crate::batch::{Header, Place, Record, Records, WalkedTo};
 use crate::chain::Chain;
-use crate::disk::{DiskError, Mode, OsDisk, OsFile};
+use crate::disk::{Disk, DiskError, Mode, OsDisk};
 use crate::position::Position;
 use crate::reader::Reader;
 use crate::segment;
+use crate::snapshot::{self, Mark};
 use crate::superblock::{self, SuperblockError};
 
 /// A compromise: reading far behind is fast, reading just behind the writer does not read much in
@@ -43,15 +44,27 @@ pub enum TailError {
         /// The input that should be in it.
         seq: u64,
     },
+    /// What follows the position was recycled, and nothing shows that no event was in it.
+    #[error("{}: what follows seq {} was recycled; the journal begins at seq {first_seq}",
+        .dir.display(), .after.seq)]
+    Recycled {
+        /// The journal's directory.
+        dir: PathBuf,
+        /// The position that was asked for.
+        after: Position,
+        /// The first input that is there.
+        first_seq: u64,
+    },
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
 
 /// A reader of one journal. Every record after its position is handed over once, in order.
-pub struct Tail {
+pub struct Tail<D: Disk = OsDisk> {
+    disk: D,
     dir: PathBuf,
-    reader: Reader<OsFile>,
+    reader: Reader<D::File>,
     after: Position,
     /// The last record handed over.
     last: Option<Handed>,
@@ -70,27 +83,63 @@ impl Tail {
     /// A reader of the journal in `dir` that hands over what follows `after`. From
     /// [`Position::START`], everything.
     pub fn open(dir: &Path, after: Position) -> Result<Tail, TailError> {
-        let loaded = superblock::load(&OsDisk, dir).map_err(TailError::Superblock)?;
-        let Some(loaded) = loaded else {
-            return Err(TailError::NoJournal { path: dir.join(superblock::NAME) });
-        };
-        let mut tail = Tail {
-            dir: dir.to_owned(),
-            reader: Reader::new(dir.to_owned(), Mode::ReadDirect, AHEAD_BYTES),
-            after,
-            last: None,
-            chain: Chain::start(loaded.superblock.shard),
-            batch: None,
-        };
+        Tail::open_on(OsDisk, dir, after)
+    }
+
+    /// A reader that hands over what follows `mark`.
+    pub fn from_mark(dir: &Path, mark: &Mark) -> Tail {
+        Tail::from_mark_on(OsDisk, dir, mark)
+    }
+
+    /// The first input that is in the journal in `dir`, `None` when there is none: 1, unless what
+    /// came before was recycled.
+    pub fn first_seq(dir: &Path) -> Result<Option<u64>, TailError> {
+        let mut tail = Tail::from_mark(dir, &Mark::beginning(shard_in(&OsDisk, dir)?, 0));
+        let segments = segment::list(&OsDisk, dir)?.segments;
+        let Some(&first) = segments.first() else { return Ok(None) };
+        Ok(tail.first_batch(first)?.map(|header| header.first_seq))
+    }
+}
+
+fn shard_in<D: Disk>(disk: &D, dir: &Path) -> Result<u16, TailError> {
+    match superblock::load(disk, dir).map_err(TailError::Superblock)? {
+        Some(loaded) => Ok(loaded.superblock.shard),
+        None => Err(TailError::NoJournal { path: dir.join(superblock::NAME) }),
+    }
+}
+
+impl<D: Disk> Tail<D> {
+    /// [`Tail::open`] on any disk.
+    pub(crate) fn open_on(disk: D, dir: &Path, after: Position) -> Result<Tail<D>, TailError> {
+        let shard = shard_in(&disk, dir)?;
+        let mut tail = Tail::from_mark_on(disk, dir, &Mark::beginning(shard, 0));
         tail.seek(after)?;
         Ok(tail)
+    }
+
+    /// [`Tail::from_mark`] on any disk.
+    pub(crate) fn from_mark_on(disk: D, dir: &Path, mark: &Mark) -> Tail<D> {
+        Tail {
+            disk,
+            dir: dir.to_owned(),
+            reader: Reader::new(dir.to_owned(), Mode::ReadDirect, AHEAD_BYTES),
+            after: Position::end_of(mark.seq()),
+            last: None,
+            chain: mark.0,
+            batch: None,
+        }
+    }
+
+    /// Where the reader is, if it is at the end of a batch: there a state may be taken.
+    pub fn mark(&self) -> Option<Mark> {
+        (self.batch.is_none() && self.chain.last.is_some()).then_some(Mark(self.chain))
     }
 
     /// Goes to another position, before or after the present one.
     ///
     /// Going a little forward costs nothing until the next [`Tail::read`], which walks there.
     pub fn seek(&mut self, after: Position) -> Result<(), TailError> {
-        let start = self.segment_of(after.seq.max(1))?;
+        let start = self.segment_of(after)?;
         let is_ahead = after >= self.after
             && self.last.is_none_or(|last| last.is_at_or_before(after))
             && start.place.segment <= self.chain.place.segment;
@@ -139,7 +188,7 @@ impl Tail {
     ) -> Result<(usize, bool), TailError> {
         let walking = self.batch.as_mut().expect("loaded by the caller");
         let padded = walking.header.padded_bytes();
-        let bytes = self.reader.read(&OsDisk, walking.place, padded)?;
+        let bytes = self.reader.read(&self.disk, walking.place, padded)?;
         let mut records = Records::resume(bytes, &walking.header, walking.at);
         let mut handed = 0;
         while handed < budget {
@@ -170,7 +219,7 @@ impl Tail {
                 self.reader.forget();
             }
             for place in places {
-                let Ok(found) = self.reader.batch(&OsDisk, place)? else { continue };
+                let Ok(found) = self.reader.batch(&self.disk, place)? else { continue };
                 if !self.chain.admits(&found.header) {
                     continue;
                 }
@@ -191,27 +240,57 @@ impl Tail {
         })
     }
 
-    /// The chain at the start of the last segment that begins at or before `seq`.
-    fn segment_of(&mut self, seq: u64) -> Result<Chain, TailError> {
-        let segments = segment::list(&OsDisk, &self.dir)?.segments;
+    /// The chain at the start of the last segment that begins at or before what follows `after`.
+    fn segment_of(&mut self, after: Position) -> Result<Chain, TailError> {
+        let segments = segment::list(&self.disk, &self.dir)?.segments;
         self.reader.forget();
+        let mut oldest = None;
         for &segment in segments.iter().rev() {
-            let place = Place { segment, offset: 0 };
-            let Ok(found) = self.reader.batch(&OsDisk, place)? else { continue };
-            let header = found.header;
-            if header.shard == self.chain.shard && header.first_seq <= seq {
-                return Ok(Chain {
-                    shard: header.shard,
-                    place,
-                    next_seq: header.first_seq,
-                    crc: header.parent_crc,
-                    epoch: header.epoch,
-                    sealed: false,
-                });
+            let Some(header) = self.first_batch(segment)? else { continue };
+            let chain = Chain {
+                shard: header.shard,
+                place: Place { segment, offset: 0 },
+                last: None,
+                next_seq: header.first_seq,
+                crc: header.parent_crc,
+                epoch: header.epoch,
+                sealed: false,
+            };
+            if header.first_seq <= after.seq.max(1) {
+                return Ok(chain);
             }
+            oldest = Some(chain);
         }
         let shard = u16::try_from(self.chain.shard).expect("made of a u16");
-        Ok(Chain::start(shard))
+        match oldest {
+            None => Ok(Chain::start(shard)),
+            Some(chain) if self.is_passed(after, chain.next_seq)? => Ok(chain),
+            Some(chain) => {
+                let (dir, first_seq) = (self.dir.clone(), chain.next_seq);
+                Err(TailError::Recycled { dir, after, first_seq })
+            }
+        }
+    }
+
+    /// What the first batch of a segment says, if it is this shard's.
+    fn first_batch(&mut self, segment: u64) -> Result<Option<Header>, TailError> {
+        let place = Place { segment, offset: 0 };
+        let found = self.reader.batch(&self.disk, place)?;
+        Ok(found.ok().map(|found| found.header).filter(|header| header.shard == self.chain.shard))
+    }
+
+    /// Whether a snapshot shows that no event follows `after` before `first_seq`.
+    fn is_passed(&self, after: Position, first_seq: u64) -> Result<bool, TailError> {
+        for seq in snapshot::list_on(&self.disk, &self.dir)? {
+            let header = snapshot::header_on(&self.disk, &self.dir, seq);
+            let shows = |header: &snapshot::Header| {
+                header.last_event <= after && header.seq().saturating_add(1) >= first_seq
+            };
+            if header.as_ref().is_ok_and(shows) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -114,6 +114,7 @@ impl Way {
             shard_count: 1,
             segment_bytes: 64 << 20,
             batch_bytes_max: 1 << 20,
+            flights: 1,
         };
         let opened = journal::open(&options, &mut |_| ControlFlow::Continue(()));
         let (producer, consumer) = events::ring(1 << 20);

@@ -76,6 +76,29 @@ impl Dir {
             .map_or_else(|| Dir::Other(Label::new(text)), |(dir, _)| *dir)
     }
 
+    /// The number of a label with a name of its own, from 1; 0 for any other. It is in digests: never change one.
+    pub(crate) const fn number(&self) -> u8 {
+        match self {
+            Dir::Other(_) => 0,
+            Dir::OpenLong => 1,
+            Dir::OpenShort => 2,
+            Dir::CloseLong => 3,
+            Dir::CloseShort => 4,
+            Dir::LongToShort => 5,
+            Dir::ShortToLong => 6,
+            Dir::Buy => 7,
+            Dir::Sell => 8,
+            Dir::LiquidatedCrossLong => 9,
+            Dir::LiquidatedCrossShort => 10,
+            Dir::LiquidatedIsolatedLong => 11,
+            Dir::LiquidatedIsolatedShort => 12,
+            Dir::AutoDeleveraging => 13,
+            Dir::BackstopBorrowLiquidation => 14,
+            Dir::PartialBorrowLiquidation => 15,
+            Dir::Settlement => 16,
+        }
+    }
+
     /// The venue's text.
     pub fn as_str(&self) -> &str {
         match self {
@@ -136,6 +159,10 @@ pub struct Fill {
     pub liquidation: Option<Liquidation>,
 }
 
+/// No fill has this time or a later one. Above all values in milliseconds for two centuries, below those of today in
+/// microseconds: such a time would make everything that follows look old.
+pub(crate) const TIME_MS_MAX: u64 = 1 << 43;
+
 impl Fill {
     /// Whether the coin is a perpetual, whose `startPosition` chain has no holes. Spot balances also move by
     /// transfers and fees; outcome coins settle.
@@ -148,9 +175,6 @@ impl Fill {
     /// at most 18 digits, a time before the year 2248. Inside these bounds a million fills add up exactly in 128 bits;
     /// what is outside is refused, not rounded.
     pub fn is_sound(&self) -> bool {
-        // Above all values in milliseconds for two centuries, below those of today in microseconds: such a time would
-        // make everything that follows look old.
-        const TIME_MS_MAX: u64 = 1 << 43;
         const AMOUNT_MAX: Decimal = Decimal::new(100_000_000_000_000, 0);
         const NOTIONAL_MAX: Decimal = Decimal::new(1_000_000_000_000, 0);
         let small = |number: Decimal| number.abs() < AMOUNT_MAX && number.scale() <= 18;
@@ -230,6 +254,8 @@ mod tests {
             assert_eq!(Dir::new(name), dir);
             assert_eq!(dir.as_str(), name);
         }
+        let numbers = DIR_NAMES.map(|(dir, _)| dir.number());
+        assert!((1..).zip(numbers).all(|(wanted, number)| number == wanted));
         assert_eq!(Dir::new("Merge Question").as_str(), "Merge Question");
     }
 

@@ -162,6 +162,12 @@ pub enum Input<'a> {
     Symbols(&'a [SymbolEntry]),
     /// Time went on.
     Tick,
+    /// What the state's [running digest](crate::Core::digest) was before this input. For whoever replays the journal to
+    /// compare; to the state machine it is a [`Input::Tick`].
+    Check {
+        /// The digest.
+        digest: u64,
+    },
 }
 
 /// What the core asks of the outside. It is not journaled: after a restart the need shows again.

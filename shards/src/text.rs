@@ -41,8 +41,24 @@ impl<const N: usize> Text<N> {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)])
-            .expect("only cut at character boundaries")
+        std::str::from_utf8(self.as_bytes()).expect("only cut at character boundaries")
+    }
+
+    /// The bytes of the text.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// Bytes `at` to `at + 8` as a number; those past the end are zero.
+    #[inline]
+    pub(crate) fn word(&self, at: usize) -> u64 {
+        let mut word = [0; 8];
+        if at < N {
+            let end = N.min(at + 8);
+            word[..end - at].copy_from_slice(&self.bytes[at..end]);
+        }
+        u64::from_le_bytes(word)
     }
 
     /// Whether there is no text.

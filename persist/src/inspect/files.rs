@@ -1,6 +1,7 @@
 //! What else is in a journal's directory, read without changing anything: the superblock, the sizes
-//! of the segments, the cursors.
+//! of the segments, the cursors, the snapshots.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -9,6 +10,7 @@ use crate::cursor::{self, Cursor, CursorError};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed};
 use crate::position::Position;
 use crate::segment;
+use crate::snapshot::{self, Header, SnapshotError};
 use crate::superblock::{self, Superblock, SuperblockError};
 
 /// A superblock, as far as it can be read.
@@ -55,6 +57,17 @@ pub struct CursorFile {
     pub position: Result<Position, CursorError>,
 }
 
+/// A snapshot.
+#[derive(Debug)]
+pub struct SnapshotFile {
+    /// The last input in it, as its name says.
+    pub seq: u64,
+    /// The file.
+    pub path: PathBuf,
+    /// What it says of itself, if it is intact and fits the journal.
+    pub header: Result<Header, SnapshotError>,
+}
+
 /// Reads the superblock of the journal in `dir`.
 pub fn superblock(dir: &Path) -> Result<SuperblockState, DiskError> {
     match superblock::load(&OsDisk, dir) {
@@ -84,7 +97,7 @@ pub fn wrong_sizes(dir: &Path, segment_bytes: u64) -> Result<Vec<WrongSize>, Dis
         let found = match OsDisk.open(&path, Mode::Read) {
             Ok(file) => file.length().map_err(failed(Op::Length, &path))?,
             // Recycled since it was listed.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(failed(Op::Open, &path)(error)),
         };
         if found != segment_bytes {
@@ -96,13 +109,30 @@ pub fn wrong_sizes(dir: &Path, segment_bytes: u64) -> Result<Vec<WrongSize>, Dis
 
 /// The cursors in `dir`, by name.
 pub fn cursors(dir: &Path) -> Result<Vec<CursorFile>, DiskError> {
-    let mut names = OsDisk.list(dir).map_err(failed(Op::List, dir))?;
-    names.sort();
-    let sinks = names.iter().filter_map(|name| name.strip_prefix(cursor::PREFIX));
-    Ok(sinks
-        .map(|sink| {
-            let path = cursor::path_of(dir, sink);
-            CursorFile { sink: sink.to_owned(), position: Cursor::peek(&path), path }
-        })
-        .collect())
+    let files = cursor::list(dir)?.into_iter();
+    Ok(files.map(|(sink, path)| CursorFile { sink, position: Cursor::peek(&path), path }).collect())
+}
+
+/// The snapshots in `dir`, ascending, each judged by itself and against the journal.
+pub fn snapshots(dir: &Path) -> Result<Vec<SnapshotFile>, DiskError> {
+    let mut files = Vec::new();
+    for seq in snapshot::list(dir)? {
+        let path = snapshot::path_of(dir, seq);
+        let header = match judged(dir, seq) {
+            Err(SnapshotError::Disk(error)) if error.source.kind() == io::ErrorKind::NotFound => {
+                // Removed since it was listed: there are newer ones.
+                continue;
+            }
+            judged => judged,
+        };
+        files.push(SnapshotFile { seq, path, header });
+    }
+    Ok(files)
+}
+
+fn judged(dir: &Path, seq: u64) -> Result<Header, SnapshotError> {
+    let header = snapshot::load(dir, seq)?.header;
+    let fit = snapshot::check_fit(&OsDisk, dir, &header.mark)?;
+    fit.map_err(|what| SnapshotError::Stranger { path: snapshot::path_of(dir, seq), what })?;
+    Ok(header)
 }

@@ -21,10 +21,9 @@ use crate::cursor::{self, Cursor, CursorError};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at};
 use crate::position::Position;
 use crate::segment;
+use crate::snapshot;
 use crate::superblock::{self, Superblock};
 
-/// What a snapshot's file name begins with; the seq follows.
-const SNAPSHOT: &str = "snapshot-";
 /// Bytes copied at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -56,6 +55,8 @@ pub struct Plan {
     pub last_event: Position,
     /// Epoch of the new journal.
     pub epoch: u64,
+    /// The snapshots that stay: intact, and from before the cut.
+    snapshots: Vec<u64>,
     /// The byte where copying ends.
     end: Place,
     /// The batch that is cut in two.
@@ -99,8 +100,8 @@ pub enum TruncateError {
         /// Its last input.
         last_seq: u64,
     },
-    /// The journal begins behind that.
-    #[error("it begins at seq {first_seq}")]
+    /// The journal begins behind that, and no snapshot from before it could stand in.
+    #[error("it begins at seq {first_seq}, and no snapshot from before the cut stands in for that")]
     BeforeStart {
         /// Its first input.
         first_seq: u64,
@@ -134,9 +135,18 @@ impl Plan {
             damaged_bytes: 0,
             last_event: Position::START,
             epoch: superblock.epoch,
+            snapshots: Vec::new(),
             end: Place { segment: 1, offset: 0 },
             partial: None,
         };
+        for file in files::snapshots(dir)? {
+            if let Ok(header) = file.header
+                && header.seq() < at_seq
+            {
+                plan.snapshots.push(header.seq());
+                plan.last_event = plan.last_event.max(header.last_event);
+            }
+        }
         let mut walk = Walk::new(dir)?;
         let (mut first_seq, mut found, mut last_seq) = (None, at_seq == 0, 0);
         while let Some(piece) = walk.next()? {
@@ -163,7 +173,9 @@ impl Plan {
             }
         }
         let first_seq = first_seq.unwrap_or(1);
-        if at_seq < first_seq {
+        // What came before the first input is in a snapshot, and nowhere else.
+        let has_base = first_seq == 1 || plan.snapshots.iter().any(|seq| seq + 1 >= first_seq);
+        if at_seq < first_seq || !has_base {
             return Err(TruncateError::BeforeStart { first_seq });
         }
         if !found {
@@ -193,7 +205,7 @@ impl Plan {
             if !is_cut {
                 kept_records += 1;
                 if !record.is_input {
-                    self.last_event = Position::new(record.seq, record.index);
+                    self.last_event = self.last_event.max(Position::new(record.seq, record.index));
                 }
             }
         }
@@ -335,14 +347,11 @@ impl Plan {
     }
 
     fn copy_snapshots(&self, tmp: &Path) -> Result<(), TruncateError> {
-        for name in OsDisk.list(&self.dir).map_err(failed(Op::List, &self.dir))? {
-            let seq = name.strip_prefix(SNAPSHOT).and_then(|seq| seq.parse::<u64>().ok());
-            if seq.is_some_and(|seq| seq < self.at_seq) {
-                let (from, to) = (self.dir.join(&name), tmp.join(&name));
-                fs::copy(&from, &to).map_err(failed(Op::Create, &to))?;
-                let file = OsDisk.open(&to, Mode::Read).map_err(failed(Op::Open, &to))?;
-                file.sync().map_err(failed(Op::Sync, &to))?;
-            }
+        for &seq in &self.snapshots {
+            let (from, to) = (snapshot::path_of(&self.dir, seq), snapshot::path_of(tmp, seq));
+            fs::copy(&from, &to).map_err(failed(Op::Create, &to))?;
+            let file = OsDisk.open(&to, Mode::Read).map_err(failed(Op::Open, &to))?;
+            file.sync().map_err(failed(Op::Sync, &to))?;
         }
         Ok(())
     }

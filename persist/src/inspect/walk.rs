@@ -11,6 +11,7 @@ use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed};
 use crate::reader::Reader;
 use crate::recover::{TornTail, epoch_floor, is_next};
 use crate::segment;
+use crate::snapshot;
 use crate::superblock::{self, Superblock, SuperblockError};
 
 /// As recovery reads.
@@ -405,15 +406,29 @@ impl<D: Disk> Walk<D> {
     fn start_at(&mut self, segment: u64) -> Result<(), DiskError> {
         let place = Place { segment, offset: 0 };
         self.chain = Chain { place, ..Chain::start(self.superblock.shard) };
-        self.anchored = segment == 1;
         (self.phase, self.standing) = (Phase::Chain, Standing::Live);
-        if segment > 1
-            && let Some(Ok((header, _))) = self.judge(place)?
-            && self.fits_at(&header, place)
-        {
-            self.chain = chain_before(&header, place);
-            self.anchored = true;
+        // A journal begins in segment 1 with seq 1; or elsewhere, with what its first batch says:
+        // segments were recycled, or a tool wrote it behind a snapshot.
+        let fits = match self.judge(place)? {
+            Some(Ok((header, _))) if self.fits_at(&header, place) => Some(header),
+            _ => None,
+        };
+        match fits.filter(|header| segment > 1 || header.parent_crc == 0) {
+            Some(header) => self.chain = chain_before(&header, place),
+            None if segment == 1 => {
+                let founded =
+                    snapshot::list_on(&self.disk, &self.dir)?.into_iter().find_map(|seq| {
+                        let header = snapshot::header_on(&self.disk, &self.dir, seq).ok()?;
+                        header.mark.0.last.is_none().then_some(seq)
+                    });
+                self.chain.next_seq = founded.unwrap_or(0) + 1;
+            }
+            None => {
+                self.anchored = false;
+                return Ok(());
+            }
         }
+        self.anchored = true;
         Ok(())
     }
 
@@ -475,6 +490,7 @@ fn chain_before(header: &Header, place: Place) -> Chain {
     Chain {
         shard: header.shard,
         place,
+        last: None,
         next_seq: header.first_seq,
         crc: header.parent_crc,
         epoch: header.epoch,

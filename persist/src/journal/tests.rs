@@ -4,8 +4,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::{Intake, SPARES_MIN, SPARES_WANTED};
 use super::{Journal, JournalFault, OpenError, Opened, Options, Part, Progress, open, replay};
-use crate::batch::{BATCH_BYTES_MAX, Record};
+use crate::batch::{BATCH_BYTES_MAX, Place, Record};
 use crate::block::BLOCK_BYTES;
 use crate::segment;
 
@@ -16,6 +17,7 @@ fn options(dir: &Path) -> Options {
         shard_count: 2,
         segment_bytes: 16 * BLOCK_BYTES as u64,
         batch_bytes_max: 2 * BLOCK_BYTES,
+        flights: 1,
     }
 }
 
@@ -116,7 +118,7 @@ fn segments_roll_over_and_wait_for_a_spare() {
     let options = options(dir.path());
     let mut journal = opened(&options).journal;
     let orders: Vec<_> = std::iter::from_fn(|| journal.segment_wanted()).collect();
-    assert_eq!(orders.iter().map(|order| order.index).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(orders.iter().map(|order| order.index).collect::<Vec<_>>(), [2, 3, 4]);
     let body = "x".repeat(3 * BLOCK_BYTES);
     for _ in 0..4 {
         push(&mut journal, &body);
@@ -131,7 +133,7 @@ fn segments_roll_over_and_wait_for_a_spare() {
         journal.segment_ready(segment::prepare(order).expect("prepared"));
     }
     journal.flush_blocking().expect("flushed");
-    assert_eq!((journal.durable_seq(), journal.spare_segments()), (5, 1));
+    assert_eq!((journal.durable_seq(), journal.spare_segments()), (5, 2));
     for at in 0..40 {
         prepare_wanted(&mut journal);
         assert_eq!(push(&mut journal, &body), 6 + at);
@@ -141,7 +143,7 @@ fn segments_roll_over_and_wait_for_a_spare() {
     drop(journal);
     let reopened = opened(&options);
     assert_eq!(reopened.last_seq, 45);
-    assert_eq!(reopened.journal.spare_segments(), 1, "what was prepared is used");
+    assert_eq!(reopened.journal.spare_segments(), 2, "what was prepared is used");
 }
 
 #[test]
@@ -206,7 +208,8 @@ fn buffers_are_reused() {
     let buffers = |journal: &Journal| {
         let mut all: Vec<_> = journal.unused.iter().chain([&journal.collecting.bytes]).collect();
         all.sort_by_key(|bytes| bytes.capacity());
-        (journal.buffer.len(), all.iter().map(|bytes| bytes.capacity()).collect::<Vec<_>>())
+        let slots = journal.slots.iter().map(|slot| slot.fixed.len() + slot.large.len());
+        (slots.sum::<usize>(), all.iter().map(|bytes| bytes.capacity()).collect::<Vec<_>>())
     };
     (0..4).for_each(|_| load(&mut journal));
     let warm = buffers(&journal);
@@ -231,7 +234,7 @@ fn check_completions(steps: &[(Option<i64>, Part)], expected: &str) {
             Some(errno) => Err(io::Error::from_raw_os_error(i32::try_from(-errno).expect("small"))),
             None => Ok(write.len),
         };
-        seen.push(match journal.complete(result, *part) {
+        seen.push(match journal.complete(0, *part, result) {
             Ok(Progress::Waiting) => "waiting".to_owned(),
             Ok(Progress::Durable { seq }) => format!("durable {seq}"),
             Ok(Progress::Resubmit(rest)) => {
@@ -282,13 +285,94 @@ fn completions_lead_to_durability_or_to_a_fault() {
     check_completions(&[(None, WriteAndSync), (Some(0), Sync)], "durable 1, unexpected");
 }
 
+/// A journal with `flights` batches in flight, each of one block and one input.
+fn flying(options: &Options, flights: u8) -> Journal {
+    let mut journal = opened(&Options { flights: 4, ..options.clone() }).journal;
+    prepare_wanted(&mut journal);
+    for at in 0..flights {
+        assert_eq!(push(&mut journal, "a"), u64::from(at) + 1);
+        assert_eq!(journal.take_write().expect("something to write").flight, at);
+    }
+    journal
+}
+
+#[test]
+fn flights_land_in_any_order_and_count_in_theirs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut journal = flying(&options(dir.path()), 4);
+    push(&mut journal, "b");
+    assert!(journal.take_write().is_none(), "no more than four");
+    let mut land = |flight| journal.complete(flight, Part::WriteAndSync, Ok(4096)).expect("lands");
+    assert_eq!(land(2), Progress::Waiting);
+    assert_eq!(land(1), Progress::Waiting);
+    assert_eq!(land(0), Progress::Durable { seq: 3 });
+    assert_eq!((journal.durable_seq(), journal.flights()), (3, 1));
+    // The header of the next batch says what was known: not more, and that something flies.
+    let write = journal.take_write().expect("room again");
+    let (header, _) = crate::batch::peek(journal.bytes_of(&write)).expect("a batch");
+    assert_eq!((header.first_seq, header.durable_seq, header.settled), (5, 3, false));
+    let fault = journal.complete(2, Part::WriteAndSync, Ok(4096)).expect_err("not in flight");
+    assert!(matches!(fault, JournalFault::Unexpected { .. }), "{fault}");
+    let fault = journal.complete(9, Part::Write, Ok(4096)).expect_err("no such flight");
+    assert!(matches!(fault, JournalFault::Poisoned), "{fault}");
+}
+
+#[test]
+fn a_seal_waits_for_everything_before_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = options(dir.path());
+    let mut journal = flying(&options, 2);
+    journal.seal();
+    assert!(journal.take_write().is_none() && !journal.is_idle());
+    for flight in [1, 0] {
+        journal.complete(flight, Part::WriteAndSync, Ok(4096)).expect("lands");
+    }
+    let seal = journal.take_write().expect("the seal");
+    let (header, _) = crate::batch::peek(journal.bytes_of(&seal)).expect("a batch");
+    assert_eq!((header.is_seal(), header.settled, header.durable_seq), (true, true, 2));
+    // Nothing keeps an input from flying beside a seal; it is not settled.
+    push(&mut journal, "c");
+    let beside = journal.take_write().expect("an input");
+    let (header, _) = crate::batch::peek(journal.bytes_of(&beside)).expect("a batch");
+    assert_eq!((header.settled, header.first_seq), (false, 3));
+}
+
+#[test]
+fn a_segment_stays_open_while_something_flies_into_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = Options { segment_bytes: 2 * BLOCK_BYTES as u64, ..options(dir.path()) };
+    let mut journal = flying(&options, 4);
+    assert_eq!((journal.current.index, journal.left.len()), (2, 1));
+    let first = journal.slots[0].flight.as_ref().map(|flight| flight.segment);
+    assert_eq!(first, Some(1));
+    for (flight, open) in [(3, 1), (1, 1), (0, 0)] {
+        journal.complete(flight, Part::WriteAndSync, Ok(4096)).expect("lands");
+        assert_eq!(journal.left.len(), open, "after flight {flight}");
+    }
+}
+
+#[test]
+fn intake_closes_when_segments_run_out_and_opens_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut journal = opened(&options(dir.path())).journal;
+    let mut orders: Vec<_> = std::iter::from_fn(|| journal.segment_wanted()).collect();
+    assert_eq!(journal.intake(), Intake::Closed { spares: 0 });
+    while let Some(order) = orders.pop() {
+        journal.segment_ready(segment::prepare(&order).expect("prepared"));
+        let closed = journal.spare_segments() < SPARES_MIN;
+        assert_eq!(journal.intake() == Intake::Open, !closed);
+    }
+    assert_eq!(journal.spare_segments(), SPARES_WANTED);
+}
+
 #[test]
 fn a_short_write_of_any_length_is_resubmitted_from_a_block() {
     for written in 0..3 * BLOCK_BYTES {
         let from = written / BLOCK_BYTES * BLOCK_BYTES;
-        let mut flight = super::Flight::new(4096, 3 * BLOCK_BYTES, 1);
+        let place = Place { segment: 1, offset: 4096 };
+        let mut flight = super::Flight::new(place, 3 * BLOCK_BYTES, true, 1);
         let length = u32::try_from(written).expect("small");
-        let landing = flight.complete(Ok(length), Part::WriteAndSync, || unreachable!("no fault"));
+        let landing = flight.complete(Ok(length), Part::WriteAndSync, Path::new(""));
         assert!(matches!(landing, Ok(super::Landing::Resubmit)));
         assert_eq!(flight.remaining(), from..3 * BLOCK_BYTES);
         assert_eq!(flight.remaining_offset(), 4096 + from as u64);
@@ -304,6 +388,8 @@ fn options_that_make_no_sense_are_refused() {
         Options { segment_bytes: 0, ..good.clone() },
         Options { segment_bytes: 4097, ..good.clone() },
         Options { batch_bytes_max: 0, ..good.clone() },
+        Options { flights: 0, ..good.clone() },
+        Options { flights: 5, ..good.clone() },
         Options { batch_bytes_max: BATCH_BYTES_MAX + 1, ..good.clone() },
     ] {
         let error = open(&bad, &mut go_on).expect_err("refused");

@@ -17,6 +17,7 @@ fn options(dir: &Path) -> Options {
         shard_count: 4,
         segment_bytes: 8 * BLOCK_BYTES as u64,
         batch_bytes_max: 2 * BLOCK_BYTES,
+        flights: 1,
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn options(segment_blocks: usize) -> Options {
         shard_count: 4,
         segment_bytes: (segment_blocks * BLOCK_BYTES) as u64,
         batch_bytes_max: BLOCK_BYTES,
+        flights: 1,
     }
 }
 

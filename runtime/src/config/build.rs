@@ -81,6 +81,7 @@ impl Values {
                     "dsync" => FlushMode::Dsync,
                     _ => FlushMode::Auto,
                 },
+                writes_in_flight: self.number("journal", "writes_in_flight"),
                 snapshot_every: self.number("journal", "snapshot_every"),
             },
             stdout: Stdout { enabled: self.boolean("stdout", "enabled") },

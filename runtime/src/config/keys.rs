@@ -276,6 +276,8 @@ mod table {
             "Size of one journal file; written in full before use."),
         key("journal", "flush", Kind::Word(&["auto", "linked", "dsync"]), "\"auto\"",
             "How a batch is made durable: write and fdatasync in one submission, or one synced write."),
+        key("journal", "writes_in_flight", count(1, 4), "2",
+            "Batches that may be on their way to the disk at a time."),
         key("journal", "snapshot_every", count(1000, 1_000_000_000_000), "\"1000000\"",
             "Inputs between two snapshots."),
 

@@ -210,6 +210,8 @@ pub struct Journal {
     /// Bytes.
     pub segment_size: u64,
     pub flush: FlushMode,
+    /// Batches that may be on their way to the disk at a time, 1 to 4.
+    pub writes_in_flight: u64,
     /// Inputs between two snapshots.
     pub snapshot_every: u64,
 }

@@ -560,6 +560,7 @@ fn start_shard(
             shard_count: options.shard_count,
             segment_bytes: options.segment_bytes,
             batch_bytes_max: options::BATCH_BYTES_MAX,
+            flights: options.flights,
         },
         flush: options.flush,
         policy: options.policy,

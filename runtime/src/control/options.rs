@@ -42,6 +42,8 @@ pub struct NodeOptions {
     pub segment_bytes: u64,
     /// How journal batches are made durable.
     pub flush: Flush,
+    /// Journal batches that may be in flight at a time.
+    pub flights: usize,
     /// The accounts.
     pub addresses: Vec<Address>,
     /// Where a new account's signals begin.
@@ -106,6 +108,7 @@ impl NodeOptions {
                 FlushMode::Auto | FlushMode::Linked => Flush::Linked,
                 FlushMode::Dsync => Flush::Dsync,
             },
+            flights: config.journal.writes_in_flight as usize,
             addresses: config.monitor.addresses.clone(),
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,

@@ -117,6 +117,11 @@ impl Ring {
         self.flavour
     }
 
+    /// The ring itself, to register buffers with.
+    pub fn uring(&self) -> &IoUring {
+        &self.uring
+    }
+
     /// Adds an entry, submitting what waits when the queue is full.
     ///
     /// # Safety

@@ -1,26 +1,30 @@
 //! The journal's batches on the core's ring.
 
-use std::io;
-
 use persist::Journal;
-use persist::journal::{Part, Progress, Write};
+use persist::journal::{FLIGHTS_MAX, Part, Progress, Write};
 use persist::ring::Flush;
 
 use super::station::failed;
-use crate::lane::ring::{Op, Ring, Token};
+use crate::lane::ring::{Completion, Op, Ring, Token};
 
 /// Submits batches and takes their completions.
 pub(super) struct Flusher {
     flush: Flush,
+    /// Whether the journal's fixed buffers are registered with the ring.
+    registered: bool,
     /// Operations in flight.
     in_flight: usize,
-    bytes: u64,
+    /// Bytes of each flight's batch.
+    bytes: [u64; FLIGHTS_MAX],
 }
 
 impl Flusher {
-    /// Flushes in this form.
-    pub(super) fn new(flush: Flush) -> Flusher {
-        Flusher { flush, in_flight: 0, bytes: 0 }
+    /// Flushes in this form, from buffers that are registered if the kernel lets them be.
+    pub(super) fn new(flush: Flush, ring: &Ring, journal: &Journal) -> Flusher {
+        // SAFETY: shard and ring end together; the shard waits for its flushes first, and a journal that goes with
+        // something in flight leaks its buffers.
+        let registered = unsafe { persist::ring::register(ring.uring(), journal) }.is_ok();
+        Flusher { flush, registered, in_flight: 0, bytes: [0; FLIGHTS_MAX] }
     }
 
     /// Whether a batch is on its way.
@@ -28,40 +32,51 @@ impl Flusher {
         self.in_flight > 0
     }
 
-    /// Submits what the journal has, if nothing is in flight.
+    /// Whether batches are written from registered buffers.
+    pub(super) fn is_registered(&self) -> bool {
+        self.registered
+    }
+
+    /// Submits what the journal has, as far as more may be in flight.
     pub(super) fn submit(&mut self, journal: &mut Journal, ring: &mut Ring) -> Result<(), String> {
-        if self.is_flushing() {
-            return Ok(());
+        while let Some(write) = journal.take_write() {
+            self.bytes[usize::from(write.flight)] = u64::from(write.len);
+            self.push(&write, ring)?;
         }
-        let Some(write) = journal.take_write() else { return Ok(()) };
-        self.bytes = u64::from(write.len);
-        self.push(&write, ring)
+        Ok(())
     }
 
     fn push(&mut self, write: &Write, ring: &mut Ring) -> Result<(), String> {
-        let tokens = [Token::new(Op::Write, 0).bits(), Token::new(Op::Sync, 0).bits()];
-        self.in_flight += self.flush.completions();
+        let flight = u64::from(write.flight);
+        let tokens = [Op::Write, Op::Sync].map(|op| Token::new(op, flight).bits());
+        let (flush, registered) = (self.flush, self.registered);
+        self.in_flight += flush.completions();
         // SAFETY: the journal is told of completions by `completed` only, so the write is in flight until then; it
         // outlives the ring's use of it, because the shard waits for the flush before it goes.
-        ring.push_with(|queue| unsafe { self.flush.push(queue, write, tokens[0], tokens[1]) })
-            .map_err(|error| failed("submitting a journal batch", &error))
+        ring.push_with(|queue| unsafe {
+            flush.push(queue, write, tokens[0], tokens[1], registered)
+        })
+        .map_err(|error| failed("submitting a journal batch", &error))
     }
 
-    /// A part of a flush completed. The batch's bytes, once it is durable. An error must end the process: a flush that
-    /// failed says nothing about what is on the disk, and asking again proves nothing.
+    /// A part of a flush completed. The batch's bytes, once it is written and synced. An error must end the process: a
+    /// flush that failed says nothing about what is on the disk, and asking again proves nothing.
     pub(super) fn completed(
         &mut self,
-        op: Op,
-        result: io::Result<u32>,
+        completion: &Completion,
         journal: &mut Journal,
         ring: &mut Ring,
     ) -> Result<Option<u64>, String> {
         self.in_flight -= 1;
-        let part = if op == Op::Write { self.flush.write_part() } else { Part::Sync };
-        match journal.complete(result, part) {
-            Ok(Progress::Waiting) => Ok(None),
+        let is_write = completion.token.op() == Op::Write;
+        let part = if is_write { self.flush.write_part() } else { Part::Sync };
+        let flight = u8::try_from(completion.token.value()).expect("at most four flights");
+        match journal.complete(flight, part, completion.result()) {
+            Ok(Progress::Waiting) if part == Part::Write => Ok(None),
             Ok(Progress::Resubmit(rest)) => self.push(&rest, ring).map(|()| None),
-            Ok(Progress::Durable { .. }) => Ok(Some(self.bytes)),
+            Ok(Progress::Waiting | Progress::Durable { .. }) => {
+                Ok(Some(self.bytes[usize::from(flight)]))
+            }
             Err(fault) => Err(format!("journal: {fault}")),
         }
     }

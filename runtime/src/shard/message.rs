@@ -133,6 +133,8 @@ pub struct Opened {
     pub ring: crate::lane::ring::Flavour,
     /// Whether the journal is written past the page cache.
     pub direct: bool,
+    /// Whether batches are written from buffers registered with the ring.
+    pub registered: bool,
 }
 
 /// A change of a connection, for the log.

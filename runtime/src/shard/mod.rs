@@ -182,6 +182,7 @@ fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
         torn: opened.torn,
         ring: crate::lane::ring::Flavour::Plain,
         direct: opened.journal.is_direct(),
+        registered: false,
     };
     let newest_ns = replayer.newest_ns;
     Ok((replayer.core, Replayed { journal: opened.journal, opened: news, newest_ns }))
@@ -202,7 +203,12 @@ impl Shard {
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
         let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
-        station.reply(Reply::Opened(Opened { ring: ring.flavour(), ..replayed.opened }));
+        let flusher = Flusher::new(options.flush, &ring, &station.journal);
+        station.reply(Reply::Opened(Opened {
+            ring: ring.flavour(),
+            registered: flusher.is_registered(),
+            ..replayed.opened
+        }));
         // From here on nothing is connected, and these settings hold.
         if station.core.watched().next().is_some() {
             station.apply(&Input::Started, 0);
@@ -212,7 +218,7 @@ impl Shard {
         }
         Ok(Shard {
             ring,
-            flusher: Flusher::new(options.flush),
+            flusher,
             links: Vec::new(),
             station,
             sources: options.sources,
@@ -296,12 +302,8 @@ impl Shard {
             match completion.token.op() {
                 Op::Bell => self.bell_watched = false,
                 Op::Write | Op::Sync => {
-                    let flushed = self.flusher.completed(
-                        completion.token.op(),
-                        result,
-                        &mut self.station.journal,
-                        &mut self.ring,
-                    )?;
+                    let journal = &mut self.station.journal;
+                    let flushed = self.flusher.completed(completion, journal, &mut self.ring)?;
                     if let Some(bytes) = flushed {
                         self.station.report.flushes += 1;
                         self.station.report.journal_bytes += bytes;

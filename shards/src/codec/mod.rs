@@ -18,6 +18,7 @@
 //! | 10 | Tick | empty |
 //! | 11 | Disconnected | address 20 |
 //! | 12 | Started | empty |
+//! | 13 | Check | digest u64 |
 //! | 101 | Signal | flags u8 (1 final, 2 partial history, 4 cloid, 8 status, 16 position rate), address 20, asset u8, coin_type u8, direction u8, side u8, trigger u8, reason u8, coin, symbol, leg, fee token, close rate, size, notional, price, order size, order notional, closed pnl, fee, timestamp, last fill, oid, revision, fills, then what the flags name: cloid 16, status, position rate |
 //! | 102 | Gap | address 20, coin, from, to, expected, found |
 //!
@@ -33,9 +34,12 @@ use crate::fill::{Fill, OrderStatus};
 use crate::input::{Emit, Input, StartFrom, SymbolEntry};
 use crate::text::Coin;
 
+pub(crate) use read::Reader;
 pub use read::{decode_event, decode_input};
 pub use write::{encode_event, encode_input};
-pub(crate) use write::{put_decimal, put_dir, put_fill, put_policy, put_text, put_varint};
+pub(crate) use write::{
+    place, put_decimal, put_dir, put_fill, put_policy, put_symbol, put_text, put_varint,
+};
 
 /// Why a record's body cannot be read: the journal's checksum was right, so the writer or the version was not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -87,6 +91,7 @@ pub fn input_kind(input: &Input<'_>) -> u16 {
         Input::Tick => 10,
         Input::Disconnected { .. } => 11,
         Input::Started => 12,
+        Input::Check { .. } => 13,
     }
 }
 
@@ -101,11 +106,11 @@ pub fn event_kind(event: &Event) -> u16 {
 // Enumerations are one byte: the place in these tables, for ever.
 const STARTS: [StartFrom; 2] = [StartFrom::Now, StartFrom::Snapshot];
 const EMITS: [Emit; 2] = [Emit::Order, Emit::Frame];
-const ASSETS: [AssetType; 2] = [AssetType::Futures, AssetType::Spot];
-const DIRECTIONS: [Direction; 3] = [Direction::Open, Direction::Close, Direction::Other];
-const SIDES: [PositionSide; 2] = [PositionSide::Long, PositionSide::Short];
+pub(crate) const ASSETS: [AssetType; 2] = [AssetType::Futures, AssetType::Spot];
+pub(crate) const DIRECTIONS: [Direction; 3] = [Direction::Open, Direction::Close, Direction::Other];
+pub(crate) const SIDES: [PositionSide; 2] = [PositionSide::Long, PositionSide::Short];
 const TRIGGERS: [Trigger; 4] = [Trigger::Status, Trigger::Grace, Trigger::Timeout, Trigger::Frame];
-const REASONS: [Option<Reason>; 4] =
+pub(crate) const REASONS: [Option<Reason>; 4] =
     [None, Some(Reason::Liquidation), Some(Reason::AutoDeleveraging), Some(Reason::Settlement)];
 
 #[cfg(test)]

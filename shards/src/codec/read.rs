@@ -14,7 +14,7 @@ pub fn decode_input<'a>(
     body: &[u8],
     scratch: &'a mut Scratch,
 ) -> Result<Input<'a>, CodecError> {
-    let mut r = Reader { body, at: 0 };
+    let mut r = Reader::new(body);
     let input = match kind {
         1 => Input::Policy(r.policy()?),
         2 => Input::Watch { address: r.address()?, start: r.pick(&STARTS, "start")? },
@@ -51,6 +51,7 @@ pub fn decode_input<'a>(
         10 => Input::Tick,
         11 => Input::Disconnected { address: r.address()? },
         12 => Input::Started,
+        13 => Input::Check { digest: u64::from_le_bytes(r.array()?) },
         kind => return Err(CodecError::Kind { kind }),
     };
     r.end()?;
@@ -59,7 +60,7 @@ pub fn decode_input<'a>(
 
 /// Reads an event.
 pub fn decode_event(kind: u16, body: &[u8]) -> Result<Event, CodecError> {
-    let mut r = Reader { body, at: 0 };
+    let mut r = Reader::new(body);
     let event = match kind {
         101 => Event::Signal(r.signal()?),
         102 => Event::Gap(Gap {
@@ -76,13 +77,27 @@ pub fn decode_event(kind: u16, body: &[u8]) -> Result<Event, CodecError> {
     Ok(event)
 }
 
-/// A place in a record's body.
-struct Reader<'b> {
+/// A place in a record's body, or in the bytes of a state.
+pub(crate) struct Reader<'b> {
     body: &'b [u8],
     at: usize,
 }
 
 impl<'b> Reader<'b> {
+    pub(crate) fn new(body: &'b [u8]) -> Reader<'b> {
+        Reader { body, at: 0 }
+    }
+
+    /// Bytes that are not read yet.
+    pub(crate) fn rest(&self) -> usize {
+        self.body.len() - self.at
+    }
+
+    /// What was read since `from`, a value of [`Reader::rest`] then.
+    pub(crate) fn since(&self, from: usize) -> &'b [u8] {
+        &self.body[self.body.len() - from..self.at]
+    }
+
     fn bytes(&mut self, n: usize) -> Result<&'b [u8], CodecError> {
         let end = self.at.checked_add(n).filter(|&end| end <= self.body.len());
         let end = end.ok_or(CodecError::Short { at: self.at })?;
@@ -91,29 +106,29 @@ impl<'b> Reader<'b> {
         Ok(bytes)
     }
 
-    fn invalid<T>(&self, what: &'static str) -> Result<T, CodecError> {
+    pub(crate) fn invalid<T>(&self, what: &'static str) -> Result<T, CodecError> {
         Err(CodecError::Invalid { at: self.at.saturating_sub(1), what })
     }
 
-    fn end(&self) -> Result<(), CodecError> {
+    pub(crate) fn end(&self) -> Result<(), CodecError> {
         if self.at == self.body.len() { Ok(()) } else { self.invalid("end of the record") }
     }
 
-    fn byte(&mut self) -> Result<u8, CodecError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, CodecError> {
         Ok(self.bytes(1)?[0])
     }
 
     /// A byte with no bits but those of `known`, a mask of the lowest bits.
-    fn flags(&mut self, known: u8, what: &'static str) -> Result<u8, CodecError> {
+    pub(crate) fn flags(&mut self, known: u8, what: &'static str) -> Result<u8, CodecError> {
         let byte = self.byte()?;
         if byte > known { self.invalid(what) } else { Ok(byte) }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         Ok(self.bytes(N)?.try_into().expect("bytes(N) has N bytes"))
     }
 
-    fn address(&mut self) -> Result<Address, CodecError> {
+    pub(crate) fn address(&mut self) -> Result<Address, CodecError> {
         Ok(Address(self.array()?))
     }
 
@@ -134,22 +149,26 @@ impl<'b> Reader<'b> {
         self.invalid("number")
     }
 
-    fn varint(&mut self) -> Result<u64, CodecError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, CodecError> {
         let value = self.wide_varint()?;
         u64::try_from(value).or_else(|_| self.invalid("64-bit number"))
     }
 
-    fn varint32(&mut self) -> Result<u32, CodecError> {
+    pub(crate) fn varint32(&mut self) -> Result<u32, CodecError> {
         let value = self.varint()?;
         u32::try_from(value).or_else(|_| self.invalid("32-bit number"))
     }
 
-    fn decimal(&mut self) -> Result<Decimal, CodecError> {
+    pub(crate) fn decimal(&mut self) -> Result<Decimal, CodecError> {
         let zigzag = self.wide_varint()?;
         let mantissa = (zigzag >> 1) as i128 ^ -((zigzag & 1) as i128);
         let scale = self.byte()?;
         if scale > SCALE_MAX {
             return self.invalid("scale");
+        }
+        // Its absolute value is no 128-bit number, and arithmetic counts on one.
+        if mantissa == i128::MIN {
+            return self.invalid("mantissa");
         }
         let number = Decimal::new(mantissa, scale);
         if (number.mantissa(), number.scale()) != (mantissa, scale) {
@@ -158,7 +177,7 @@ impl<'b> Reader<'b> {
         Ok(number)
     }
 
-    fn text<const N: usize>(&mut self) -> Result<Text<N>, CodecError> {
+    pub(crate) fn text<const N: usize>(&mut self) -> Result<Text<N>, CodecError> {
         let len = usize::from(self.byte()?);
         if len > N {
             return self.invalid("text length");
@@ -169,11 +188,15 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn dir(&mut self) -> Result<Dir, CodecError> {
+    pub(crate) fn dir(&mut self) -> Result<Dir, CodecError> {
         Ok(Dir::new(self.text::<47>()?.as_str()))
     }
 
-    fn pick<T: Copy>(&mut self, table: &[T], what: &'static str) -> Result<T, CodecError> {
+    pub(crate) fn pick<T: Copy>(
+        &mut self,
+        table: &[T],
+        what: &'static str,
+    ) -> Result<T, CodecError> {
         let place = usize::from(self.byte()?);
         table.get(place).copied().map_or_else(|| self.invalid(what), Ok)
     }
@@ -191,7 +214,7 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    fn policy(&mut self) -> Result<Policy, CodecError> {
+    pub(crate) fn policy(&mut self) -> Result<Policy, CodecError> {
         Ok(Policy {
             emit: self.pick(&EMITS, "emit mode")?,
             emit_final: self.flags(1, "emit_final")? == 1,
@@ -230,7 +253,7 @@ impl<'b> Reader<'b> {
         self.list(into, Reader::fill)
     }
 
-    fn fill(&mut self) -> Result<Fill, CodecError> {
+    pub(crate) fn fill(&mut self) -> Result<Fill, CodecError> {
         let flags = self.flags(15, "fill flags")?;
         let (coin, dir, fee_token) = (self.text()?, self.dir()?, self.text()?);
         let (px, sz, start_position) = (self.decimal()?, self.decimal()?, self.decimal()?);
@@ -273,7 +296,7 @@ impl<'b> Reader<'b> {
         })
     }
 
-    fn symbol(&mut self) -> Result<SymbolEntry, CodecError> {
+    pub(crate) fn symbol(&mut self) -> Result<SymbolEntry, CodecError> {
         Ok(SymbolEntry {
             coin: self.text()?,
             symbol: self.text()?,

@@ -13,7 +13,7 @@ use crate::input::{Baseline, FILLS_PER_INPUT_MAX, Origin, Policy};
 use crate::text::{Label, Text, Token};
 
 /// Kinds of records that there are, and some that there are not.
-const KINDS: [u16; 17] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 101, 102, 103];
+const KINDS: [u16; 18] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 101, 102, 103];
 
 /// What inputs borrow, owned.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ impl Owned {
             Input::Tick,
             Input::Disconnected { address },
             Input::Started,
+            Input::Check { digest: self.time },
         ]
     }
 }
@@ -337,7 +338,7 @@ fn refused(kind: u16, body: &[u8], wanted: &str) {
 
 #[test]
 fn what_no_writer_makes_is_refused_by_name() {
-    refused(13, &[], "record kind 13 is not known");
+    refused(14, &[], "record kind 14 is not known");
     refused(103, &[], "record kind 103 is not known");
     refused(3, &[1; 19], "the record ends early, at byte 0");
     refused(10, &[0], "byte 0 of the record is not a valid end of the record");

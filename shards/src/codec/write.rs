@@ -4,7 +4,7 @@ use super::{ASSETS, DIRECTIONS, EMITS, REASONS, SIDES, STARTS, TRIGGERS};
 use crate::decimal::Decimal;
 use crate::event::{Event, Signal};
 use crate::fill::{Dir, Fill, Side};
-use crate::input::{Baseline, Input, Origin, Policy};
+use crate::input::{Baseline, Input, Origin, Policy, SymbolEntry};
 use crate::text::Text;
 
 /// Appends the body of an input's record.
@@ -46,14 +46,10 @@ pub fn encode_input(input: &Input<'_>, out: &mut Vec<u8>) {
         }
         Input::Symbols(entries) => {
             put_varint(entries.len() as u64, out);
-            for entry in *entries {
-                put_text(&entry.coin, out);
-                put_text(&entry.symbol, out);
-                out.push(place(&ASSETS, &entry.asset_type));
-                out.push(entry.coin_type);
-            }
+            entries.iter().for_each(|entry| put_symbol(entry, out));
         }
         Input::Tick | Input::Started => {}
+        Input::Check { digest } => out.extend_from_slice(&digest.to_le_bytes()),
     }
 }
 
@@ -72,7 +68,8 @@ pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
+/// The byte of an enumeration's value: its place in the table.
+pub(crate) fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
     table.iter().position(|entry| entry == value).expect("the tables are total") as u8
 }
 
@@ -123,6 +120,14 @@ pub(crate) fn put_policy(policy: &Policy, out: &mut Vec<u8>) {
     let times =
         [policy.timeout_ns, policy.status_grace_ns, policy.status_ttl_ns, policy.dedup_window_ms];
     times.iter().for_each(|&time| put_varint(time, out));
+}
+
+/// Appends what a coin is called.
+pub(crate) fn put_symbol(entry: &SymbolEntry, out: &mut Vec<u8>) {
+    put_text(&entry.coin, out);
+    put_text(&entry.symbol, out);
+    out.push(place(&ASSETS, &entry.asset_type));
+    out.push(entry.coin_type);
 }
 
 fn put_baseline(baseline: &Baseline<'_>, out: &mut Vec<u8>) {

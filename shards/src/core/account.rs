@@ -39,6 +39,23 @@ impl Names {
         let next = self.numbers.len() as u32;
         *self.numbers.entry(Label::new(name)).or_insert(next)
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// The names, in the order of their numbers.
+    pub(super) fn in_order(&self) -> Vec<Label> {
+        let mut names = vec![Label::EMPTY; self.numbers.len()];
+        self.numbers.iter().for_each(|(name, number)| names[*number as usize] = *name);
+        names
+    }
+
+    /// Gives `name` the next number; whether it had none.
+    pub(super) fn add(&mut self, name: Label) -> bool {
+        let next = self.numbers.len() as u32;
+        self.numbers.insert(name, next).is_none()
+    }
 }
 
 /// What tells one fill of an account from another: (coin, time, tid), and for tid 0 (coin, time, oid, dir).
@@ -160,6 +177,19 @@ impl Account {
         }
     }
 
+    /// It is followed no longer. Its open legs are emitted by their time-outs; if it is watched again, that is a new
+    /// beginning.
+    pub(super) fn unwatch(&mut self) {
+        self.watched = false;
+        self.baselined = false;
+        self.synced = false;
+        self.joined = false;
+        self.hold = None;
+        self.held = Vec::new();
+        self.chain.clear();
+        self.forget_keys();
+    }
+
     /// Whether the fill was taken before, or is older than what is remembered.
     pub(super) fn knows(&self, fill: &Fill, names: &Names) -> bool {
         if fill.time_ms < self.floor_ms {
@@ -197,7 +227,7 @@ impl Account {
 
     /// Gives back the room of the keys of an account that is followed no longer. Fills before its newest are old from
     /// here on; those of its newest time are still told by key.
-    pub(super) fn forget_keys(&mut self) {
+    fn forget_keys(&mut self) {
         self.floor_ms = self.floor_ms.max(self.last_ms);
         let floor_ms = self.floor_ms;
         self.keys.retain(|key| key.time_ms >= floor_ms);

@@ -46,23 +46,33 @@ impl Chain {
         }
     }
 
-    /// The chain goes on with a fill, which ends at `end`.
-    pub(super) fn append(&mut self, fill: &Fill, end: Decimal) {
+    /// The chain goes on with a fill, which ends at `end`. Gives where it stands then.
+    pub(super) fn append(&mut self, fill: &Fill, end: Decimal) -> &Stand {
         let coin = fill.coin;
         let (run_ms, run_start) = (fill.time_ms, fill.start_position);
-        match self.find(&coin) {
+        let at = match self.find(&coin) {
             Ok(at) => {
                 let stand = &mut self.stands[at];
                 stand.end = end;
                 if stand.run_ms != run_ms {
                     *stand = Stand { coin, end, run_ms, run_start, run_known: true };
                 }
+                at
             }
             Err(at) => {
                 let stand = Stand { coin, end, run_ms, run_start, run_known: false };
                 self.stands.insert(at, stand);
+                at
             }
-        }
+        };
+        &self.stands[at]
+    }
+
+    /// Puts back a stand that comes after all others; whether it does.
+    pub(super) fn restore(&mut self, stand: Stand) -> bool {
+        let follows = self.stands.last().is_none_or(|last| last.coin < stand.coin);
+        self.stands.push(stand);
+        follows
     }
 
     /// Whether the fills of `rest` that are of the first one's coin and time lead to where the newest millisecond of the

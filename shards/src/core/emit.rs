@@ -6,7 +6,7 @@ use super::timers::Owner;
 use super::{Core, Effects};
 use crate::decimal::Decimal;
 use crate::event::{AssetType, Direction, Event, Signal, Trigger};
-use crate::input::Emit;
+use crate::input::{Emit, SymbolEntry};
 
 /// In a flip the closing leg goes first, then the opening one; labels of their own come last.
 const EMISSION_ORDER: [Direction; 3] = [Direction::Close, Direction::Open, Direction::Other];
@@ -38,22 +38,23 @@ impl Core {
             (Emit::Order, false) => {}
         }
         self.arm_order(key);
+        self.fold_order(key);
     }
 
     pub(super) fn order_due(&mut self, key: OrderKey, effects: &mut impl Effects) {
         let order = &self.orders[key];
         if order.unsignalled_ns == 0 && self.may_forget(key) {
+            self.fold_order(key);
             self.forget_order(key);
             return;
         }
-        if self.order_deadline_ns(key) > self.now_ns {
-            self.arm_order(key);
-            return;
+        if self.order_deadline_ns(key) <= self.now_ns {
+            let ended = self.orders[key].terminal.is_some();
+            let trigger = if ended { Trigger::Grace } else { Trigger::Timeout };
+            self.emit(key, trigger, false, effects);
         }
-        let order = &self.orders[key];
-        let trigger = if order.terminal.is_some() { Trigger::Grace } else { Trigger::Timeout };
-        self.emit(key, trigger, false, effects);
         self.arm_order(key);
+        self.fold_order(key);
     }
 
     fn order_deadline_ns(&self, key: OrderKey) -> u64 {
@@ -68,7 +69,8 @@ impl Core {
             (_, Some(_)) => (order.grace_from_ns, self.policy.status_grace_ns),
             (since_ns, None) => (since_ns, self.policy.timeout_ns),
         };
-        from_ns.saturating_add(wait_ns)
+        // Zero says that no timer is set.
+        from_ns.saturating_add(wait_ns).max(1)
     }
 
     fn may_forget(&self, key: OrderKey) -> bool {
@@ -82,7 +84,7 @@ impl Core {
         let order = &mut self.orders[key];
         if order.armed_ns == 0 || deadline_ns < order.armed_ns {
             order.armed_ns = deadline_ns;
-            let owner = Owner::Order(key, order.generation);
+            let owner = Owner::Order { generation: order.generation, key };
             self.set_timer(deadline_ns, owner);
         }
     }
@@ -144,16 +146,17 @@ impl Core {
         leg.revision += 1;
         leg.is_final = is_final;
         let leg = *leg;
-        let signal = self.signal(key, &leg, trigger);
+        let symbol = self.symbol_of(&self.orders[key].coin, leg.kind.asset_type);
+        self.fold_symbol(&symbol);
+        let signal = self.signal(key, &leg, &symbol, trigger);
         self.legs[leg_key].open = Open::default();
         self.counts.signals += 1;
         effects.event(&Event::Signal(signal));
     }
 
-    fn signal(&self, key: OrderKey, leg: &Leg, trigger: Trigger) -> Signal {
+    fn signal(&self, key: OrderKey, leg: &Leg, symbol: &SymbolEntry, trigger: Trigger) -> Signal {
         let order = &self.orders[key];
         let account = &self.accounts[order.account];
-        let symbol = self.symbol_of(&order.coin, leg.kind.asset_type);
         let open = &leg.open;
         let worth = match leg.kind.asset_type {
             AssetType::Futures => account.account_value,

@@ -4,7 +4,6 @@ use super::account::{AccountKey, HELD_FILLS_MAX, HOLD_MAX_NS, Hold};
 use super::leg::{self, Leg, LegKey, Part};
 use super::order::{Order, OrderKey, Terminal};
 use super::{Core, Effects, chain};
-use crate::address::Address;
 use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
@@ -26,13 +25,12 @@ pub(super) const TAKEN_PER_INPUT_MAX: usize = 2_048;
 impl Core {
     pub(super) fn fills(
         &mut self,
-        address: &Address,
+        key: AccountKey,
         origin: Origin,
         fills: &[Fill],
         effects: &mut impl Effects,
     ) {
         assert!(fills.len() <= FILLS_PER_INPUT_MAX, "longer frames are split by the caller");
-        let Some(&key) = self.by_address.get(address) else { return };
         let account = &mut self.accounts[key];
         if !account.watched {
             return;
@@ -137,8 +135,7 @@ impl Core {
         self.arm_account(key);
     }
 
-    pub(super) fn give_up(&mut self, address: &Address, effects: &mut impl Effects) {
-        let Some(&key) = self.by_address.get(address) else { return };
+    pub(super) fn give_up(&mut self, key: AccountKey, effects: &mut impl Effects) {
         if let Some(Hold::Asked { .. }) = self.accounts[key].hold {
             self.accounts[key].hold = None;
             self.drain(key, true, effects);
@@ -230,8 +227,10 @@ impl Core {
         account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
         if fill.is_perp() && place == Place::End {
             let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
-            account.chain.append(fill, end);
+            let stand = *account.chain.append(fill, end);
+            self.fold_stand(&stand);
         }
+        let account = &self.accounts[key];
         let reason = leg::reason(fill, &account.address);
         let order_key = self.order_of(key, fill);
         let (first, second) = leg::parts(fill);
@@ -246,7 +245,8 @@ impl Core {
         order.grace_from_ns = self.now_ns;
         if order.unsignalled_ns == 0 {
             self.unsignalled += 1;
-            order.unsignalled_ns = self.now_ns;
+            // Zero says that there is nothing.
+            order.unsignalled_ns = self.now_ns.max(1);
         }
         if order.cloid.is_none() {
             order.cloid = fill.cloid;

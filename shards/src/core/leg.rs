@@ -64,6 +64,16 @@ pub(super) struct Open {
 
 const SUM: &str = "Fill::is_sound bounds a fill so that a million of them add up in 128 bits";
 
+/// Whether `sum` leaves half of the room of 128 bits: as many fills can be added as the promise of [`Fill::is_sound`]
+/// speaks of. What a stranger's bytes call a sum must be one, or the next fill would not add up.
+pub(super) fn is_sum(sum: Decimal) -> bool {
+    /// Digits after the point of a notional, the longest sum.
+    const SCALE_MAX: u8 = 20;
+    /// Half of the largest 128-bit number, with that many digits after the point.
+    const SUM_MAX: Decimal = Decimal::new(i128::MAX / 2 / 10i128.pow(SCALE_MAX as u32), 0);
+    sum.scale() <= SCALE_MAX && sum.abs() < SUM_MAX
+}
+
 impl Leg {
     pub(super) fn new(kind: LegKind, first_start: Decimal) -> Leg {
         Leg {

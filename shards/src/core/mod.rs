@@ -9,11 +9,13 @@
 mod account;
 mod admit;
 mod chain;
+mod digest;
 mod emit;
 mod fills;
 mod leg;
 mod order;
-mod state_hash;
+mod restore;
+mod snapshot;
 mod timers;
 
 use std::collections::VecDeque;
@@ -32,6 +34,7 @@ use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
 
 pub use admit::{Admission, Admitted};
+pub use restore::StateError;
 
 /// Most statuses that wait for their fills. The oldest goes first.
 const WAITING_STATUSES_MAX: usize = 100_000;
@@ -90,6 +93,7 @@ pub struct Core {
     generation: u64,
     now_ns: u64,
     counts: Counts,
+    digest: u64,
     /// Orders with unsignalled fills.
     unsignalled: usize,
     /// Orders touched by the input at hand, in order; and the ends of its chains. Scratch.
@@ -124,6 +128,7 @@ impl Core {
             generation: 0,
             now_ns: 0,
             counts: Counts::default(),
+            digest: 0,
             unsignalled: 0,
             touched: Vec::new(),
             ends: Vec::new(),
@@ -194,43 +199,60 @@ impl Core {
         match *input {
             Input::Policy(policy) => self.policy = policy,
             Input::Watch { address, start } => self.watch(address, start),
-            Input::Unwatch { address } => self.unwatch(&address),
-            Input::Disconnected { address } => {
-                if let Some(&key) = self.by_address.get(&address) {
-                    self.accounts[key].joined = false;
-                }
-            }
             Input::Started => {
                 self.accounts.iter_mut().for_each(|(_, account)| account.joined = false);
             }
-            Input::Baseline { address, baseline } => self.baseline(&address, &baseline, effects),
-            Input::Fills { address, origin, fills } => {
-                self.fills(&address, origin, fills, effects);
-            }
-            Input::BackfillFailed { address } => self.give_up(&address, effects),
             Input::Statuses(statuses) => {
                 statuses.iter().for_each(|status| self.status(status, effects));
-            }
-            Input::Worth { address, account_value, spot_total } => {
-                if let Some(&key) = self.by_address.get(&address) {
-                    let account = &mut self.accounts[key];
-                    account.account_value = account_value.or(account.account_value);
-                    account.spot_total = spot_total.or(account.spot_total);
-                }
             }
             Input::Symbols(entries) => {
                 entries.iter().for_each(|entry| {
                     self.symbols.insert(entry.coin, *entry);
                 });
             }
-            Input::Tick => {}
+            Input::Tick | Input::Check { .. } => {}
+            Input::Unwatch { address }
+            | Input::Disconnected { address }
+            | Input::Baseline { address, .. }
+            | Input::Fills { address, .. }
+            | Input::BackfillFailed { address }
+            | Input::Worth { address, .. } => {
+                if let Some(&key) = self.by_address.get(&address) {
+                    self.step_account(key, input, effects);
+                    self.fold_account(key);
+                }
+            }
         }
         // Every input is also news that time went on: what is due does not wait for a tick.
         self.run_timers(effects);
+        self.fold_step(input);
+    }
+
+    /// Applies an input that is about an account which is known.
+    fn step_account(&mut self, key: AccountKey, input: &Input<'_>, effects: &mut impl Effects) {
+        let account = &mut self.accounts[key];
+        match *input {
+            Input::Unwatch { .. } => account.unwatch(),
+            Input::Disconnected { .. } => account.joined = false,
+            Input::Baseline { baseline, .. } => self.baseline(key, &baseline, effects),
+            Input::Fills { origin, fills, .. } => self.fills(key, origin, fills, effects),
+            Input::BackfillFailed { .. } => self.give_up(key, effects),
+            Input::Worth { account_value, spot_total, .. } => {
+                account.account_value = account_value.or(account.account_value);
+                account.spot_total = spot_total.or(account.spot_total);
+            }
+            Input::Policy(_)
+            | Input::Watch { .. }
+            | Input::Started
+            | Input::Statuses(_)
+            | Input::Symbols(_)
+            | Input::Tick
+            | Input::Check { .. } => unreachable!("step applies these itself"),
+        }
     }
 
     fn watch(&mut self, address: Address, start: StartFrom) {
-        match self.by_address.get(&address) {
+        let key = match self.by_address.get(&address) {
             Some(&key) => {
                 let account = &mut self.accounts[key];
                 account.watched = true;
@@ -238,31 +260,18 @@ impl Core {
                     account.start = start;
                     account.baselined = start == StartFrom::Snapshot;
                 }
+                key
             }
             None => {
                 let key = self.accounts.insert(Account::new(address, start));
                 self.by_address.insert(address, key);
+                key
             }
-        }
+        };
+        self.fold_account(key);
     }
 
-    /// Its open legs are emitted by their time-outs; if it is watched again, that is a new beginning.
-    fn unwatch(&mut self, address: &Address) {
-        if let Some(&key) = self.by_address.get(address) {
-            let account = &mut self.accounts[key];
-            account.watched = false;
-            account.baselined = false;
-            account.synced = false;
-            account.joined = false;
-            account.hold = None;
-            account.held = Vec::new();
-            account.chain.clear();
-            account.forget_keys();
-        }
-    }
-
-    fn baseline(&mut self, address: &Address, baseline: &Baseline<'_>, effects: &mut impl Effects) {
-        let Some(&key) = self.by_address.get(address) else { return };
+    fn baseline(&mut self, key: AccountKey, baseline: &Baseline<'_>, effects: &mut impl Effects) {
         let account = &mut self.accounts[key];
         if !account.watched || account.baselined {
             return;
@@ -272,7 +281,7 @@ impl Core {
         account.joined = true;
         account.floor_ms = account.floor_ms.max(baseline.newest_ms);
         account.last_ms = account.last_ms.max(baseline.newest_ms);
-        for fill in baseline.newest {
+        for fill in baseline.newest.iter().filter(|fill| fill.is_sound()) {
             // It was watched before, perhaps: then some of these were taken.
             if !account.knows(fill, &self.names) {
                 account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
@@ -282,8 +291,11 @@ impl Core {
             account.chain.set(*coin, *end);
         }
         account.baseline_orders.clear();
-        account.baseline_orders.extend_from_slice(baseline.orders);
-        account.baseline_orders.sort_unstable_by_key(|(oid, _)| *oid);
+        let sound = baseline.orders.iter().filter(|(_, filled)| leg::is_sum(*filled));
+        account.baseline_orders.extend(sound);
+        // Stable: of an order that stands there twice the first counts.
+        account.baseline_orders.sort_by_key(|(oid, _)| *oid);
+        account.baseline_orders.dedup_by_key(|(oid, _)| *oid);
         self.drain(key, false, effects);
         self.settle_touched(effects);
     }
@@ -323,6 +335,7 @@ impl Core {
 
     fn forget_oldest_waiting(&mut self) {
         if let Some((heard_ns, oid)) = self.waiting_order.pop_front() {
+            self.fold_pair(oid, heard_ns);
             // A status heard again since then stays.
             if self.waiting.get(&oid).is_some_and(|waiting| waiting.heard_ns == heard_ns) {
                 self.waiting.remove(&oid);
@@ -346,7 +359,7 @@ impl Core {
     fn armed_ns(&self, owner: Owner) -> Option<u64> {
         let armed_ns = match owner {
             Owner::Account(key) => self.accounts.get(key)?.armed_ns,
-            Owner::Order(key, generation) => {
+            Owner::Order { generation, key } => {
                 self.orders.get(key).filter(|order| order.generation == generation)?.armed_ns
             }
         };
@@ -355,21 +368,28 @@ impl Core {
 
     fn run_timers(&mut self, effects: &mut impl Effects) {
         let signals_max = self.counts.signals.saturating_add(TIMER_SIGNALS_PER_INPUT_MAX);
-        for _ in 0..TIMERS_PER_INPUT_MAX {
-            let Some((deadline_ns, owner)) = self.timers.first() else { break };
-            if deadline_ns > self.now_ns || self.counts.signals >= signals_max {
+        let mut run = 0;
+        while let Some((deadline_ns, owner)) = self.timers.first() {
+            if deadline_ns > self.now_ns
+                || self.counts.signals >= signals_max
+                || run == TIMERS_PER_INPUT_MAX
+            {
                 break;
             }
             self.timers.pop();
+            // Not counted: how many of these there are differs between a shard, its replay and a copy of its state.
+            // `Timers::wants_sweep` bounds them.
             if self.armed_ns(owner) != Some(deadline_ns) {
                 continue;
             }
+            run += 1;
             match owner {
                 Owner::Account(key) => {
                     self.accounts[key].armed_ns = 0;
                     self.account_due(key, effects);
+                    self.fold_account(key);
                 }
-                Owner::Order(key, _) => {
+                Owner::Order { key, .. } => {
                     self.orders[key].armed_ns = 0;
                     self.order_due(key, effects);
                 }

@@ -181,6 +181,11 @@ impl Drop for Bed {
             let (core, events) = self.replayed();
             assert_eq!(core.state_hash(), self.core.state_hash(), "a replay gives the same state");
             assert!(events == self.events, "a replay gives the same events");
+            let mut bytes = Vec::new();
+            self.core.encode(&mut bytes);
+            let copy = Core::decode(&bytes).expect("our own state");
+            assert_eq!(copy.state_hash(), self.core.state_hash(), "a copy has the same state");
+            assert_eq!(copy.unsignalled(), self.core.unsignalled());
         }
     }
 }

@@ -8,19 +8,31 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Whose deadline it is. The order of variants and keys breaks ties, so that a replay agrees.
+/// Whose deadline it is. The order of variants, account numbers and generations breaks ties, so that a replay agrees,
+/// and a state that was read back from its bytes, where orders have other slab keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Owner {
-    /// An account, by slab key.
+    /// An account, by slab key: accounts are never removed, so it is the account's number.
     Account(usize),
-    /// An order, by slab key and generation: a key is used again when its order is gone.
-    Order(usize, u64),
+    /// An order.
+    Order {
+        /// No two orders of a shard have the same.
+        generation: u64,
+        /// Its slab key, which is used again when the order is gone.
+        key: usize,
+    },
 }
 
 /// Deadlines in nanoseconds.
 #[derive(Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(u64, Owner)>>,
+}
+
+impl FromIterator<(u64, Owner)> for Timers {
+    fn from_iter<I: IntoIterator<Item = (u64, Owner)>>(entries: I) -> Timers {
+        Timers { heap: entries.into_iter().map(Reverse).collect() }
+    }
 }
 
 impl Timers {

@@ -20,6 +20,7 @@ fn options(dir: &Path) -> Options {
         shard_count: 2,
         segment_bytes: (4 * BLOCK_BYTES) as u64,
         batch_bytes_max: BLOCK_BYTES,
+        flights: 1,
     }
 }
 

@@ -74,6 +74,7 @@ fn inputs_of_settings_and_accounts() {
     golden_input(10, &Input::Tick, "");
     golden_input(11, &Input::Disconnected { address }, ADDRESS_HEX);
     golden_input(12, &Input::Started, "");
+    golden_input(13, &Input::Check { digest: 0x0102_0304_0506_0708 }, "0807060504030201");
 }
 
 #[test]

@@ -321,10 +321,18 @@ fn time_that_goes_back_is_the_callers_mistake() {
     core.step(1, &Input::Tick, &mut ());
 }
 
+/// The digest tells steps, also those that change nothing else.
+fn hash_without_digest(core: &mut Core) -> u64 {
+    let digest = std::mem::take(&mut core.digest);
+    let hash = core.state_hash();
+    core.digest = digest;
+    hash
+}
+
 #[test]
 fn inputs_of_strangers_change_nothing() {
     let mut bed = Bed::watching(Policy::default());
-    let before = bed.core.state_hash();
+    let before = hash_without_digest(&mut bed.core);
     let (address, fills) = (Address([9; 20]), &[buy(1, 1, "1", "0")][..]);
     let baseline = crate::input::Baseline {
         newest_ms: 5,
@@ -343,7 +351,7 @@ fn inputs_of_strangers_change_nothing() {
         Input::Baseline { address: ME, baseline },
     ] {
         assert_eq!(events_of(&mut bed, &input), 0);
-        assert_eq!(bed.core.state_hash(), before, "{input:?}");
+        assert_eq!(hash_without_digest(&mut bed.core), before, "{input:?}");
     }
 }
 
