@@ -94,6 +94,11 @@ impl Mark {
         Mark(Chain { next_seq: seq + 1, ..Chain::start(shard) })
     }
 
+    /// The shard whose journal it is in.
+    pub fn shard(&self) -> u16 {
+        u16::try_from(self.0.shard).expect("made of a u16")
+    }
+
     /// The first segment that a replay from here reads: it looks at the last batch again.
     pub fn segment(&self) -> u64 {
         self.0.last.unwrap_or(self.0.place).segment

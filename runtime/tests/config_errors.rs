@@ -186,7 +186,7 @@ fn a_duration_and_a_size_out_of_range() {
 error[CFG006]: journal.segment_size does not work
    ╭─[corelane.toml:4:16]
  4 │ segment_size = \"2GiB\"
-   ·                ───┬── out of range: 1MiB to 1GiB",
+   ·                ───┬── out of range: 4MiB to 1GiB",
     );
 }
 

@@ -230,7 +230,7 @@ fn addresses_of_list_and_file_are_each_there_once() {
 #[test]
 fn show_prints_values_with_their_source_and_no_secret() {
     let (dir, file) = with_file(
-        "[admin]\ntoken_file = \"/etc/token\"\n[nats]\nurl = \"nats://u:secret@h\"\n[journal]\nsegment_size = \"1024KiB\"\n",
+        "[admin]\ntoken_file = \"/etc/token\"\n[nats]\nurl = \"nats://u:secret@h\"\n[journal]\nsegment_size = \"4096KiB\"\n",
     );
     let loaded = load(Some(&file), &[("CORELANE_NODE__NAME", "a \"b\"")], &["node.shards=2"]);
     let changed = show::show(&loaded, true).replace(&format!("{}/", dir.path().display()), "");
@@ -238,7 +238,7 @@ fn show_prints_values_with_their_source_and_no_secret() {
         changed,
         "node.name = 'a \"b\"'            # CORELANE_NODE__NAME
 node.shards = 2                # flag
-journal.segment_size = \"1MiB\"  # corelane.toml:6
+journal.segment_size = \"4MiB\"  # corelane.toml:6
 nats.url = \"nats://u:***@h\"    # corelane.toml:4
 admin.token_file = \"***\"       # corelane.toml:2
 "

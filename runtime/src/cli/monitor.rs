@@ -111,6 +111,15 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
             match notice {
                 Notice::Link(shard, news) => say_link(shard.0, &news),
                 Notice::Followed(address) => info!(%address, "followed"),
+                Notice::Snapshot(shard, taken, took) => info!(
+                    shard = shard.0,
+                    seq = taken.seq,
+                    bytes = taken.bytes,
+                    records = taken.records,
+                    took_ms = took.as_millis() as u64,
+                    state_hash = super::replay::hash_text(taken.state_hash),
+                    "snapshot"
+                ),
                 Notice::Warning(problem) => {
                     let line = problem.one_line();
                     // The level and the code are fields of the log line.

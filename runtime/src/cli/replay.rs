@@ -95,9 +95,9 @@ fn shard_dirs(data_dir: &Path) -> Result<Vec<(u16, PathBuf)>, Problem> {
 fn replay(shard: u16, dir: &Path) -> Result<ShardReplay, Problem> {
     let started = Instant::now();
     let mut replayer = Replayer::default();
-    let replayed = persist::open::replay(dir, &mut |record| replayer.take(&record));
+    let replayed = persist::open::replay_with(dir, &mut replayer);
     let replayed = replayed.map_err(|error| not_replayed(&error))?;
-    if let Some(why) = replayer.refused {
+    if let Some(why) = replayer.broken {
         return Err(Problem::error("JRN003", format!("{}: {why}", dir.display()))
             .fix("use the version that wrote it, or a later one"));
     }

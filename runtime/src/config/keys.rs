@@ -272,7 +272,7 @@ mod table {
             "Order entry; one port per shard, counting up.").later(),
 
         key("journal", "segment_size",
-            Kind::Size { min: MIB, max: 1024 * MIB, step: 4096 }, "\"64MiB\"",
+            Kind::Size { min: 4 * MIB, max: 1024 * MIB, step: 4096 }, "\"64MiB\"",
             "Size of one journal file; written in full before use."),
         key("journal", "flush", Kind::Word(&["auto", "linked", "dsync"]), "\"auto\"",
             "How a batch is made durable: write and fdatasync in one submission, or one synced write."),

@@ -2,18 +2,22 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use persist::Position;
 use persist::cursor::{self, Cursor};
 use persist::disk::DiskError;
+use persist::journal::SPARES_MIN;
 use persist::lock::LockError;
 use persist::open::OpenError;
 use persist::segment::{SegmentError, SegmentOrder};
+use persist::tail::{Tail, TailError};
 use shards::{Address, ShardId};
 
 use crate::diag::{Problem, reason};
 use crate::publisher::store::StartError;
-use crate::shard::message::NotOpened;
+use crate::shard::message::{NotOpened, Opened};
+use crate::shard::replayer::{Broken, Diverged};
 
 pub(super) fn thread(what: &str, error: &io::Error) -> Problem {
     Problem::error("SYS001", format!("cannot start {what}: {}", reason(error))).fix(
@@ -63,14 +67,21 @@ pub(super) fn store(path: &Path, error: &StartError) -> Problem {
 }
 
 /// Refuses a cursor that is ahead of its journal: what comes next would be taken for old, and lost.
-pub(super) fn check_cursor(dir: &Path, sink: &str, newest: Position) -> Result<(), Problem> {
+pub(super) fn check_cursor(
+    dir: &Path,
+    sink: &str,
+    newest: Position,
+    last_seq: u64,
+) -> Result<(), Problem> {
     let path = cursor::path_of(dir, sink);
     let at = Cursor::open(&path).map(|cursor| cursor.get()).map_err(|error| {
         Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display()))
             .fix(format!("remove {}: the sink gets everything again", path.display()))
     })?;
+    // A new sink's cursor begins with what the journal has, which may end after its last event.
+    let newest = newest.max(Position::end_of(last_seq));
     if at <= newest {
-        return Ok(());
+        return check_recycled(dir, &path, at);
     }
     Err(Problem::error(
         "JRN008",
@@ -87,7 +98,28 @@ pub(super) fn check_cursor(dir: &Path, sink: &str, newest: Position) -> Result<(
     .fix("bring the whole data directory back from one copy, or start with a new one"))
 }
 
-pub(super) fn trouble(what: &str, why: &str, retry: std::time::Duration) -> Problem {
+/// Refuses a cursor whose next events were recycled: they would be left out without a word.
+fn check_recycled(dir: &Path, path: &Path, at: Position) -> Result<(), Problem> {
+    if at == Position::START {
+        return Ok(());
+    }
+    match Tail::open(dir, at) {
+        Err(TailError::Recycled { first_seq, .. }) => Err(Problem::error(
+            "JRN008",
+            format!(
+                "{} is at event {}.{}, but the journal begins at seq {first_seq}",
+                path.display(),
+                at.seq,
+                at.index
+            ),
+        )
+        .why("segments behind it were recycled, as the cursor was further then: an older copy was put back")
+        .fix(format!("remove {}: the sink goes on with the oldest event that is there", path.display()))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn trouble(what: &str, why: &str, retry: Duration) -> Problem {
     Problem::warning("UPS005", format!("{what}: {why}"))
         .why(format!("tried again in {:.1} s", retry.as_secs_f64()))
 }
@@ -98,11 +130,68 @@ pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, full: bool) ->
             "DSK001",
             format!("{}: no space for the next journal segment", order.dir.display()),
         )
-        .why(format!("{error}; input waits when the segments at hand are full"))
-        .fix("free space; it goes on by itself");
+        .why(format!(
+            "{error}; new accounts are refused while fewer than {SPARES_MIN} segments are ready, those that are followed \
+             go on until these are full, then their input waits"
+        ))
+        .fix("free space; it goes on by itself within a second or two");
     }
     Problem::warning("JRN007", format!("a journal segment cannot be prepared: {error}"))
         .fix("look at the disk; it is tried again each second")
+}
+
+/// Space has come back.
+pub(super) fn segment_healed(order: &SegmentOrder, after: Duration) -> Problem {
+    let dir = order.dir.display();
+    Problem::warning(
+        "DSK002",
+        format!("{dir}: segments can be prepared again, after {:.1} s", after.as_secs_f64()),
+    )
+    .why("nothing was lost; new accounts are taken again")
+}
+
+pub(super) fn not_watched(address: &Address) -> Problem {
+    Problem::warning("DSK001", format!("{address} is not followed: no space for the journal"))
+        .why("what is left is for the accounts that are followed already")
+        .fix("free space; it is followed then, by itself")
+}
+
+/// Two computations of the same inputs differ.
+pub(crate) fn diverged(dir: &Path, diverged: &Diverged) -> Problem {
+    Problem::error("JRN011", format!("{}: {diverged}", dir.display()))
+        .why(
+            "the same inputs gave two states: memory or a CPU at fault, a changed program, or a defect of corelane; \
+             which of the two is right is not known",
+        )
+        .fix(format!(
+            "keep the directory; corelane replay {} --verify names the first event that differs",
+            dir.display()
+        ))
+}
+
+pub(super) fn snapshot(dir: &Path, why: &str, retry: Duration) -> Problem {
+    Problem::warning("JRN012", format!("{}: no snapshot could be made: {why}", dir.display()))
+        .why("nothing is lost; the journal is kept whole and grows until there is one")
+        .fix(format!("look at the disk; it is tried again in {} s", retry.as_secs()))
+}
+
+pub(super) fn snapshot_skipped(why: &str, opened: &Opened) -> Problem {
+    let instead = match opened.snapshot {
+        Some(seq) => format!("the one at seq {seq} was used instead"),
+        None => "the journal was replayed from its beginning instead".to_owned(),
+    };
+    Problem::warning("JRN010", format!("a snapshot cannot be used: {why}"))
+        .why(format!("{instead}; nothing is lost"))
+        .fix("look at the disk: it may be failing; the snapshot is replaced by and by")
+}
+
+pub(super) fn not_direct(dir: &Path) -> Problem {
+    Problem::warning(
+        "JRN013",
+        format!("{}: this file system has no O_DIRECT", dir.display()),
+    )
+    .why("the journal is written through the page cache and synced: as safe, slower, and it takes memory")
+    .fix("put node.data_dir on ext4 or XFS")
 }
 
 pub(super) fn not_locked(dir: &Path, error: &LockError) -> Problem {
@@ -131,7 +220,8 @@ fn disk(dir: &Path, error: &DiskError) -> Problem {
 
 pub(super) fn not_opened(why: &NotOpened) -> Problem {
     match why {
-        NotOpened::Unreadable { .. } => Problem::error("JRN003", why.to_string())
+        NotOpened::Broken { dir, why: Broken::Diverged(found) } => diverged(dir, found),
+        NotOpened::Broken { .. } => Problem::error("JRN003", why.to_string())
             .why("the checksum is right: a later corelane wrote it")
             .fix("use the version that wrote it, or a later one"),
         NotOpened::Journal(error) => journal(error),
@@ -172,6 +262,12 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             Problem::error("DSK001", format!("no space for the journal: {error}"))
                 .fix("free space, or set a smaller journal.segment_size")
         }
+        OpenError::NoSnapshot { .. } => Problem::error("JRN014", error.to_string())
+            .why("what came before was recycled behind two snapshots; one of them is needed to begin with")
+            .fix("bring the snapshot files back from a copy; nothing was changed here"),
+        OpenError::SnapshotAhead { .. } => Problem::error("JRN005", error.to_string())
+            .why("the inputs between were durable: the end of the journal was damaged, or an older copy put back")
+            .fix("bring the whole directory back from one copy; nothing was changed here"),
         OpenError::SuperblockDamaged { .. }
         | OpenError::SuperblockMissing { .. }
         | OpenError::SegmentSize { .. }

@@ -7,6 +7,7 @@
 //! | `placement` | which account goes over which source |
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
+//! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table |
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
@@ -18,6 +19,7 @@ pub mod rest;
 mod failure;
 mod placement;
 mod segments;
+mod snapshots;
 mod symbols;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -42,9 +44,12 @@ use crate::publisher::{self, Feed, News, PublisherOptions, PublisherReport};
 use crate::shard::message::{Command, LinkNews, Opened, Reply, Report, Stopped};
 use crate::shard::{self, ShardOptions};
 use latency::Latency;
+pub use snapshots::Taken;
+
 use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use segments::Segments;
+use snapshots::{Said, Snapshots};
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
@@ -60,6 +65,8 @@ const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
 /// How soon a sink's trouble is told again.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
+/// Most inputs between two journaled digests.
+const CHECK_EVERY_MAX: u64 = 10_000;
 /// How long control sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_millis(200);
 
@@ -70,6 +77,9 @@ pub struct Node {
     publisher: Option<PublisherState>,
     rest: Rest,
     segments: Segments,
+    snapshots: Snapshots,
+    /// Watches that a shard refused for want of space.
+    refused: Vec<(ShardId, Command)>,
     latency: Latency,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
@@ -109,6 +119,8 @@ pub enum Notice {
     Link(ShardId, LinkNews),
     /// An account is followed.
     Followed(Address),
+    /// A snapshot of a shard was made, in this time.
+    Snapshot(ShardId, Taken, Duration),
     /// Something is wrong; it goes on.
     Warning(Problem),
     /// The node cannot go on.
@@ -158,7 +170,14 @@ impl Node {
         }
         let mut node = Node {
             rest: Rest::start(&options, &bell)?,
-            segments: Segments::start(&bell)?,
+            segments: Segments::start(&bell, &options.housekeeping)?,
+            snapshots: Snapshots::start(
+                &bell,
+                options.snapshot_every,
+                &options.housekeeping,
+                options.shard_count,
+            )?,
+            refused: Vec::new(),
             latency: Latency::default(),
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
@@ -171,6 +190,7 @@ impl Node {
             _lock: lock,
         };
         node.wait_for_journals()?;
+        node.begin_snapshots();
         node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
         let watch = |(address, source)| {
@@ -181,6 +201,25 @@ impl Node {
         node.watches = Some((Instant::now() + SYMBOLS_WITHIN, watches));
         node.unwatch_strangers(&options);
         Ok(node)
+    }
+
+    /// Snapshots are made from where the journals were opened on; what opening them found is told.
+    fn begin_snapshots(&mut self) {
+        let newest = |state: &ShardState| {
+            let snapshot = state.opened.as_ref().and_then(|opened| opened.snapshot);
+            (state.dir.clone(), snapshot.unwrap_or(0))
+        };
+        self.snapshots.begin(self.shards.iter().map(newest));
+        for opened in self.shards.iter().filter_map(|state| state.opened.as_ref()) {
+            for why in &opened.skipped {
+                self.notices.push_back(Notice::Warning(failure::snapshot_skipped(why, opened)));
+            }
+        }
+        // All journals are on one file system.
+        let is_direct = |state: &&ShardState| state.opened.as_ref().is_none_or(|o| o.direct);
+        if let Some(state) = self.shards.iter().find(|state| !is_direct(state)) {
+            self.notices.push_back(Notice::Warning(failure::not_direct(&state.dir)));
+        }
     }
 
     /// Each shard says how it found its journal, before anything is published.
@@ -229,9 +268,10 @@ impl Node {
             sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
         }
         for state in &self.shards {
-            let newest = state.opened.as_ref().map_or(Position::START, |opened| opened.last_event);
+            let Some(opened) = &state.opened else { continue };
             for sink in &sinks {
-                failure::check_cursor(&state.dir, sink.name(), newest)?;
+                let (newest, last_seq) = (opened.last_event, opened.last_seq);
+                failure::check_cursor(&state.dir, sink.name(), newest, last_seq)?;
             }
         }
         let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
@@ -304,9 +344,15 @@ impl Node {
         self.segments.turn(|shard, segment| {
             self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
         });
-        while let Some(problem) = self.segments.problem() {
-            self.notices.push_back(Notice::Warning(problem));
+        while let Some(space) = self.segments.news() {
+            self.command(space.shard, Command::Space(space.is_there));
+            if space.is_there {
+                let again = std::mem::take(&mut self.refused);
+                again.into_iter().for_each(|(shard, command)| self.command(shard, command));
+            }
+            self.notices.push_back(Notice::Warning(space.problem));
         }
+        self.turn_snapshots();
         if self.symbols_due.is_some_and(|due| due <= Instant::now()) && self.rest.ask(Job::Symbols)
         {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
@@ -321,6 +367,18 @@ impl Node {
                     break;
                 }
             }
+        }
+    }
+
+    fn turn_snapshots(&mut self) {
+        let shards = &self.shards;
+        self.snapshots.turn(|at| shards[at].report.durable_seq);
+        while let Some(said) = self.snapshots.said() {
+            self.notices.push_back(match said {
+                Said::Taken(shard, taken, took) => Notice::Snapshot(shard, taken, took),
+                Said::Failed(problem) => Notice::Warning(problem),
+                Said::Diverged(problem) => Notice::Fatal(problem),
+            });
         }
     }
 
@@ -360,6 +418,12 @@ impl Node {
                     self.rest.ask(Job::Resolve { source: *source });
                 }
                 self.notices.push_back(Notice::Link(id, news));
+            }
+            Reply::NoSpace(command) => {
+                if let Command::Watch { address, .. } = &*command {
+                    self.notices.push_back(Notice::Warning(failure::not_watched(address)));
+                }
+                self.refused.push((id, *command));
             }
             Reply::Followed(address) => {
                 self.notices.push_back(Notice::Followed(address));
@@ -455,6 +519,7 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.snapshots.has_news()
     }
 
     /// What each shard found when it opened its journal.
@@ -564,6 +629,7 @@ fn start_shard(
         },
         flush: options.flush,
         policy: options.policy,
+        check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
         wait: options.wait,
         sources: sources[usize::from(id.0)].clone(),
         users_per_link: options.users_per_link,

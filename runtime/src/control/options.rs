@@ -14,6 +14,7 @@ use crate::config::{self, Config, Cpus, FlushMode, Poll, Shards, StoreUrl};
 use crate::diag::Problem;
 use crate::host::Root;
 use crate::host::cpus::CpuMap;
+use crate::lane::executor::Housekeeping;
 use crate::publisher::store::StoreOptions;
 use crate::shard::Wait;
 
@@ -44,6 +45,10 @@ pub struct NodeOptions {
     pub flush: Flush,
     /// Journal batches that may be in flight at a time.
     pub flights: usize,
+    /// Inputs between two snapshots of a shard.
+    pub snapshot_every: u64,
+    /// Where threads run that are not on the way of an event.
+    pub housekeeping: Housekeeping,
     /// The accounts.
     pub addresses: Vec<Address>,
     /// Where a new account's signals begin.
@@ -83,6 +88,7 @@ impl NodeOptions {
             Shards::Auto => map.auto_shards(),
             Shards::Count(count) => count,
         };
+        let cpus = cpus(&config.node.cpus, &map, shard_count);
         let stdout = match config.stdout.enabled {
             true => Some(own_stdout()?),
             false => None,
@@ -94,7 +100,7 @@ impl NodeOptions {
         Ok(NodeOptions {
             data_dir: config.node.data_dir.clone(),
             shard_count,
-            cpus: cpus(&config.node.cpus, &map, shard_count),
+            cpus: cpus.clone(),
             publisher_cpu: config.node.publisher_cpu,
             wait: match config.node.poll {
                 Poll::Spin => Wait::Spin,
@@ -109,6 +115,11 @@ impl NodeOptions {
                 FlushMode::Dsync => Flush::Dsync,
             },
             flights: config.journal.writes_in_flight as usize,
+            snapshot_every: config.journal.snapshot_every,
+            housekeeping: Housekeeping::beside(
+                &map.allowed,
+                cpus.iter().flatten().copied().chain(config.node.publisher_cpu),
+            ),
             addresses: config.monitor.addresses.clone(),
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,

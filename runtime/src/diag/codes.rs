@@ -186,6 +186,13 @@ pub static CODES: &[CodeRow] = &[
          want of space. Two spare segments per shard must fit.",
     ),
     code(
+        "DSK002",
+        Exit::Io,
+        "disk space is back",
+        "Journal segments can be prepared again. Nothing was lost in between; new accounts are taken\n\
+         again. It is a note that all is well.",
+    ),
+    code(
         "HST001",
         Exit::Unavailable,
         "io_uring refused to this process",
@@ -277,6 +284,45 @@ pub static CODES: &[CodeRow] = &[
         "A cursor file says how far a sink has acknowledged. It is damaged, or it is ahead of the\n\
          journal: journal files were removed or an older copy was put back. New events would be\n\
          taken for old ones and lost, so the start is refused. A data directory is one piece.",
+    ),
+    code(
+        "JRN010",
+        Exit::Io,
+        "a snapshot cannot be used",
+        "It is damaged, of another journal, or of a later version. The one before it was used, or\n\
+         the journal replayed from its beginning, so nothing is lost; the start took longer. It is\n\
+         a warning. A file that changed by itself speaks of a disk or memory that fails.",
+    ),
+    code(
+        "JRN011",
+        Exit::Failed,
+        "two computations of the same inputs differ",
+        "The shard journals a digest of its state now and then; a replay of the same journal, in the\n\
+         background or at the start, has another. Memory or a CPU at fault, a program that was\n\
+         changed, or a defect of corelane. Which of the two is right is not known, so the process\n\
+         stops. Keep the directory: `corelane replay DIR --verify` names the first event that\n\
+         differs, and on another host tells whether the journal or the host is wrong.",
+    ),
+    code(
+        "JRN012",
+        Exit::Io,
+        "no snapshot could be made",
+        "Nothing is lost: the journal is kept whole until there is one, and grows. It is tried\n\
+         again each minute. It is a warning. Look at the disk.",
+    ),
+    code(
+        "JRN013",
+        Exit::Io,
+        "the file system has no O_DIRECT",
+        "Journals are then written through the page cache and synced: as safe, slower, and it takes\n\
+         memory. It is a warning. ext4 and XFS have it.",
+    ),
+    code(
+        "JRN014",
+        Exit::Io,
+        "a journal without its beginning",
+        "Segments behind two snapshots are used again, so the replay begins with one of these. None\n\
+         of them can be used. Bring the snapshot files back from a copy; nothing was changed.",
     ),
     code(
         "LAN001",

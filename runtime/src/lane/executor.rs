@@ -185,6 +185,39 @@ pub fn pin(cpu: Option<usize>) {
     }
 }
 
+/// The CPUs that no core owns: for threads that only have to be done some time.
+#[derive(Clone, Debug, Default)]
+pub struct Housekeeping {
+    cpus: Vec<usize>,
+}
+
+impl Housekeeping {
+    /// Those of `allowed` that are not in `owned`. If none is left, all: then they are shared.
+    pub fn beside(allowed: &[usize], owned: impl Iterator<Item = usize>) -> Housekeeping {
+        let owned: Vec<usize> = owned.collect();
+        let cpus = allowed.iter().filter(|cpu| !owned.contains(cpu)).copied().collect();
+        Housekeeping { cpus }
+    }
+
+    /// Keeps the calling thread on these CPUs. Best effort.
+    pub fn enter(&self) {
+        if self.cpus.is_empty() {
+            return;
+        }
+        let mut set = rustix::thread::CpuSet::new();
+        let known = |cpu: &&usize| **cpu < rustix::thread::CpuSet::MAX_CPU;
+        self.cpus.iter().filter(known).for_each(|cpu| set.set(*cpu));
+        let _ = rustix::thread::sched_setaffinity(None, &set);
+    }
+}
+
+/// Lets the calling thread give way to others on a CPU that they share. Best effort.
+pub fn step_back() {
+    const NICE: i32 = 10;
+    // On Linux a thread has a priority of its own; `None` is the calling one.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Cold tasks of a plain thread.

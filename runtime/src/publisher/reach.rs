@@ -27,7 +27,15 @@ pub(super) struct Reach {
 impl Reach {
     /// Where the sink's cursor says.
     pub(super) fn open(dir: &Path, sink: &str) -> Result<Reach, String> {
-        let cursor = Cursor::open(&path_of(dir, sink)).map_err(|error| error.to_string())?;
+        let mut cursor = Cursor::open(&path_of(dir, sink)).map_err(|error| error.to_string())?;
+        if cursor.get() == Position::START {
+            // A new sink begins with what the journal still has.
+            let first = Tail::first_seq(dir).map_err(|error| error.to_string())?;
+            let before = first.map_or(0, |first| first.saturating_sub(1));
+            if before > 0 {
+                cursor.set(Position::end_of(before)).map_err(|error| error.to_string())?;
+            }
+        }
         let at = cursor.get();
         Ok(Reach { taken: at, acked: at, written: at, cursor, tail: None })
     }

@@ -68,6 +68,8 @@ pub enum Command {
     },
     /// A segment was prepared.
     Segment(Segment),
+    /// Whether the disk has space for segments. While it has not, and few are left, no new account is followed.
+    Space(bool),
     /// Stop taking input, make everything durable, seal, and end.
     Stop,
 }
@@ -92,6 +94,8 @@ pub enum Reply {
     SegmentWanted(SegmentOrder),
     /// A connection changed.
     Link(LinkNews),
+    /// An account cannot be followed for want of disk space: the command comes back, to be given again.
+    NoSpace(Box<Command>),
     /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
     Followed(Address),
     /// Counters, about once a second.
@@ -108,13 +112,13 @@ pub enum NotOpened {
     /// The journal says no.
     #[error(transparent)]
     Journal(Box<persist::open::OpenError>),
-    /// A record that this version cannot read.
+    /// The replay was broken off.
     #[error("{}: {why}", .dir.display())]
-    Unreadable {
+    Broken {
         /// The journal.
         dir: std::path::PathBuf,
-        /// Which record, and why.
-        why: String,
+        /// Why.
+        why: super::replayer::Broken,
     },
 }
 
@@ -127,6 +131,10 @@ pub struct Opened {
     pub records: u64,
     /// Newest event in the journal.
     pub last_event: persist::Position,
+    /// Seq of the snapshot from which the replay began.
+    pub snapshot: Option<u64>,
+    /// What is wrong with snapshots that could not be used.
+    pub skipped: Vec<String>,
     /// What was cut off at the end.
     pub torn: Option<persist::journal::TornTail>,
     /// Which ring features the kernel has.
@@ -230,6 +238,8 @@ pub struct Report {
     pub journal_bytes: u64,
     /// Newest durable seq.
     pub durable_seq: u64,
+    /// Journal segments that are ready, now.
+    pub spares: u64,
     /// Event copies that the ring had no room for; the publisher reads them from the journal.
     pub ring_full: u64,
     /// Loop turns.

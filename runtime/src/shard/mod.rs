@@ -80,6 +80,8 @@ pub struct ShardOptions {
     pub flush: persist::ring::Flush,
     /// The settings that decide outputs.
     pub policy: Policy,
+    /// Inputs between two journaled digests of the state.
+    pub check_every: u64,
     /// How the loop waits.
     pub wait: Wait,
     /// Servers, by index.
@@ -170,15 +172,17 @@ struct Replayed {
 
 fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
     let mut replayer = Replayer::default();
-    let opened = persist::open::open(&options.journal, &mut |record| replayer.take(&record));
-    if let Some(why) = replayer.refused {
-        return Err(NotOpened::Unreadable { dir: options.journal.dir.clone(), why });
+    let opened = persist::open::open_with(&options.journal, &mut replayer);
+    if let Some(why) = replayer.broken {
+        return Err(NotOpened::Broken { dir: options.journal.dir.clone(), why });
     }
     let opened = opened.map_err(|error| NotOpened::Journal(Box::new(error)))?;
     let news = Opened {
         last_seq: opened.last_seq,
         records: opened.records,
         last_event: replayer.last_event,
+        snapshot: opened.snapshot,
+        skipped: opened.skipped.iter().map(ToString::to_string).collect(),
         torn: opened.torn,
         ring: crate::lane::ring::Flavour::Plain,
         direct: opened.journal.is_direct(),
@@ -203,6 +207,7 @@ impl Shard {
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
         let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
+        station.check_every = options.check_every;
         let flusher = Flusher::new(options.flush, &ring, &station.journal);
         station.reply(Reply::Opened(Opened {
             ring: ring.flavour(),
@@ -339,6 +344,10 @@ impl Shard {
 
     fn command(&mut self, command: Command) {
         match command {
+            Command::Space(is_there) => self.station.space = is_there,
+            Command::Watch { .. } if !self.station.takes_new_work() => {
+                self.station.reply(Reply::NoSpace(Box::new(command)));
+            }
             Command::Watch { address, source, start } => {
                 if !self.station.core.watched().any(|known| known == address) {
                     self.station.apply(&Input::Watch { address, start }, 0);
@@ -531,6 +540,7 @@ impl Report {
         self.followed += other.followed;
         self.flushes += other.flushes;
         self.journal_bytes += other.journal_bytes;
+        self.spares += other.spares;
         self.ring_full += other.ring_full;
         self.turns += other.turns;
         self.parks += other.parks;

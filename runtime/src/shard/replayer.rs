@@ -1,13 +1,16 @@
 //! A core brought to where its journal ends: the same steps, without a world around them.
 //!
-//! Used at the start of a shard, by `corelane replay`, and by whoever else wants the state of a journal. Events are
-//! not read: the core makes them again.
+//! Used at the start of a shard, by the snapshot thread, by `corelane replay`, and by whoever else wants the state of a
+//! journal. Events are not read: the core makes them again. The digests that the shard journaled are compared with those
+//! of the replay: the first that differs ends it.
 
 use std::ops::ControlFlow;
 
 use persist::Position;
-use shards::Core;
+use persist::open::State;
+use persist::snapshot::Header;
 use shards::codec::{Scratch, decode_input};
+use shards::{Core, Input};
 
 /// Brings a core to where its journal ends.
 #[derive(Default)]
@@ -19,8 +22,37 @@ pub struct Replayer {
     pub last_event: Position,
     /// Newest time.
     pub newest_ns: u64,
-    /// Why the replay was broken off: a record that this version cannot read.
-    pub refused: Option<String>,
+    /// Why the replay was broken off.
+    pub broken: Option<Broken>,
+}
+
+/// Why a replay was broken off.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// A record that this version cannot read.
+    #[error("seq {seq}: {why}")]
+    Unreadable {
+        /// The record's input.
+        seq: u64,
+        /// Why.
+        why: String,
+    },
+    /// The replay is not what the shard did.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
+}
+
+/// A replay whose digest is not the one that the shard journaled: one of the two computed something else from the same
+/// inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("at seq {seq} the journal has state digest {journaled:016x}, the replay {replayed:016x}")]
+pub struct Diverged {
+    /// The input that carries the digest.
+    pub seq: u64,
+    /// What the shard had.
+    pub journaled: u64,
+    /// What the replay has.
+    pub replayed: u64,
 }
 
 impl Replayer {
@@ -31,15 +63,42 @@ impl Replayer {
             self.last_event = Position { seq: record.seq, index: record.index };
             return ControlFlow::Continue(());
         }
-        match decode_input(record.kind, record.body, &mut self.scratch) {
-            Ok(input) => {
-                self.core.step(record.event_time, &input, &mut ());
-                ControlFlow::Continue(())
-            }
+        let input = match decode_input(record.kind, record.body, &mut self.scratch) {
+            Ok(input) => input,
             Err(error) => {
-                self.refused = Some(format!("seq {}: {error}", record.seq));
-                ControlFlow::Break(())
+                let why = error.to_string();
+                self.broken = Some(Broken::Unreadable { seq: record.seq, why });
+                return ControlFlow::Break(());
+            }
+        };
+        if let Input::Check { digest: journaled } = input {
+            let replayed = self.core.digest();
+            if journaled != replayed {
+                self.broken = Some(Diverged { seq: record.seq, journaled, replayed }.into());
+                return ControlFlow::Break(());
             }
         }
+        self.core.step(record.event_time, &input, &mut ());
+        ControlFlow::Continue(())
+    }
+}
+
+impl State for Replayer {
+    fn restore(&mut self, header: &Header, body: &[u8]) -> Result<(), String> {
+        let core = Core::decode(body).map_err(|error| error.to_string())?;
+        let hash = core.state_hash();
+        if hash != header.state_hash {
+            return Err(format!(
+                "its state hash is {:016x}, the state in it has {hash:016x}",
+                header.state_hash
+            ));
+        }
+        let (last_event, newest_ns) = (header.last_event, core.now_ns());
+        *self = Replayer { core, last_event, newest_ns, ..Replayer::default() };
+        Ok(())
+    }
+
+    fn record(&mut self, record: persist::Record<'_>) -> ControlFlow<()> {
+        self.take(&record)
     }
 }

@@ -8,7 +8,7 @@ use foldhash::HashSet;
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
 use persist::Position;
-use persist::journal::Journal;
+use persist::journal::{Intake, Journal};
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
 use shards::input::FILLS_PER_INPUT_MAX;
 use shards::{
@@ -41,6 +41,12 @@ pub(super) struct Station {
     pub(super) scratch: Scratch,
     pub(super) report: Report,
     pub(super) positions: Positions,
+    /// Inputs between two journaled digests of the state.
+    pub(super) check_every: u64,
+    /// Whether there is space for segments, as far as control knows.
+    pub(super) space: bool,
+    /// Inputs since the last digest.
+    unchecked: u64,
     admitted: Admitted,
     unknown_coins: HashSet<Coin>,
     replies: Sender<Reply>,
@@ -100,6 +106,9 @@ impl Station {
             scratch: Scratch::default(),
             report: Report::default(),
             positions: Positions::default(),
+            check_every: u64::MAX,
+            space: true,
+            unchecked: 0,
             admitted: Admitted::default(),
             unknown_coins: HashSet::default(),
             replies,
@@ -111,8 +120,17 @@ impl Station {
         }
     }
 
-    /// Journals one input and applies it.
+    /// Journals one input and applies it; now and then, the digest of the state behind it, for replays to compare.
     pub(super) fn apply(&mut self, input: &Input<'_>, received_ns: u64) {
+        self.take(input, received_ns);
+        self.unchecked += 1;
+        if self.unchecked >= self.check_every {
+            self.unchecked = 0;
+            self.take(&Input::Check { digest: self.core.digest() }, 0);
+        }
+    }
+
+    fn take(&mut self, input: &Input<'_>, received_ns: u64) {
         let now_ns = self.clock.wall_ns();
         self.unsealed_since_ns = now_ns;
         let seq =
@@ -127,6 +145,11 @@ impl Station {
             received_ns,
         };
         self.core.step(now_ns, input, &mut out);
+    }
+
+    /// Whether new accounts may be followed. When the disk is full the segments at hand are for those that are.
+    pub(super) fn takes_new_work(&self) -> bool {
+        self.space || self.journal.intake() == Intake::Open
     }
 
     /// The fills of a frame, from [`Station::scratch`].
@@ -344,6 +367,7 @@ impl Station {
         self.report.orders = self.core.orders() as u64;
         self.report.unsignalled = self.core.unsignalled() as u64;
         self.report.durable_seq = self.journal.durable_seq();
+        self.report.spares = self.journal.spare_segments() as u64;
         self.report.ring_full = self.outbox.ring_full();
         self.report
     }

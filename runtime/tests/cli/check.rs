@@ -22,7 +22,7 @@ fn check_in(dir: &Path, args: &[&str]) -> Ended {
 fn config(node: &str) -> String {
     format!(
         "[node]\nshards = 1\n{node}\n[monitor]\naddresses = [\"{ACCOUNT}\"]\n\
-         [journal]\nsegment_size = \"1MiB\"\n"
+         [journal]\nsegment_size = \"4MiB\"\n"
     )
 }
 

@@ -142,6 +142,11 @@ impl Core {
         &self.policy
     }
 
+    /// The time of the last input, Unix nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
     /// What was done so far.
     pub fn counts(&self) -> Counts {
         self.counts
