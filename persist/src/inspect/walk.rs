@@ -142,6 +142,17 @@ impl<D: Disk> Walk<D> {
         self.phase = Phase::Chain;
     }
 
+    /// Whose journal this is, and the size of its segments: from the superblock, or from the files
+    /// where that cannot be read.
+    pub fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
+    /// Index and length of each segment, ascending.
+    pub fn segments(&self) -> &[(u64, u64)] {
+        &self.segments
+    }
+
     /// The last input that what was walked proves to be durable.
     pub fn durable_seq(&self) -> u64 {
         self.durable_seq
@@ -160,23 +171,32 @@ impl<D: Disk> Walk<D> {
             return Ok(next);
         }
         // Before the verdict, look again: a writer at work may have gone on since this was read.
-        self.reader.forget();
-        self.list()?;
-        if let Some(next) = self.take()? {
+        if let Some(next) = self.take_afresh()? {
             return Ok(next);
         }
         let first = self.segments.first().map_or(0, |(index, _)| *index);
-        if first > self.chain.place.segment && self.chain.epoch > 0 {
+        if first > self.chain.place.segment && self.chain.last.is_some() {
             let seq = self.chain.next_seq;
             self.start_at(first)?;
             return Ok(Next::Gone { seq, first });
         }
         if self.is_damaged()? {
-            return self.step_over();
+            // And again: the proof may have been written after the place was read.
+            return match self.take_afresh()? {
+                Some(next) => Ok(next),
+                None => self.step_over(),
+            };
         }
         self.phase = Phase::Remains(self.chain.place);
         let torn = self.torn()?;
         Ok(Next::End(self.end(torn)))
+    }
+
+    /// As [`Walk::take`], from the disk as it is now.
+    fn take_afresh(&mut self) -> Result<Option<Next>, DiskError> {
+        self.reader.forget();
+        self.list()?;
+        self.take()
     }
 
     fn end(&self, torn: Option<TornTail>) -> End {
