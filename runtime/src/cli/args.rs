@@ -15,6 +15,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::units;
 use crate::diag;
 
+pub mod journal;
+
+pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
+
 /// What `corelane` alone prints: the five daily verbs.
 pub const DAILY: &str = "\
 corelane: Hyperliquid accounts in, exactly-once signals out
@@ -62,9 +66,13 @@ pub enum Verb {
         corelane sim --seed 7 --faults --config-out corelane.toml\n  \
         corelane sim --replay recorded.jsonl --speed max --truth truth.jsonl")]
     Sim(SimArgs),
-    /// Replay the journals of a data directory and print the hash of the state
-    #[command(after_help = "Example:\n  corelane replay /var/lib/corelane --json")]
+    /// Replay journals and print the hash of the state; compare with what was journaled
+    #[command(after_help = "Examples:\n  corelane replay /var/lib/corelane --json\n  \
+        corelane replay /var/lib/corelane/shard-0 --to-seq 640111 --verify")]
     Replay(ReplayArgs),
+    /// Look into journals, compare them, make a shorter one
+    #[command(after_help = journal::EXAMPLES)]
+    Journal(JournalArgs),
     /// Work with order books
     #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
         corelane book exec orders.bin --json --bench 9")]
@@ -224,17 +232,6 @@ pub struct SimArgs {
     /// Say nothing on standard error while all is well
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Flags of `replay`.
-#[derive(Args, Clone, Debug)]
-pub struct ReplayArgs {
-    /// Data directory; it is read and not changed
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Verbs of `book`.

@@ -6,8 +6,10 @@ pub mod args;
 
 mod check;
 mod demo;
+mod journal;
 mod monitor;
 mod print;
+mod progress;
 mod replay;
 mod show;
 mod signals;
@@ -36,6 +38,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Journal(args) => journal::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),

@@ -5,8 +5,12 @@
 
 mod book;
 mod check;
+mod journal;
 mod sim;
 mod usage;
+
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
