@@ -57,7 +57,7 @@ fn take_rest(node: &Program, cursor: usize, signals: &mut Signals) {
 fn kill_9_at_any_moment_loses_nothing_and_tells_nothing_in_two_ways() {
     let kills = std::env::var("CORELANE_KILLS").ok().and_then(|text| text.parse().ok());
     let seed = std::env::var("CORELANE_SEED").ok().and_then(|text| text.parse().ok());
-    let (kills, mut seed): (u32, u64) = (kills.unwrap_or(5), seed.unwrap_or(20_261_117));
+    let (kills, mut seed): (u32, u64) = (kills.unwrap_or(20), seed.unwrap_or(20_261_117));
     let market_seed = seed.to_string();
     let market = Market::start(&["--seed", &market_seed, "--traders", "20", "--faults"]);
     let home = Home::following(&market, "", SHORT);

@@ -94,10 +94,11 @@ fn snapshot_at(options: &Options, seq: u64) {
         None => Tail::open(dir, Position::START).expect("opened"),
     };
     while sum.inputs < seq {
-        assert!(tail.read(seq, 1, &mut |record| drop(sum.record(record))).expect("read") > 0);
+        let read = tail.read(seq, 1, &mut |record| _ = sum.record(record));
+        assert!(read.expect("read") > 0);
     }
     // The event behind the last input, and the end of its batch.
-    tail.read(seq, 9, &mut |record| drop(sum.record(record))).expect("read");
+    tail.read(seq, 9, &mut |record| _ = sum.record(record)).expect("read");
     let mark = tail.mark().expect("the end of a batch");
     let body = [sum.sum.to_le_bytes(), [7; 8]].concat().repeat(700);
     let header = Header {
@@ -150,7 +151,7 @@ fn a_damaged_snapshot_is_told_and_the_one_before_it_used() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let options = options(dir.path());
     let full = append(&options, 20);
-    [6, 13].map(|seq| snapshot_at(&options, seq));
+    [6, 13].into_iter().for_each(|seq| snapshot_at(&options, seq));
     let path = path_of(&options.dir, 13);
     let good = fs::read(&path).expect("read");
     let bits = (0..good.len() * 8).step_by(997).chain(0..100 * 8);
@@ -249,7 +250,7 @@ fn a_reader_that_comes_too_late_is_told_and_one_that_missed_nothing_goes_on() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let options = options(dir.path());
     append(&options, 20);
-    [10, 18].map(|seq| snapshot_at(&options, seq));
+    [10, 18].into_iter().for_each(|seq| snapshot_at(&options, seq));
     append(&options, 40);
     assert_eq!(Tail::first_seq(&options.dir).expect("read"), Some(9));
     for late in [Position::START, Position::new(7, 0)] {
