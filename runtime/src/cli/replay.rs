@@ -6,9 +6,10 @@
 mod playback;
 
 use std::path::Path;
+use std::time::Duration;
 
 use persist::inspect::{Piece, Walk, files};
-use persist::open::OpenError;
+use persist::open::{OpenError, Replayed};
 use persist::snapshot::SnapshotError;
 use persist::tail::Tail;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,35 @@ fn table(shards: &[ShardReplay], verified: bool) -> String {
 }
 
 fn replay(shard: &ShardDir, args: &ReplayArgs) -> Result<ShardReplay, Problem> {
+    let replayed = play(shard, args)?;
+    let (playback, seconds) = (&replayed.playback, replayed.took.as_secs_f64());
+    let counts = playback.core.counts();
+    Ok(ShardReplay {
+        shard: shard.shard,
+        records: playback.records,
+        last_seq: playback.last_seq,
+        state_hash: hash_text(playback.core.state_hash()),
+        fills: counts.fills,
+        signals: counts.signals,
+        records_per_s: (playback.records as f64 / seconds) as u64,
+        torn: replayed.replayed.torn.is_some(),
+        snapshot: replayed.replayed.snapshot,
+        events_compared: playback.events_compared,
+        states_compared: playback.states_compared,
+    })
+}
+
+/// A journal that was played to its end, or to where it was to end.
+pub(super) struct Played {
+    /// The state, and what was compared.
+    pub(super) playback: Playback,
+    /// What `persist` says of the journal.
+    pub(super) replayed: Replayed,
+    took: Duration,
+}
+
+/// Plays a shard's journal.
+pub(super) fn play(shard: &ShardDir, args: &ReplayArgs) -> Result<Played, Problem> {
     let dir = &shard.dir;
     let failed = |error| disk(dir, &error);
     let to_seq = args.to_seq.unwrap_or(u64::MAX);
@@ -128,20 +158,7 @@ fn replay(shard: &ShardDir, args: &ReplayArgs) -> Result<ShardReplay, Problem> {
         return Err(Problem::error("JRN015", what)
             .fix(format!("corelane replay {} --to-seq {reached}", dir.display())));
     }
-    let counts = playback.core.counts();
-    Ok(ShardReplay {
-        shard: shard.shard,
-        records: playback.records,
-        last_seq: reached,
-        state_hash: hash_text(playback.core.state_hash()),
-        fills: counts.fills,
-        signals: counts.signals,
-        records_per_s: (playback.records as f64 / took.as_secs_f64()) as u64,
-        torn: replayed.torn.is_some(),
-        snapshot: replayed.snapshot,
-        events_compared: playback.events_compared,
-        states_compared: playback.states_compared,
-    })
+    Ok(Played { playback, replayed, took })
 }
 
 /// The last input of a journal, for the progress: found from its last segments.

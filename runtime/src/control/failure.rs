@@ -258,7 +258,11 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             ),
         )
         .why("an account would move to another shard and its journal would not follow")
-        .fix(format!("node.shards = {found}")),
+        .fix(format!("node.shards = {found}"))
+        .fix(format!(
+            "corelane journal reshard {} --to {asked}   (writes a new directory)",
+            path.parent().and_then(Path::parent).unwrap_or(path).display()
+        )),
         OpenError::NewerFormat { path, found, known } => Problem::error(
             "JRN003",
             format!("{} has format {found}, this corelane reads up to {known}", path.display()),

@@ -349,6 +349,15 @@ pub static CODES: &[CodeRow] = &[
          the end of the file is no damage: it is said, and left out.",
     ),
     code(
+        "JRN017",
+        Exit::Failed,
+        "a data directory cannot be divided anew",
+        "Either it has that number of shards already, or it is not whole, or a sink has not taken\n\
+         all events. The journals that reshard writes begin with the states and have no old events,\n\
+         so every sink must have had them before: run the node until it is done, stop it, and try\n\
+         again. Nothing was written.",
+    ),
+    code(
         "LAN001",
         Exit::Failed,
         "a shard cannot go on",

@@ -661,3 +661,49 @@ fn a_journal_at_work_is_followed_verified_and_not_cut() {
     node.ends_well();
     says(&run(&["replay", arg(&home.data()), "--verify"]), 0, &[]);
 }
+
+#[test]
+fn a_data_directory_is_written_for_another_number_of_shards() {
+    let home = directory();
+    let data = home.path().join("data");
+    for shard in 0..2 {
+        let dir = data.join(format!("shard-{shard}"));
+        let mut writer = Writer::open(&dir, shard, 2);
+        // Each account is in one shard only.
+        if shard == shards::shard_of(&Address([7; 20]), 2).0 {
+            writer.write(INPUTS);
+        } else {
+            writer.apply(&Input::Policy(Policy { emit: Emit::Frame, ..Policy::default() }));
+            writer.flush();
+        }
+    }
+    fs::write(data.join("corelane.db"), "signals").expect("written");
+    let old = run(&["replay", arg(&data), "--json"]);
+    let reshard = |more: &[&str]| run(&[&["journal", "reshard", arg(&data)], more].concat());
+    says(&reshard(&["--to", "2", "--dry-run"]), 1, &["JRN017", "has 2 shards already"]);
+    says(&reshard(&["--to", "3"]), 2, &["JRN009", "--yes"]);
+    // A sink that has not taken all keeps the events from being left behind.
+    let busy = data.join(format!("shard-{}", shards::shard_of(&Address([7; 20]), 2).0));
+    let mut cursor = Cursor::open(&cursor::path_of(&busy, "store")).expect("a cursor");
+    cursor.set(Position::new(25, 0)).expect("written");
+    says(&reshard(&["--to", "3", "--yes"]), 1, &["JRN017", "sink store is at event 25.0"]);
+    cursor.set(Position::new(59, 0)).expect("written");
+    says(&reshard(&["--to", "3", "--dry-run"]), 0, &["2 shards to 3: 1 accounts", "seq 61"]);
+    let written = reshard(&["--to", "3", "--yes"]);
+    let new = home.path().join("data.resharded");
+    says(&written, 0, &["node.shards = 3", "undo:"]);
+    assert_eq!(written.out, format!("{}\n", new.display()));
+    says(&run(&["journal", "verify", arg(&new)]), 0, &[]);
+    assert_eq!(fs::read_to_string(new.join("corelane.db")).expect("copied"), "signals");
+    let totals = |ended: &Ended| {
+        let replay: Value = serde_json::from_str(&ended.out).expect("JSON");
+        let shards = replay["shards"].as_array().expect("shards");
+        let fills: u64 = shards.iter().filter_map(|shard| shard["fills"].as_u64()).sum();
+        (shards.len(), fills)
+    };
+    let replay = run(&["replay", arg(&new), "--json"]);
+    assert_eq!((totals(&old).0, totals(&replay)), (2, (3, totals(&old).1)));
+    let info = run(&["journal", "info", arg(&new)]);
+    assert!(info.out.contains("shard 2 of 3"), "{}", info.out);
+    says(&reshard(&["--to", "3", "--yes"]), 73, &["DIR001"]);
+}

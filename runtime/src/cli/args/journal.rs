@@ -86,6 +86,30 @@ pub enum JournalVerb {
         #[arg(long)]
         prefix: bool,
     },
+    /// Write a data directory for another number of shards; accounts move whole, nothing is lost
+    #[command(after_help = "Examples:\n  \
+        corelane journal reshard /var/lib/corelane --to 8 --dry-run\n  \
+        corelane journal reshard /var/lib/corelane --to 8 --into /mnt/corelane --yes")]
+    Reshard {
+        /// Data directory; it stays as it is
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Shards of the new one
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+        to: u16,
+        /// The new directory [default: DIR.resharded]
+        #[arg(long, value_name = "NEWDIR")]
+        into: Option<PathBuf>,
+        /// Only say what would be written
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// No progress on standard error
+        #[arg(short, long)]
+        quiet: bool,
+    },
     /// Write a shorter copy of one shard's journal, without an input and all that follows it
     #[command(after_help = "Examples:\n  \
         corelane journal truncate /var/lib/corelane/shard-0 --at-seq 640112 --dry-run\n  \

@@ -8,8 +8,9 @@
 //! | `verify` | is everything whole, and what to do if not |
 //! | `diff` | where two journals part |
 //! | `truncate` | a shorter copy |
+//! | `reshard` | a copy for another number of shards |
 //!
-//! All but the last only read.
+//! All but the last two only read, and those write a new directory.
 
 mod diff;
 mod dump;
@@ -17,6 +18,7 @@ pub(super) mod fields;
 mod follow;
 mod gopherex;
 mod info;
+mod reshard;
 mod truncate;
 mod verify;
 
@@ -45,6 +47,9 @@ pub(super) fn run(args: &JournalArgs) -> Result<Exit, Problems> {
         JournalVerb::Diff { a, b, prefix } => diff::run(a, b, *prefix),
         JournalVerb::Truncate { dir, at_seq, into, dry_run, yes } => {
             truncate::run(dir, *at_seq, into.as_deref(), *dry_run, *yes)
+        }
+        JournalVerb::Reshard { dir, to, into, dry_run, yes, quiet } => {
+            reshard::run(dir, *to, into.as_deref(), *dry_run, *yes, *quiet)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use persist::inspect::truncate::{Count, Plan, TruncateError, Truncated};
-use persist::lock::{self, DirLock};
+use persist::lock::{self as dir_lock, DirLock};
 
 use super::{ShardDir, disk, shard_dirs};
 use crate::cli::print::{self, talk};
@@ -59,8 +59,12 @@ pub(super) fn beside(dir: &Path, ending: &str) -> PathBuf {
 /// Locks the data directory that a shard's directory is in. A copy that lies elsewhere has no lock to be taken.
 fn lock_of(shard: &Path) -> Result<Option<DirLock>, Problem> {
     let parent = shard.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let data_dir = parent.unwrap_or(Path::new("."));
-    if !data_dir.join(lock::NAME).exists() {
+    lock(parent.unwrap_or(Path::new(".")))
+}
+
+/// Locks a data directory, if a node has ever worked in it.
+pub(super) fn lock(data_dir: &Path) -> Result<Option<DirLock>, Problem> {
+    if !data_dir.join(dir_lock::NAME).exists() {
         return Ok(None);
     }
     let locked = DirLock::acquire(data_dir);

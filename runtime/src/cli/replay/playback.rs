@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use persist::Record;
 use persist::open::State;
 use persist::snapshot::Header;
+use persist::{Position, Record};
 use shards::codec::{Scratch, decode_input, encode_event, event_kind};
 use shards::{Core, Effects, Event, Input, Request};
 
@@ -19,20 +19,22 @@ use crate::diag::Problem;
 use crate::shard::replayer::Replayer;
 
 /// Why a snapshot is passed over that nothing is wrong with.
-pub(super) const NOT_WANTED: &str = "the replay begins before it";
+pub(in crate::cli) const NOT_WANTED: &str = "the replay begins before it";
 
 /// A replay.
-pub(super) struct Playback {
+pub(in crate::cli) struct Playback {
     /// The state so far.
-    pub(super) core: Core,
+    pub(in crate::cli) core: Core,
     /// The last input that was applied.
-    pub(super) last_seq: u64,
+    pub(in crate::cli) last_seq: u64,
+    /// The newest event.
+    pub(in crate::cli) last_event: Position,
     /// Records taken.
-    pub(super) records: u64,
+    pub(in crate::cli) records: u64,
     /// Events that were the same.
-    pub(super) events_compared: u64,
+    pub(in crate::cli) events_compared: u64,
     /// Digests and snapshots that the state agreed with.
-    pub(super) states_compared: u64,
+    pub(in crate::cli) states_compared: u64,
     verify: bool,
     to_seq: u64,
     begin: Option<u64>,
@@ -92,10 +94,11 @@ enum Fault {
 }
 
 impl Playback {
-    pub(super) fn new(args: &ReplayArgs, (progress, total): (Progress, u64)) -> Playback {
+    pub(in crate::cli) fn new(args: &ReplayArgs, (progress, total): (Progress, u64)) -> Playback {
         Playback {
             core: Core::new(),
             last_seq: 0,
+            last_event: Position::START,
             records: 0,
             events_compared: 0,
             states_compared: 0,
@@ -114,17 +117,17 @@ impl Playback {
     }
 
     /// The state hashes to be met, by seq.
-    pub(super) fn expect_states(&mut self, states: impl Iterator<Item = (u64, u64)>) {
+    pub(in crate::cli) fn expect_states(&mut self, states: impl Iterator<Item = (u64, u64)>) {
         self.states.extend(states);
     }
 
     /// Begins with the snapshot at this seq.
-    pub(super) fn begin_with(&mut self, snapshot: Option<u64>) {
+    pub(in crate::cli) fn begin_with(&mut self, snapshot: Option<u64>) {
         self.begin = snapshot;
     }
 
     /// Ends it: the last input, too, is compared. How long it took.
-    pub(super) fn end(&mut self) -> Duration {
+    pub(in crate::cli) fn end(&mut self) -> Duration {
         if self.fault.is_none() {
             // A fault is kept; there is nothing to break off.
             let _ = self.close();
@@ -133,7 +136,7 @@ impl Playback {
     }
 
     /// What the user reads if it was broken off.
-    pub(super) fn problem(&self, dir: &Path) -> Option<Problem> {
+    pub(in crate::cli) fn problem(&self, dir: &Path) -> Option<Problem> {
         Some(match self.fault.as_ref()? {
             Fault::Unreadable { seq, why } => {
                 Problem::error("JRN003", format!("{}: seq {seq}: {why}", dir.display()))
@@ -212,6 +215,7 @@ impl Playback {
     }
 
     fn event(&mut self, record: &Record<'_>) -> ControlFlow<()> {
+        self.last_event = Position::new(record.seq, record.index);
         // The events of the input that a snapshot ends with are behind it.
         if !self.verify || record.seq != self.last_seq {
             return ControlFlow::Continue(());
@@ -254,6 +258,7 @@ impl State for Playback {
         let mut restored = Replayer::default();
         restored.restore(header, body)?;
         (self.core, self.last_seq) = (restored.core, header.seq());
+        self.last_event = header.last_event;
         self.states_compared += 1;
         self.states.remove(&header.seq());
         Ok(())
