@@ -4,6 +4,8 @@
 //! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the
 //! file.
 
+mod bench;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::diag;
 pub mod journal;
 
 pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
+pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
 
 /// What `corelane` alone prints: the five daily verbs.
 pub const DAILY: &str = "\
@@ -73,6 +76,10 @@ pub enum Verb {
     /// Look into journals, compare them, make a shorter one
     #[command(after_help = journal::EXAMPLES)]
     Journal(JournalArgs),
+    /// Measure a part of corelane on this machine, beside what the bare machine does
+    #[command(after_help = "Examples:\n  corelane bench journal --dir /var/lib/corelane\n  \
+        corelane bench journal --for 1s --rounds 3 --json journal.json")]
+    Bench(BenchArgs),
     /// Work with order books
     #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
         corelane book exec orders.bin --json --bench 9")]

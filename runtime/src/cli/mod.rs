@@ -4,6 +4,7 @@
 
 pub mod args;
 
+mod bench;
 mod check;
 mod demo;
 mod journal;
@@ -39,6 +40,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Sim(args) => sim::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Journal(args) => journal::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),

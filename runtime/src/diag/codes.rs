@@ -51,6 +51,44 @@ pub static CODES: &[CodeRow] = &[
          stands where a value was to be filled in.",
     ),
     code(
+        "BEN001",
+        Exit::Unavailable,
+        "not a disk",
+        "The directory to be measured is in memory (tmpfs, ramfs). A flush there does nothing, so\n\
+         figures of it would say nothing about a journal. Name a directory on the disk that will\n\
+         hold the journals.",
+    ),
+    code(
+        "BEN002",
+        Exit::Failed,
+        "measurement without a result",
+        "A signal ended the measurement, or it was too short for a single sample. What had been\n\
+         written was removed.",
+    ),
+    code(
+        "BEN003",
+        Exit::Io,
+        "measurement failed",
+        "A write, a flush or io_uring itself failed while it was measured. The reason is the\n\
+         system's own. On a disk that fails here no journal would be safe either.",
+    ),
+    code(
+        "BEN004",
+        Exit::Failed,
+        "machine not fit to measure",
+        "--require-tuned asks for a machine whose figures can be compared: an optimised build on bare\n\
+         metal, the thread pinned to an isolated CPU, the governor at performance, nothing else\n\
+         running, O_DIRECT. Each thing that was found otherwise is named. Without the flag the\n\
+         figures are printed with the word UNTUNED.",
+    ),
+    code(
+        "BEN005",
+        Exit::Usage,
+        "batch too large",
+        "So many records of that size do not fit into one batch of the journal, which is closed at\n\
+         1 MiB, or at an eighth of --segment-size if that is less.",
+    ),
+    code(
         "BOK001",
         Exit::Io,
         "command file cannot be read",

@@ -6,3 +6,4 @@ pub mod clock;
 pub mod events;
 pub mod executor;
 pub mod ring;
+pub mod slice;

@@ -122,6 +122,18 @@ impl Ring {
         &self.uring
     }
 
+    /// Keeps the kernel's workers for this thread's operations on one CPU.
+    pub fn keep_workers_on(&self, cpu: usize) -> io::Result<()> {
+        // SAFETY: a set of CPUs is plain bits, and all zeros is the empty one.
+        let mut cpus: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        if cpu >= libc::CPU_SETSIZE as usize {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: `cpu` is below the size of the set.
+        unsafe { libc::CPU_SET(cpu, &mut cpus) };
+        self.uring.submitter().register_iowq_aff(&cpus)
+    }
+
     /// Adds an entry, submitting what waits when the queue is full.
     ///
     /// # Safety

@@ -38,6 +38,7 @@ use crate::lane::clock::Clock;
 use crate::lane::events::EventProducer;
 use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
+use crate::lane::slice;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
@@ -124,7 +125,7 @@ struct Shard {
 /// Runs a shard to its end. What goes wrong is said to control as a [`Reply`]; then the thread ends.
 pub async fn run(options: ShardOptions, cold: impl Cold) {
     let mut options = options;
-    lengthen_slice();
+    slice::lengthen();
     let (core, opened) = match replay(&options) {
         Ok(replayed) => replayed,
         Err(error) => {
@@ -489,36 +490,6 @@ impl Drop for Shard {
             }
         }
     }
-}
-
-/// Asks the scheduler for long slices (`sched_setattr`, no privilege needed): a loop that waits for its journal on a CPU
-/// that others use too is otherwise kept waiting for a tick by the kernel's worker. Best effort.
-fn lengthen_slice() {
-    const SLICE_NS: u64 = 100_000_000;
-    #[repr(C)]
-    struct SchedAttr {
-        size: u32,
-        policy: u32,
-        flags: u64,
-        nice: i32,
-        priority: u32,
-        runtime: u64,
-        deadline: u64,
-        period: u64,
-    }
-    const { assert!(size_of::<SchedAttr>() == 48) };
-    let attr = SchedAttr {
-        size: size_of::<SchedAttr>() as u32,
-        policy: libc::SCHED_OTHER as u32,
-        flags: 0,
-        nice: 0,
-        priority: 0,
-        runtime: SLICE_NS,
-        deadline: 0,
-        period: 0,
-    };
-    // SAFETY: the kernel reads `size` bytes of the structure, which outlives the call; 0 is the calling thread.
-    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
 }
 
 impl Report {

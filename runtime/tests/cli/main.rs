@@ -3,6 +3,7 @@
 //! One test binary, so that it is linked once. Every process is started in a directory of its own,
 //! without the caller's `CORELANE_` variables, and ends before a deadline.
 
+mod bench;
 mod book;
 mod check;
 mod journal;
