@@ -136,6 +136,22 @@ impl<D: Disk> Walk<D> {
         }))
     }
 
+    /// The next batch, if the writer has come to it by now: no verdict where there is none, so it
+    /// can be asked many times a second.
+    pub fn poll(&mut self) -> Result<Option<Batch<'_>>, DiskError> {
+        let mut next = self.take()?;
+        if next.is_none() {
+            self.reader.forget();
+            if self.length(self.chain.place.segment + 1).is_none() {
+                self.list()?;
+            }
+            next = self.take()?;
+        }
+        let Some(Next::Batch(place, header, crc, standing)) = next else { return Ok(None) };
+        let bytes = self.reader.read(&self.disk, place, header.padded_bytes())?;
+        Ok(Some(Batch { place, header, crc, standing, bytes }))
+    }
+
     /// Goes on from the journal's end: a writer may have written more.
     pub fn again(&mut self) {
         self.reader.forget();

@@ -248,10 +248,10 @@ fn what_is_durable_is_known_from_what_follows() {
         assert_eq!(walk.durable_seq(), durable);
     }
     journal.seal();
+    assert!(walk.poll().expect("the model reads").is_none());
     journal.flush_blocking().expect("flushed");
-    walk.again();
-    while walk.next().expect("the model reads").is_some() {}
-    assert_eq!(walk.durable_seq(), 3);
+    let seal = walk.poll().expect("the model reads").map(|batch| batch.header.is_seal());
+    assert_eq!((seal, walk.durable_seq()), (Some(true), 3));
     let mut collected = Collected::default();
     replay_on(&disk, &options.dir, &mut |record| collected.take(record)).expect("it is whole");
     assert_eq!(collected.0.len(), 3);

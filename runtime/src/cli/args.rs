@@ -5,6 +5,7 @@
 //! file.
 
 mod bench;
+pub mod journal;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -17,10 +18,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::units;
 use crate::diag;
 
-pub mod journal;
-
-pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
 pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
+pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
 
 /// What `corelane` alone prints: the five daily verbs.
 pub const DAILY: &str = "\

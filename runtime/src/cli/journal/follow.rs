@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use persist::inspect::{Piece, Standing, Walk};
+use persist::inspect::{Batch, Piece, Standing, Walk};
 
 use super::dump::{Writer, gone};
 use super::{ShardDir, disk, shard_dirs};
@@ -18,6 +18,9 @@ use crate::diag::{Exit, Problem, Problems};
 /// How soon the files are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Looks without anything new after which it is found out why: damage, or segments that were recycled.
+const LOOKS_PER_VERDICT: u32 = 250;
+
 /// One shard, followed.
 struct Follower {
     shard: ShardDir,
@@ -26,6 +29,8 @@ struct Follower {
     /// Lines of batches that are not known to be durable: the last seq of each, and its lines.
     held: VecDeque<(u64, Vec<u8>)>,
     last_seq: u64,
+    /// Looks that found nothing new.
+    idle_looks: u32,
 }
 
 /// `corelane journal dump DIR --follow`.
@@ -62,36 +67,47 @@ impl Follower {
             walk.seek(args.from_seq).map_err(failed)?;
         }
         let writer = Writer::new(shard.shard, args);
-        Ok(Follower { shard, walk, writer, held: VecDeque::new(), last_seq: 0 })
+        Ok(Follower { shard, walk, writer, held: VecDeque::new(), last_seq: 0, idle_looks: 0 })
     }
 
-    /// Walks to the end as it is now, and shows what is durable.
+    /// Shows what has become durable since the last look.
     fn look(&mut self, lines: &mut Lines) -> Result<(), Problem> {
+        let is_due = self.idle_looks.is_multiple_of(LOOKS_PER_VERDICT);
+        self.idle_looks += 1;
+        if is_due {
+            return self.walk_to_end(lines);
+        }
+        while let Some(batch) = self.walk.poll().map_err(|error| disk(&self.shard.dir, &error))? {
+            self.idle_looks = 1;
+            self.held.push_back(written(&mut self.writer, &batch));
+            self.release(lines);
+        }
+        self.release(lines);
+        Ok(())
+    }
+
+    /// Walks to the end as it is now, over damage.
+    fn walk_to_end(&mut self, lines: &mut Lines) -> Result<(), Problem> {
         self.walk.again();
         loop {
             let next = self.walk.next().map_err(|error| disk(&self.shard.dir, &error))?;
-            let mut text = Vec::new();
-            let mut put = |line: &[u8]| {
-                text.extend_from_slice(line);
-                true
-            };
-            let last_seq = match &next {
+            let held = match &next {
                 Some(Piece::Batch(batch)) if batch.standing != Standing::Stale => {
-                    self.writer.batch(batch, &mut put);
-                    batch.records().last().map_or(batch.header.first_seq - 1, |last| last.seq)
+                    written(&mut self.writer, batch)
                 }
                 Some(Piece::Damaged(damage)) => {
-                    self.writer.damage(damage, &mut put);
-                    0
+                    let mut text = Vec::new();
+                    self.writer.damage(damage, &mut |line| keep(&mut text, line));
+                    (0, text)
                 }
                 Some(Piece::Gone { seq, first }) => {
                     gone(&self.shard, *seq, *first);
-                    0
+                    continue;
                 }
                 // What lies beyond the end may be a write at work.
                 _ => break,
             };
-            self.held.push_back((last_seq, text));
+            self.held.push_back(held);
             self.release(lines);
         }
         self.release(lines);
@@ -107,4 +123,17 @@ impl Follower {
             }
         }
     }
+}
+
+/// The last seq of a batch, and its lines.
+fn written(writer: &mut Writer, batch: &Batch<'_>) -> (u64, Vec<u8>) {
+    let mut text = Vec::new();
+    writer.batch(batch, &mut |line| keep(&mut text, line));
+    let last_seq = batch.records().last().map_or(batch.header.first_seq - 1, |last| last.seq);
+    (last_seq, text)
+}
+
+fn keep(text: &mut Vec<u8>, line: &[u8]) -> bool {
+    text.extend_from_slice(line);
+    true
 }
