@@ -228,6 +228,11 @@ pub(super) fn not_opened(why: &NotOpened) -> Problem {
     }
 }
 
+/// The directory that a segment is in.
+fn journal_of(segment: &Path) -> std::path::Display<'_> {
+    segment.parent().unwrap_or(segment).display()
+}
+
 pub(super) fn journal(error: &OpenError) -> Problem {
     match error {
         OpenError::CorruptBeforeEnd { segment, offset, seq, batches, records } => Problem::error(
@@ -239,7 +244,12 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             ),
         )
         .why("this is not a torn tail: the disk or a person changed what had been acknowledged")
-        .fix("bring the file back from a copy; nothing was changed here"),
+        .why(format!("look: corelane journal verify {}", journal_of(segment)))
+        .fix("bring the file back from a copy; nothing was changed here")
+        .fix(format!(
+            "go on without what follows: corelane journal truncate {} --at-seq {seq} --dry-run",
+            journal_of(segment)
+        )),
         OpenError::ShardCount { path, found, asked } => Problem::error(
             "JRN002",
             format!(
@@ -248,7 +258,11 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             ),
         )
         .why("an account would move to another shard and its journal would not follow")
-        .fix(format!("node.shards = {found}")),
+        .fix(format!("node.shards = {found}"))
+        .fix(format!(
+            "corelane journal reshard {} --to {asked}   (writes a new directory)",
+            path.parent().and_then(Path::parent).unwrap_or(path).display()
+        )),
         OpenError::NewerFormat { path, found, known } => Problem::error(
             "JRN003",
             format!("{} has format {found}, this corelane reads up to {known}", path.display()),

@@ -658,6 +658,11 @@ fn start_shard(
     Ok((state, HalfFeed { events: consumer, acks }))
 }
 
+/// What the user reads when a data directory cannot be locked.
+pub(crate) fn not_locked(dir: &std::path::Path, error: &persist::lock::LockError) -> Problem {
+    failure::not_locked(dir, error)
+}
+
 /// What the user reads when a journal cannot be replayed.
 pub(crate) fn not_replayed(error: &persist::open::OpenError) -> Problem {
     failure::journal(error)

@@ -324,6 +324,14 @@ pub static CODES: &[CodeRow] = &[
          taken for old ones and lost, so the start is refused. A data directory is one piece.",
     ),
     code(
+        "JRN009",
+        Exit::Usage,
+        "not said clearly enough to write",
+        "The verb writes a new directory. Without a terminal nobody can be asked, so --yes must say\n\
+         it; --dry-run only tells what would be done. A seq belongs to one shard, so the directory\n\
+         must be that of one shard.",
+    ),
+    code(
         "JRN010",
         Exit::Io,
         "a snapshot cannot be used",
@@ -361,6 +369,31 @@ pub static CODES: &[CodeRow] = &[
         "a journal without its beginning",
         "Segments behind two snapshots are used again, so the replay begins with one of these. None\n\
          of them can be used. Bring the snapshot files back from a copy; nothing was changed.",
+    ),
+    code(
+        "JRN015",
+        Exit::Failed,
+        "the journal does not have that seq",
+        "The verb was asked to stop or to cut at an input that is not there: the journal ends\n\
+         before it, begins behind it, or is damaged before it. `corelane journal info DIR` says\n\
+         which inputs there are.",
+    ),
+    code(
+        "JRN016",
+        Exit::Failed,
+        "a file of gopherex is damaged",
+        "A record has a wrong checksum, a length that no record has, or a payload that is neither\n\
+         JSON nor one of the two binary records (67 and 68 bytes). A record that is cut short at\n\
+         the end of the file is no damage: it is said, and left out.",
+    ),
+    code(
+        "JRN017",
+        Exit::Failed,
+        "a data directory cannot be divided anew",
+        "Either it has that number of shards already, or it is not whole, or a sink has not taken\n\
+         all events. The journals that reshard writes begin with the states and have no old events,\n\
+         so every sink must have had them before: run the node until it is done, stop it, and try\n\
+         again. Nothing was written.",
     ),
     code(
         "LAN001",

@@ -6,8 +6,12 @@
 mod bench;
 mod book;
 mod check;
+mod journal;
 mod sim;
 mod usage;
+
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
