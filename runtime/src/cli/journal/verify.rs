@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use persist::Position;
-use persist::inspect::files::{self, SuperblockState};
+use persist::inspect::files::{self, CursorFile, SnapshotFile, SuperblockState};
 use persist::inspect::{Batch, Damage, End, Piece, Standing, Walk};
 
 use super::fields::Decoder;
@@ -15,6 +15,13 @@ use super::{ShardDir, at, disk, newer_format, shard_dirs};
 use crate::cli::print;
 use crate::cli::progress::{Progress, Unit};
 use crate::diag::{Exit, Problem, Problems};
+
+/// What lies beside the segments. It is read before them: a node at work moves cursors and makes snapshots, and must not be
+/// taken for having them ahead of its journal.
+struct Beside {
+    snapshots: Vec<SnapshotFile>,
+    cursors: Vec<CursorFile>,
+}
 
 /// What was found in one journal.
 #[derive(Default)]
@@ -38,9 +45,15 @@ struct Found {
 pub(super) fn run(dir: &Path, quiet: bool) -> Result<Exit, Problems> {
     let (mut exit, mut text, mut problems) = (Exit::Success, String::new(), Problems::new());
     for shard in shard_dirs(dir)? {
+        let failed = |error| disk(&shard.dir, &error);
+        let beside = Beside {
+            snapshots: files::snapshots(&shard.dir).map_err(failed)?,
+            cursors: files::cursors(&shard.dir).map_err(failed)?,
+        };
         let (found, took) = walk(&shard, quiet)?;
         let mut wrong = Problems::new();
-        judge_files(&shard, &found, &mut wrong)?;
+        judge_superblock(&shard, &mut wrong)?;
+        judge_beside(&shard, &found, beside, &mut wrong);
         judge_batches(&shard, &found, &mut wrong);
         let is_newer = wrong.iter().any(|problem| problem.code == "JRN003");
         exit = match (exit, is_newer, wrong.has_errors()) {
@@ -115,19 +128,20 @@ impl Found {
     }
 }
 
-/// The superblock, the sizes, the snapshots, the cursors.
-fn judge_files(shard: &ShardDir, found: &Found, wrong: &mut Problems) -> Result<(), Problem> {
+const COPY: &str = "bring the file back from a copy; nothing was changed here";
+
+/// The superblock and the sizes that it gives.
+fn judge_superblock(shard: &ShardDir, wrong: &mut Problems) -> Result<(), Problem> {
     let dir = &shard.dir;
     let failed = |error| disk(dir, &error);
-    let copy = "bring the file back from a copy; nothing was changed here";
     let path = dir.join(persist::superblock::NAME);
     match files::superblock(dir).map_err(failed)? {
         SuperblockState::Missing => {
-            wrong.push(Problem::error("JRN005", format!("{} is missing", path.display())).fix(copy))
+            wrong.push(Problem::error("JRN005", format!("{} is missing", path.display())).fix(COPY))
         }
         SuperblockState::Damaged => wrong.push(
             Problem::error("JRN005", format!("{}: both slots are damaged", path.display()))
-                .fix(copy),
+                .fix(COPY),
         ),
         SuperblockState::Newer { found } => wrong.push(newer(&path.display().to_string(), found)),
         SuperblockState::Found { superblock, whole } => {
@@ -138,11 +152,17 @@ fn judge_files(shard: &ShardDir, found: &Found, wrong: &mut Problems) -> Result<
             }
             for size in files::wrong_sizes(dir, superblock.segment_bytes).map_err(failed)? {
                 let why = "segments never change their size: the disk or a person did it";
-                wrong.push(Problem::error("JRN005", size.to_string()).why(why).fix(copy));
+                wrong.push(Problem::error("JRN005", size.to_string()).why(why).fix(COPY));
             }
         }
     }
-    let snapshots = files::snapshots(dir).map_err(failed)?;
+    Ok(())
+}
+
+/// The snapshots and the cursors.
+fn judge_beside(shard: &ShardDir, found: &Found, beside: Beside, wrong: &mut Problems) {
+    let dir = &shard.dir;
+    let Beside { snapshots, cursors } = beside;
     for error in snapshots.iter().filter_map(|file| file.header.as_ref().err()) {
         let problem = Problem::error("JRN010", error.to_string());
         wrong.push(
@@ -158,8 +178,20 @@ fn judge_files(shard: &ShardDir, found: &Found, wrong: &mut Problems) -> Result<
         let what = format!("{} begins at seq {first}, and no snapshot reaches that", dir.display());
         wrong.push(Problem::error("JRN014", what).fix("bring the snapshot files back from a copy"));
     }
-    let last_event = found.last_event.max(newest);
-    for cursor in files::cursors(dir).map_err(failed)? {
+    let ahead = snapshots.iter().filter(|file| file.header.is_ok() && file.seq > found.last_seq);
+    for file in ahead.filter(|_| found.damaged.is_empty()) {
+        let what = format!(
+            "{} was made after seq {}, but the journal ends at {}",
+            file.path.display(),
+            file.seq,
+            found.last_seq
+        );
+        let why = "the inputs between were durable: the end of the journal was damaged, or an older copy put back";
+        wrong.push(Problem::error("JRN005", what).why(why).fix(COPY));
+    }
+    // A new sink begins behind what was recycled, which may be behind the last event.
+    let last_event = found.last_event.max(newest).max(Position::end_of(found.last_seq));
+    for cursor in cursors {
         let what = match cursor.position {
             Ok(position) if position <= last_event => continue,
             Ok(position) => format!(
@@ -177,7 +209,6 @@ fn judge_files(shard: &ShardDir, found: &Found, wrong: &mut Problems) -> Result<
             cursor.path.display()
         )));
     }
-    Ok(())
 }
 
 /// The batches and what is in them.
