@@ -150,7 +150,30 @@ fn another_number_of_shards_is_refused_and_the_right_one_named() {
     assert!(said.contains("JRN002") && said.contains("node.shards = 2"), "{said}");
     let after = ["shard-0", "shard-1"].map(|shard| contents(&home.data().join(shard)));
     assert!(before == after, "a refusal changes no journal");
+    assert!(!home.data().join("shard-2").exists(), "and makes none: a reshard is what comes next");
     home.configure(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+}
+
+#[test]
+fn a_shard_whose_journal_is_gone_is_not_begun_anew() {
+    let home = Home::new(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+    // A mount that is missing, a copy that was not brought back whole.
+    let (gone, aside) = (home.data().join("shard-1"), home.data().join("aside"));
+    fs::rename(&gone, &aside).expect("renamed");
+    for _ in 0..2 {
+        let said = home.run().ends_with(74);
+        assert!(
+            said.contains("JRN005") && said.contains("shard-1/superblock is missing"),
+            "{said}"
+        );
+    }
+    fs::rename(&aside, &gone).expect("renamed");
     let mut node = home.run();
     node.err.wait_for("running");
     node.ends_well();

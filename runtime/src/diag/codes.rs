@@ -396,6 +396,14 @@ pub static CODES: &[CodeRow] = &[
          again. Nothing was written.",
     ),
     code(
+        "JRN018",
+        Exit::Io,
+        "segments are not recycled",
+        "A cursor or a snapshot cannot be read, so it is not known which segments are still needed.\n\
+         Nothing is lost, but the journal grows. It is a warning. A damaged cursor of a sink that is\n\
+         gone can be removed; one that is in use begins anew when it is.",
+    ),
+    code(
         "LAN001",
         Exit::Failed,
         "a shard cannot go on",

@@ -172,9 +172,17 @@ struct Replayed {
     newest_ns: u64,
 }
 
+/// Opens the journal. If the replay from one snapshot does not give the digests that the shard journaled, the snapshot may be
+/// what is wrong: the one before it, or the whole journal, is tried before that is believed.
 fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
     let mut replayer = Replayer::default();
-    let opened = persist::open::open_with(&options.journal, &mut replayer);
+    let mut opened = persist::open::open_with(&options.journal, &mut replayer);
+    if let Some(mut other) = replayer.without_base() {
+        opened = persist::open::open_with(&options.journal, &mut other);
+        if other.broken.is_none() && opened.is_ok() {
+            replayer = other;
+        }
+    }
     if let Some(why) = replayer.broken {
         return Err(NotOpened::Broken { dir: options.journal.dir.clone(), why });
     }
