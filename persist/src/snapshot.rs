@@ -25,6 +25,9 @@
 //! | 88 | 8 | seq, and |
 //! | 96 | 4 | index of the last event at or before `seq`; 0 and 0 when there is none |
 //!
+//! `passed-SEQ` is the header of a snapshot that is gone: it shows which event was the last before
+//! segments that were recycled behind it.
+//!
 //! A snapshot fits a journal when the batch that it names is there, with its checksum. So it can
 //! neither be laid over another journal, nor stand in for a journal whose end was lost.
 
@@ -370,6 +373,12 @@ pub(crate) fn passed_headers<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<Header
         Some(read_header(&file, &path, seq).ok()?.0)
     };
     Ok(passed_on(disk, dir)?.into_iter().filter_map(header).collect())
+}
+
+/// The files of [`passed_headers`].
+pub(crate) fn passed_paths<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let path = |seq| dir.join(format!("{PASSED}{seq}"));
+    Ok(passed_on(disk, dir)?.into_iter().map(path).collect())
 }
 
 fn passed_on<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<u64>, DiskError> {

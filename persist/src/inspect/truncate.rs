@@ -347,8 +347,11 @@ impl Plan {
     }
 
     fn copy_snapshots(&self, tmp: &Path) -> Result<(), TruncateError> {
-        for &seq in &self.snapshots {
-            let (from, to) = (snapshot::path_of(&self.dir, seq), snapshot::path_of(tmp, seq));
+        let snapshots = self.snapshots.iter().map(|seq| snapshot::path_of(&self.dir, *seq));
+        // And what shows that nobody missed anything of what was recycled.
+        let passed = snapshot::passed_paths(&OsDisk, &self.dir)?;
+        for from in snapshots.chain(passed) {
+            let to = tmp.join(from.file_name().expect("a file in a directory"));
             fs::copy(&from, &to).map_err(failed(Op::Create, &to))?;
             let file = OsDisk.open(&to, Mode::Read).map_err(failed(Op::Open, &to))?;
             file.sync().map_err(failed(Op::Sync, &to))?;
