@@ -17,10 +17,12 @@ use crate::disk::{
 };
 use crate::position::Position;
 
-const PREFIX: &str = "cursor-";
 const MAGIC: [u8; 4] = *b"CLCU";
 const SLOT_BYTES: usize = 28;
 const SLOTS: u64 = 2;
+
+/// What the name of a cursor file begins with; the sink's name follows.
+const PREFIX: &str = "cursor-";
 
 /// The cursor file of `sink` in a journal's directory.
 pub fn path_of(dir: &Path, sink: &str) -> PathBuf {
@@ -69,6 +71,12 @@ impl Cursor {
     pub fn open(path: &Path) -> Result<Cursor, CursorError> {
         Cursor::open_on(&OsDisk, path)
     }
+
+    /// The position in the cursor file at `path`, which is opened for reading only.
+    pub fn peek(path: &Path) -> Result<Position, CursorError> {
+        let file = OsDisk.open(path, Mode::Read).map_err(failed(Op::Open, path))?;
+        Ok(Cursor::read(file, path)?.position)
+    }
 }
 
 impl<F: DiskFile> Cursor<F> {
@@ -88,6 +96,10 @@ impl<F: DiskFile> Cursor<F> {
             }
             Err(error) => return Err(failed(Op::Open, path)(error).into()),
         };
+        Cursor::read(file, path)
+    }
+
+    fn read(file: F, path: &Path) -> Result<Cursor<F>, CursorError> {
         let mut newest = None;
         for slot in 0..SLOTS {
             let mut bytes = [0; SLOT_BYTES];

@@ -525,13 +525,12 @@ impl<F: DiskFile> Journal<F> {
     /// A segment to be made on a background thread, if there are too few. Each order is given once;
     /// if it fails, try the same order again.
     pub fn segment_wanted(&mut self) -> Option<SegmentOrder> {
-        if self.spares.len() + self.ordered.len() >= SPARES_WANTED {
-            return None;
-        }
         let is_known = |index: &u64| {
             self.ordered.contains(index) || self.spares.iter().any(|spare| spare.index == *index)
         };
-        let index = (self.current.index + 1..).find(|index| !is_known(index))?;
+        // Those that follow, without a gap: what lies behind a gap is of no use yet.
+        let mut wanted = (self.current.index + 1..).take(SPARES_WANTED);
+        let index = wanted.find(|index| !is_known(index))?;
         self.ordered.push(index);
         Some(SegmentOrder { dir: self.dir.clone(), index, segment_bytes: self.segment_bytes })
     }

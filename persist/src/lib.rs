@@ -29,6 +29,7 @@
 //! | `recycle` | which segments nobody needs, and using them again |
 //! | `tail` | reading a journal while it is written |
 //! | `cursor` | how far a sink has acknowledged |
+//! | `inspect` | looking at a journal whatever state it is in; writing a shorter one |
 //! | `lock` | one process a directory |
 //! | `store` | SQLite: schema, rows, retention |
 
@@ -41,6 +42,7 @@ pub mod cursor;
 pub(crate) mod defence;
 pub mod disk;
 pub(crate) mod flight;
+pub mod inspect;
 pub mod journal;
 pub mod lock;
 pub mod open;

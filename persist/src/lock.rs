@@ -51,6 +51,7 @@ impl DirLock {
     /// Locks `data_dir`, creating it if need be.
     pub fn acquire(data_dir: &Path) -> Result<DirLock, LockError> {
         fs::create_dir_all(data_dir).map_err(failed(Op::CreateDir, data_dir))?;
+        sync_way(data_dir);
         let path = data_dir.join(NAME);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -66,6 +67,14 @@ impl DirLock {
         }
         sign(&mut file).map_err(failed(Op::Write, &path))?;
         Ok(DirLock { _file: file })
+    }
+}
+
+/// Makes the names of a directory and of those above it durable, as far as this user may: where it is not ours, it was
+/// there before.
+fn sync_way(dir: &Path) {
+    for above in dir.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+        let _ = File::open(above).and_then(|above| above.sync_all());
     }
 }
 

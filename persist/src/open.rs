@@ -327,7 +327,10 @@ fn base<D: Disk>(
                 (base.chain, base.snapshot) = (chain, Some(seq));
                 return Ok(base);
             }
-            Err(SnapshotError::Disk(error)) => return Err(error.into()),
+            // Not the snapshot but the journal beside it.
+            Err(SnapshotError::Disk(error)) if error.path != snapshot::path_of(dir, seq) => {
+                return Err(error.into());
+            }
             Err(error) => base.skipped.push(error),
         }
     }
@@ -459,6 +462,9 @@ pub fn found(
     assert!(header.shard == options.shard && header.shard_count == options.shard_count);
     let (disk, dir) = (&OsDisk, &options.dir);
     disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync_names(disk, parent)?;
+    }
     snapshot::write(dir, header, body)?;
     create(disk, options, epoch)?;
     Ok(())

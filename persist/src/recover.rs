@@ -264,12 +264,17 @@ impl<D: Disk> Scan<'_, D> {
 }
 
 /// Whether the batch at `place` is the next one, and not one that an earlier opening cut off.
-fn is_next(chain: &Chain, superblock: &Superblock, header: &Header, place: Place) -> bool {
+pub(crate) fn is_next(
+    chain: &Chain,
+    superblock: &Superblock,
+    header: &Header,
+    place: Place,
+) -> bool {
     chain.admits(header) && header.epoch >= epoch_floor(chain, superblock, place)
 }
 
 /// The oldest epoch that a batch at `place`, not before the end of the chain, can have.
-fn epoch_floor(chain: &Chain, superblock: &Superblock, place: Place) -> u64 {
+pub(crate) fn epoch_floor(chain: &Chain, superblock: &Superblock, place: Place) -> u64 {
     if !defence::stands(Defence::Epoch) {
         return 0;
     }

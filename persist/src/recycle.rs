@@ -9,7 +9,7 @@
 //! sync, its next name. Its blocks on the disk are allocated already, so the file system has little
 //! to commit; writing zeros costs bandwidth, and buys that recovery never meets old batches.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -39,30 +39,64 @@ pub enum NeedError {
     Disk(#[from] DiskError),
 }
 
-/// The first segment of the journal in `dir` that somebody needs: those before it may be recycled.
-/// 0 when all are needed.
-pub fn first_needed(dir: &Path) -> Result<u64, NeedError> {
-    first_needed_on(&OsDisk, dir)
+/// What is needed of a journal, and by whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// The first segment that is needed: those before it may be recycled. 0 when all are.
+    pub first: u64,
+    /// Who needs that one.
+    pub by: Needed,
 }
 
-/// [`first_needed`] on any disk.
-pub(crate) fn first_needed_on<D: Disk>(disk: &D, dir: &Path) -> Result<u64, NeedError> {
+/// Who needs a segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Needed {
+    /// There are fewer than two snapshots: the next opening may need everything.
+    Opening,
+    /// The older of the two snapshots.
+    Snapshot {
+        /// Its seq.
+        seq: u64,
+    },
+    /// A cursor.
+    Cursor {
+        /// Its file.
+        path: PathBuf,
+        /// How far its sink has come.
+        at: Position,
+    },
+}
+
+/// What is needed of the journal in `dir`.
+pub fn need(dir: &Path) -> Result<Need, NeedError> {
+    need_on(&OsDisk, dir)
+}
+
+/// [`need`] on any disk.
+pub(crate) fn need_on<D: Disk>(disk: &D, dir: &Path) -> Result<Need, NeedError> {
     let snapshots = snapshot::list_on(disk, dir)?;
-    let Some(&older) = snapshots.iter().rev().nth(snapshot::KEPT - 1) else { return Ok(0) };
+    let Some(&older) = snapshots.iter().rev().nth(snapshot::KEPT - 1) else {
+        return Ok(Need { first: 0, by: Needed::Opening });
+    };
     let newest = *snapshots.last().expect("there are two");
-    let older = snapshot::header_on(disk, dir, older)?;
+    let header = snapshot::header_on(disk, dir, older)?;
     // One to fall back to is no use if there is nothing to fall back from.
     snapshot::header_on(disk, dir, newest)?;
-    let mut first = older.mark.segment();
+    let first = header.mark.segment();
+    let mut need = Need { first, by: Needed::Snapshot { seq: older } };
     for (_, path) in cursor::list_on(disk, dir)? {
         let cursor = Cursor::open_on(disk, &path)?;
         cursor.sync()?;
         let at = cursor.get();
-        if at < older.last_event {
-            first = first.min(segment_with(disk, dir, at, first)?);
+        if at >= header.last_event {
+            continue;
+        }
+        let segment = segment_with(disk, dir, at, need.first)?;
+        if segment < need.first {
+            need = Need { first: segment, by: Needed::Cursor { path, at } };
         }
     }
-    Ok(first)
+    Ok(need)
 }
 
 /// The last segment before `end` that begins at or before what follows `at`; 0 if none does.
@@ -85,24 +119,33 @@ pub(crate) fn again<D: Disk>(
     order: &SegmentOrder,
 ) -> Result<Option<Segment<D::File>>, DiskError> {
     let dir = &order.dir;
-    let Ok(first) = first_needed_on(disk, dir) else { return Ok(None) };
+    let Ok(Need { first, .. }) = need_on(disk, dir) else { return Ok(None) };
     let mut unneeded = segment::list(disk, dir)?.segments;
     unneeded.retain(|index| *index < first);
-    let Some((&oldest, rest)) = unneeded.split_first() else { return Ok(None) };
-    // Not the oldest ones: a directory that begins at a segment has all that follow.
-    let surplus = rest.len().saturating_sub(KEPT);
-    let path = segment::path_of(dir, oldest);
+    if unneeded.is_empty() {
+        return Ok(None);
+    }
+    // A cursor may be passed because no event follows it there. That must still be known when the snapshot that says
+    // so has been replaced.
+    if let Some(&older) = snapshot::list_on(disk, dir)?.iter().rev().nth(snapshot::KEPT - 1)
+        && snapshot::keep_header_on(disk, dir, older).is_err()
+    {
+        return Ok(None);
+    }
+    // From the oldest on, each durably before the next: what is left begins somewhere, and has all that follows.
+    let surplus = unneeded.len().saturating_sub(1 + KEPT);
+    for &index in &unneeded[..surplus] {
+        let path = segment::path_of(dir, index);
+        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+        sync_names(disk, dir)?;
+    }
+    let path = segment::path_of(dir, unneeded[surplus]);
     let tmp = segment::tmp_of(dir, order.index);
     // What an earlier attempt left.
-    if let Ok(file) = disk.open(&tmp, Mode::Read) {
-        drop(file);
+    if disk.open(&tmp, Mode::Read).is_ok() {
         disk.remove(&tmp).map_err(failed(Op::Remove, &tmp))?;
     }
     disk.rename(&path, &tmp).map_err(failed(Op::Rename, &path))?;
-    for &index in &rest[..surplus] {
-        let path = segment::path_of(dir, index);
-        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
-    }
     // Its old name must be gone before its content goes.
     sync_names(disk, dir)?;
     let file = disk.open(&tmp, Mode::Read).map_err(failed(Op::Open, &tmp))?;

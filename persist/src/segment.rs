@@ -97,8 +97,12 @@ pub(crate) fn finish<D: Disk>(
     }
     written?;
     disk.rename(&tmp, &path).map_err(failed(Op::Rename, &path))?;
-    sync_names(disk, &order.dir)?;
-    open(disk, &order.dir, order.index)
+    let opened = sync_names(disk, &order.dir).and_then(|()| open(disk, &order.dir, order.index));
+    if opened.is_err() {
+        // Nobody has had it. With its name the order could not be tried again: what failed may be in passing.
+        let _ = disk.remove(&path);
+    }
+    opened
 }
 
 /// The file of an order before it is finished.

@@ -25,6 +25,9 @@
 //! | 88 | 8 | seq, and |
 //! | 96 | 4 | index of the last event at or before `seq`; 0 and 0 when there is none |
 //!
+//! `passed-SEQ` is the header of a snapshot that is gone: it shows which event was the last before
+//! segments that were recycled behind it.
+//!
 //! A snapshot fits a journal when the batch that it names is there, with its checksum. So it can
 //! neither be laid over another journal, nor stand in for a journal whose end was lost.
 
@@ -281,6 +284,23 @@ pub(crate) fn load_on<D: Disk>(disk: &D, dir: &Path, seq: u64) -> Result<Snapsho
     Ok(Snapshot { header, body })
 }
 
+/// As [`load`], if it fits the journal beside it too.
+pub fn load_fitting(dir: &Path, seq: u64) -> Result<Snapshot, SnapshotError> {
+    load_fitting_on(&OsDisk, dir, seq)
+}
+
+/// [`load_fitting`] on any disk.
+pub(crate) fn load_fitting_on<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    seq: u64,
+) -> Result<Snapshot, SnapshotError> {
+    let snapshot = load_on(disk, dir, seq)?;
+    let stranger = |what| SnapshotError::Stranger { path: path_of(dir, seq), what };
+    check_fit(disk, dir, &snapshot.header.mark)?.map_err(stranger)?;
+    Ok(snapshot)
+}
+
 /// Reads what a snapshot says of itself, without its body.
 pub fn header(dir: &Path, seq: u64) -> Result<Header, SnapshotError> {
     header_on(&OsDisk, dir, seq)
@@ -318,17 +338,77 @@ fn read_header<F: DiskFile>(
     Ok((header, body_crc))
 }
 
-/// Removes all but the newest [`KEPT`] snapshots.
+const PASSED: &str = "passed-";
+
+/// Keeps what the snapshot at `seq` says of itself, for when it is gone: it shows which event was the last before
+/// segments that are recycled now. Durable when it returns.
+pub(crate) fn keep_header_on<D: Disk>(disk: &D, dir: &Path, seq: u64) -> Result<(), SnapshotError> {
+    let path = dir.join(format!("{PASSED}{seq}"));
+    let known = passed_on(disk, dir)?;
+    if known.contains(&seq) {
+        return Ok(());
+    }
+    let whole = path_of(dir, seq);
+    let file = disk.open(&whole, Mode::Read).map_err(failed(Op::Open, &whole))?;
+    let mut block = Blocks::with_bytes(BLOCK_BYTES);
+    read_all(&file, &whole, 0, block.bytes_mut())?;
+    let tmp = dir.join(format!("{PASSED}{seq}.tmp"));
+    let file = disk.create(&tmp).map_err(failed(Op::Create, &tmp))?;
+    file.write_all_at(block.bytes(), 0).map_err(failed_at(Op::Write, &tmp, 0))?;
+    file.sync().map_err(failed(Op::Sync, &tmp))?;
+    disk.rename(&tmp, &path).map_err(failed(Op::Rename, &path))?;
+    sync_names(disk, dir)?;
+    for old in known {
+        let path = dir.join(format!("{PASSED}{old}"));
+        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+    }
+    Ok(())
+}
+
+/// What was kept of snapshots by [`keep_header_on`], as far as it is intact.
+pub(crate) fn passed_headers<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<Header>, DiskError> {
+    let header = |seq: u64| {
+        let path = dir.join(format!("{PASSED}{seq}"));
+        let file = disk.open(&path, Mode::Read).ok()?;
+        Some(read_header(&file, &path, seq).ok()?.0)
+    };
+    Ok(passed_on(disk, dir)?.into_iter().filter_map(header).collect())
+}
+
+/// The files of [`passed_headers`].
+pub(crate) fn passed_paths<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let path = |seq| dir.join(format!("{PASSED}{seq}"));
+    Ok(passed_on(disk, dir)?.into_iter().map(path).collect())
+}
+
+fn passed_on<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<u64>, DiskError> {
+    let names = disk.list(dir).map_err(failed(Op::List, dir))?;
+    Ok(names.iter().filter_map(|name| name.strip_prefix(PASSED)?.parse().ok()).collect())
+}
+
+/// Removes all but the newest [`KEPT`] snapshots that can be used. One that cannot does not count: it is no place
+/// to fall back to. It is removed if it is damaged, or of another journal.
 pub fn keep_newest(dir: &Path) -> Result<(), DiskError> {
     keep_newest_on(&OsDisk, dir)
 }
 
 /// [`keep_newest`] on any disk.
 pub(crate) fn keep_newest_on<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
-    let seqs = list_on(disk, dir)?;
-    for &seq in seqs.iter().rev().skip(KEPT) {
-        let path = path_of(dir, seq);
-        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+    let mut usable = 0;
+    for &seq in list_on(disk, dir)?.iter().rev() {
+        let is_needed = usable < KEPT
+            && match load_fitting_on(disk, dir, seq) {
+                Ok(_) => {
+                    usable += 1;
+                    true
+                }
+                Err(SnapshotError::Damaged { .. } | SnapshotError::Stranger { .. }) => false,
+                Err(_) => true,
+            };
+        if !is_needed {
+            let path = path_of(dir, seq);
+            disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+        }
     }
     Ok(())
 }

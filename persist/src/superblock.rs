@@ -179,6 +179,11 @@ pub(crate) fn load<D: Disk>(disk: &D, dir: &Path) -> Result<Option<Loaded>, Supe
 }
 
 impl Loaded {
+    /// Whether both slots are intact.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.other_damaged
+    }
+
     /// The epoch of the next opening, of a journal whose last batch has `journal_epoch`.
     pub(crate) fn next_epoch(&self, journal_epoch: u64) -> u64 {
         let step = if self.other_damaged { 2 } else { 1 };

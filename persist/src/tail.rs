@@ -16,7 +16,7 @@ use crate::position::Position;
 use crate::reader::Reader;
 use crate::segment;
 use crate::snapshot::{self, Mark};
-use crate::superblock::{self, SuperblockError};
+use crate::superblock::{self, Superblock, SuperblockError};
 
 /// A compromise: reading far behind is fast, reading just behind the writer does not read much in
 /// vain.
@@ -69,6 +69,8 @@ pub struct Tail<D: Disk = OsDisk> {
     /// The last record handed over.
     last: Option<Handed>,
     chain: Chain,
+    /// Where the journal ended when it was opened last, and the epoch since, as the superblock says.
+    floor: Option<(Place, u64)>,
     /// The batch being walked.
     batch: Option<Walking>,
 }
@@ -102,8 +104,12 @@ impl Tail {
 }
 
 fn shard_in<D: Disk>(disk: &D, dir: &Path) -> Result<u16, TailError> {
+    Ok(superblock_in(disk, dir)?.shard)
+}
+
+fn superblock_in<D: Disk>(disk: &D, dir: &Path) -> Result<Superblock, TailError> {
     match superblock::load(disk, dir).map_err(TailError::Superblock)? {
-        Some(loaded) => Ok(loaded.superblock.shard),
+        Some(loaded) => Ok(loaded.superblock),
         None => Err(TailError::NoJournal { path: dir.join(superblock::NAME) }),
     }
 }
@@ -126,6 +132,7 @@ impl<D: Disk> Tail<D> {
             after: Position::end_of(mark.seq()),
             last: None,
             chain: mark.0,
+            floor: None,
             batch: None,
         }
     }
@@ -219,8 +226,9 @@ impl<D: Disk> Tail<D> {
                 self.reader.forget();
             }
             for place in places {
+                let floor = self.epoch_floor(place)?;
                 let Ok(found) = self.reader.batch(&self.disk, place)? else { continue };
-                if !self.chain.admits(&found.header) {
+                if !self.chain.admits(&found.header) || found.header.epoch < floor {
                     continue;
                 }
                 let mut records = Records::new(&found.header, found.bytes);
@@ -244,6 +252,7 @@ impl<D: Disk> Tail<D> {
     fn segment_of(&mut self, after: Position) -> Result<Chain, TailError> {
         let segments = segment::list(&self.disk, &self.dir)?.segments;
         self.reader.forget();
+        self.floor = None;
         let mut oldest = None;
         for &segment in segments.iter().rev() {
             let Some(header) = self.first_batch(segment)? else { continue };
@@ -272,25 +281,39 @@ impl<D: Disk> Tail<D> {
         }
     }
 
-    /// What the first batch of a segment says, if it is this shard's.
+    /// What the first batch of a segment says, if it is this shard's, and alive: with several flights a
+    /// crash can leave a whole batch in a segment that the journal has not come to.
     fn first_batch(&mut self, segment: u64) -> Result<Option<Header>, TailError> {
         let place = Place { segment, offset: 0 };
-        let found = self.reader.batch(&self.disk, place)?;
-        Ok(found.ok().map(|found| found.header).filter(|header| header.shard == self.chain.shard))
+        let (shard, floor) = (self.chain.shard, self.epoch_floor(place)?);
+        let found = self.reader.batch(&self.disk, place)?.ok().map(|found| found.header);
+        Ok(found.filter(|header| header.shard == shard && header.epoch >= floor))
     }
 
-    /// Whether a snapshot shows that no event follows `after` before `first_seq`.
-    fn is_passed(&self, after: Position, first_seq: u64) -> Result<bool, TailError> {
-        for seq in snapshot::list_on(&self.disk, &self.dir)? {
-            let header = snapshot::header_on(&self.disk, &self.dir, seq);
-            let shows = |header: &snapshot::Header| {
-                header.last_event <= after && header.seq().saturating_add(1) >= first_seq
-            };
-            if header.as_ref().is_ok_and(shows) {
-                return Ok(true);
+    /// The oldest epoch that a batch at `place` can have: what an opening cut off stays dead.
+    fn epoch_floor(&mut self, place: Place) -> Result<u64, TailError> {
+        let (end, epoch) = match self.floor {
+            Some(floor) => floor,
+            None => {
+                let superblock = superblock_in(&self.disk, &self.dir)?;
+                (superblock.end, superblock.epoch)
             }
+        };
+        self.floor = Some((end, epoch));
+        Ok(if place >= end { epoch } else { 0 })
+    }
+
+    /// Whether a snapshot, or what was kept of one that is gone, shows that no event follows `after` before
+    /// `first_seq`.
+    fn is_passed(&self, after: Position, first_seq: u64) -> Result<bool, TailError> {
+        let mut headers = snapshot::passed_headers(&self.disk, &self.dir)?;
+        for seq in snapshot::list_on(&self.disk, &self.dir)? {
+            headers.extend(snapshot::header_on(&self.disk, &self.dir, seq));
         }
-        Ok(false)
+        let shows = |header: &snapshot::Header| {
+            header.last_event <= after && header.seq().saturating_add(1) >= first_seq
+        };
+        Ok(headers.iter().any(shows))
     }
 }
 

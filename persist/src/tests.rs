@@ -19,6 +19,7 @@ mod faults;
 mod fuzz;
 mod golden;
 mod history;
+mod inspect;
 mod kernel;
 mod life;
 mod protocols;

@@ -193,10 +193,10 @@ error[CFG006]: journal.segment_size does not work
 #[test]
 fn a_segment_that_is_not_whole_blocks() {
     check(
-        "[journal]\nsegment_size = \"3MB\"\n",
+        "[journal]\nsegment_size = \"5MB\"\n",
         "error[CFG006]: journal.segment_size does not work
    ╭─[corelane.toml:2:16]
- 2 │ segment_size = \"3MB\"
+ 2 │ segment_size = \"5MB\"
    ·                ──┬── not a multiple of 4KiB",
     );
 }

@@ -57,7 +57,7 @@ fn take_rest(node: &Program, cursor: usize, signals: &mut Signals) {
 fn kill_9_at_any_moment_loses_nothing_and_tells_nothing_in_two_ways() {
     let kills = std::env::var("CORELANE_KILLS").ok().and_then(|text| text.parse().ok());
     let seed = std::env::var("CORELANE_SEED").ok().and_then(|text| text.parse().ok());
-    let (kills, mut seed): (u32, u64) = (kills.unwrap_or(5), seed.unwrap_or(20_261_117));
+    let (kills, mut seed): (u32, u64) = (kills.unwrap_or(20), seed.unwrap_or(20_261_117));
     let market_seed = seed.to_string();
     let market = Market::start(&["--seed", &market_seed, "--traders", "20", "--faults"]);
     let home = Home::following(&market, "", SHORT);
@@ -150,7 +150,30 @@ fn another_number_of_shards_is_refused_and_the_right_one_named() {
     assert!(said.contains("JRN002") && said.contains("node.shards = 2"), "{said}");
     let after = ["shard-0", "shard-1"].map(|shard| contents(&home.data().join(shard)));
     assert!(before == after, "a refusal changes no journal");
+    assert!(!home.data().join("shard-2").exists(), "and makes none: a reshard is what comes next");
     home.configure(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+}
+
+#[test]
+fn a_shard_whose_journal_is_gone_is_not_begun_anew() {
+    let home = Home::new(2, &lonely());
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+    // A mount that is missing, a copy that was not brought back whole.
+    let (gone, aside) = (home.data().join("shard-1"), home.data().join("aside"));
+    fs::rename(&gone, &aside).expect("renamed");
+    for _ in 0..2 {
+        let said = home.run().ends_with(74);
+        assert!(
+            said.contains("JRN005") && said.contains("shard-1/superblock is missing"),
+            "{said}"
+        );
+    }
+    fs::rename(&aside, &gone).expect("renamed");
     let mut node = home.run();
     node.err.wait_for("running");
     node.ends_well();

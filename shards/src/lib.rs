@@ -16,7 +16,7 @@ pub mod input;
 pub mod partition;
 pub mod text;
 
-pub use self::core::{Admission, Admitted, Core, Counts, Effects, StateError};
+pub use self::core::{Admission, Admitted, Core, Counts, Effects, ReshardError, StateError};
 pub use address::Address;
 pub use decimal::Decimal;
 pub use event::{Event, EventId, Gap, Seq, Signal};

@@ -12,7 +12,7 @@ use crate::cursor::{self, Cursor};
 use crate::journal::Options;
 use crate::open::{OpenError, Opened, Replayed, State, found, open, open_with, replay_with};
 use crate::position::Position;
-use crate::recycle::first_needed;
+use crate::recycle::{Needed, need};
 use crate::segment;
 use crate::snapshot::Mark;
 use crate::tail::{Tail, TailError};
@@ -94,10 +94,11 @@ fn snapshot_at(options: &Options, seq: u64) {
         None => Tail::open(dir, Position::START).expect("opened"),
     };
     while sum.inputs < seq {
-        assert!(tail.read(seq, 1, &mut |record| drop(sum.record(record))).expect("read") > 0);
+        let read = tail.read(seq, 1, &mut |record| _ = sum.record(record));
+        assert!(read.expect("read") > 0);
     }
     // The event behind the last input, and the end of its batch.
-    tail.read(seq, 9, &mut |record| drop(sum.record(record))).expect("read");
+    tail.read(seq, 9, &mut |record| _ = sum.record(record)).expect("read");
     let mark = tail.mark().expect("the end of a batch");
     let body = [sum.sum.to_le_bytes(), [7; 8]].concat().repeat(700);
     let header = Header {
@@ -150,7 +151,7 @@ fn a_damaged_snapshot_is_told_and_the_one_before_it_used() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let options = options(dir.path());
     let full = append(&options, 20);
-    [6, 13].map(|seq| snapshot_at(&options, seq));
+    [6, 13].into_iter().for_each(|seq| snapshot_at(&options, seq));
     let path = path_of(&options.dir, 13);
     let good = fs::read(&path).expect("read");
     let bits = (0..good.len() * 8).step_by(997).chain(0..100 * 8);
@@ -218,15 +219,21 @@ fn segments_behind_two_snapshots_and_every_cursor_are_used_again() {
     let journal = &options.dir;
     // Four batches a segment: 20 inputs end in segment 5.
     snapshot_at(&options, 10);
-    assert_eq!(first_needed(journal).expect("known"), 0, "one snapshot is not enough");
+    assert_eq!(need(journal).expect("known").first, 0, "one snapshot is not enough");
     snapshot_at(&options, 18);
-    assert_eq!(first_needed(journal).expect("known"), 3, "the older one is of segment 3");
+    assert_eq!(need(journal).expect("known").first, 3, "the older one is of segment 3");
     let mut cursor = Cursor::open(&cursor::path_of(journal, "slow")).expect("created");
-    assert_eq!(first_needed(journal).expect("known"), 1, "a new cursor needs everything");
+    assert_eq!(need(journal).expect("known").first, 1, "a new cursor needs everything");
     for (at, needed) in [(4, 1), (5, 2), (9, 3), (10, 3), (17, 3)] {
         cursor.set(Position::new(at, 0)).expect("set");
-        assert_eq!(first_needed(journal).expect("known"), needed, "at {at}");
+        assert_eq!(need(journal).expect("known").first, needed, "at {at}");
     }
+    assert_eq!(need(journal).expect("known").by, Needed::Snapshot { seq: 10 });
+    let at = Position::new(4, 0);
+    cursor.set(at).expect("set");
+    let path = cursor::path_of(journal, "slow");
+    assert_eq!(need(journal).expect("known").by, Needed::Cursor { path, at });
+    cursor.set(Position::new(17, 0)).expect("set");
     let before = segments(&options);
     let full = append(&options, 40);
     let after = segments(&options);
@@ -249,7 +256,7 @@ fn a_reader_that_comes_too_late_is_told_and_one_that_missed_nothing_goes_on() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let options = options(dir.path());
     append(&options, 20);
-    [10, 18].map(|seq| snapshot_at(&options, seq));
+    [10, 18].into_iter().for_each(|seq| snapshot_at(&options, seq));
     append(&options, 40);
     assert_eq!(Tail::first_seq(&options.dir).expect("read"), Some(9));
     for late in [Position::START, Position::new(7, 0)] {
@@ -296,4 +303,95 @@ fn a_journal_can_begin_with_a_snapshot() {
     fs::remove_file(path_of(&options.dir, 50)).expect("removed");
     let error = replay_with(&options.dir, &mut Sum::default()).expect_err("refused");
     assert!(matches!(error, OpenError::NoSnapshot { first_seq: 51, .. }), "{error}");
+}
+
+/// A sink that had everything when the journal fell silent is passed by recycling. It must find its way when events
+/// come again while it is away, however many snapshots are made meanwhile.
+#[test]
+fn a_sink_that_was_passed_in_silence_reads_on_after_later_snapshots() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = options(dir.path());
+    let run = |to: u64, events: bool| {
+        let Opened { mut journal, .. } = open_with(&options, &mut Sum::default()).expect("opened");
+        while journal.next_seq() <= to {
+            while let Some(order) = journal.segment_wanted() {
+                journal.segment_ready(segment::prepare(&order).expect("prepared"));
+            }
+            let seq = journal.next_seq();
+            journal.push_input(1, seq, |out| out.extend((seq * seq).to_le_bytes()));
+            if events {
+                journal.push_event(2, seq, |_| {});
+            }
+            journal.flush_blocking().expect("flushed");
+        }
+    };
+    let journal = &options.dir;
+    run(4, true);
+    let at = Position::new(4, 0);
+    Cursor::open(&cursor::path_of(journal, "store")).and_then(|mut c| c.set(at)).expect("set");
+    run(20, false);
+    [10, 18].into_iter().for_each(|seq| snapshot_at(&options, seq));
+    run(40, false);
+    assert!(Tail::first_seq(journal).expect("read") > Some(5), "what nobody needs is gone");
+    run(60, true);
+    [50, 58].into_iter().for_each(|seq| snapshot_at(&options, seq));
+    run(70, true);
+    let mut events = Vec::new();
+    let mut tail = Tail::open(journal, at).expect("no event was missed");
+    tail.read(70, 1000, &mut |r| events.extend((!r.is_input).then_some(r.seq))).expect("read");
+    assert_eq!(events, (41..=70).collect::<Vec<_>>());
+}
+
+/// A snapshot that fell out of use must not count as one of the two that recycling relies on.
+#[test]
+fn a_damaged_snapshot_is_not_one_of_the_two_that_are_kept() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = options(dir.path());
+    append(&options, 20);
+    [6, 13].into_iter().for_each(|seq| snapshot_at(&options, seq));
+    let path = path_of(&options.dir, 13);
+    let mut bad = fs::read(&path).expect("read");
+    bad[BLOCK_BYTES + 3] ^= 1;
+    fs::write(&path, &bad).expect("written");
+    // The next one is made from the one before the damaged one.
+    let aside = dir.path().join("aside");
+    fs::rename(&path, &aside).expect("aside");
+    let newest = {
+        let mut sum = Sum::default();
+        let base = load(&options.dir, 6).expect("whole");
+        sum.restore(&base.header, &base.body).expect("restored");
+        let mut tail = Tail::from_mark(&options.dir, &base.header.mark);
+        while sum.inputs < 18 {
+            tail.read(18, 1, &mut |record| _ = sum.record(record)).expect("read");
+        }
+        tail.read(18, 9, &mut |record| _ = sum.record(record)).expect("read");
+        let body = [sum.sum.to_le_bytes(), [7; 8]].concat().repeat(700);
+        let (mark, state_hash) = (tail.mark().expect("an end"), sum.sum ^ 0x55);
+        let last_event = sum.last_event;
+        let body_bytes = body.len() as u64;
+        (Header { mark, last_event, state_hash, body_bytes, ..base.header }, body)
+    };
+    fs::rename(&aside, &path).expect("back");
+    write(&options.dir, &newest.0, &newest.1).expect("written");
+    keep_newest(&options.dir).expect("the rest is removed");
+    append(&options, 40);
+    // Now the newest one goes bad: the one to fall back to must be there, and the journal behind it.
+    fs::remove_file(path_of(&options.dir, 18)).expect("removed");
+    let (replayed, _) = replayed(&options);
+    assert_eq!(replayed.snapshot, Some(6));
+}
+
+/// A bad sector is an error of the disk, not a wrong checksum. The other snapshot is for that too.
+#[test]
+fn a_snapshot_that_the_disk_cannot_read_is_no_reason_to_refuse() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let options = options(dir.path());
+    let full = append(&options, 20);
+    [6, 13].into_iter().for_each(|seq| snapshot_at(&options, seq));
+    // Reading a directory fails with an error, as reading a bad sector does.
+    fs::remove_file(path_of(&options.dir, 13)).expect("removed");
+    fs::create_dir(path_of(&options.dir, 13)).expect("created");
+    let (replayed, sum) = replayed(&options);
+    assert_eq!((replayed.snapshot, replayed.skipped.len(), sum.sum), (Some(6), 1, full.sum));
+    open_with(&options, &mut Sum::default()).expect("opened");
 }

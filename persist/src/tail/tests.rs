@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Tail, TailError};
 use crate::block::BLOCK_BYTES;
+use crate::disk::DiskFile;
 use crate::journal::{Journal, Options, open, replay};
 use crate::model::Seeded;
 use crate::position::Position;
@@ -173,4 +174,41 @@ fn a_replay_beside_a_writer_takes_nothing_for_damage() {
         }
         assert!(replays > 0);
     });
+}
+
+/// Two flights over a segment's end, the first of them lost: the second stands whole at the start of a
+/// segment that the journal has not come to. It is dead, and a reader must not begin with it.
+#[test]
+fn a_reader_does_not_begin_with_a_batch_that_recovery_cut_off() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let batch_bytes_max = 6 * BLOCK_BYTES;
+    let options = Options { flights: 2, batch_bytes_max, ..options(dir.path()) };
+    let mut journal = opened(&options);
+    let add = |journal: &mut Journal, body: &[u8]| {
+        journal.push_input(1, 0, |out| out.extend(body));
+        journal.push_event(2, 0, |out| out.extend(body));
+    };
+    for _ in 1..=3 {
+        add(&mut journal, b"old");
+        flush(&mut journal);
+    }
+    add(&mut journal, b"lost");
+    journal.take_write().expect("in segment 1");
+    (5..=7).for_each(|_| add(&mut journal, &b"dead".repeat(700)));
+    let second = journal.take_write().expect("at the start of segment 2");
+    assert_eq!(second.offset, 0);
+    let file = journal.file_of(&second);
+    file.write_all_at(journal.bytes_of(&second), 0).expect("written");
+    drop(journal);
+    let mut journal = opened(&options);
+    assert_eq!(journal.next_seq(), 4, "nothing of the two was acknowledged");
+    (4..=8).for_each(|_| add(&mut journal, b"live"));
+    flush(&mut journal);
+    assert_eq!(journal.durable_seq(), 8);
+    for after in 3..7 {
+        let mut tail = Tail::open(&options.dir, Position::end_of(after)).expect("opened");
+        let seen = read(&mut tail, 7, 100);
+        assert!(seen.iter().all(|(.., body)| body == b"live"), "after {after}");
+        assert_eq!(seen.len() as u64, 2 * (7 - after), "after {after}");
+    }
 }

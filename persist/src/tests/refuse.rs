@@ -204,3 +204,51 @@ fn a_segment_is_never_made_over_another() {
     assert!(disk.image()[&path] == before[&path]);
     journal.flush_blocking().expect("flushed");
 }
+
+/// A model of a disk of which one sync of a directory fails, as for want of a file descriptor.
+struct NoDescriptor(ModelDisk, std::cell::Cell<bool>);
+
+impl Disk for NoDescriptor {
+    type File = <ModelDisk as Disk>::File;
+
+    fn create_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.0.create_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<String>> {
+        self.0.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> std::io::Result<Self::File> {
+        self.0.create(path)
+    }
+
+    fn open(&self, path: &Path, mode: crate::disk::Mode) -> std::io::Result<Self::File> {
+        self.0.open(path, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
+        match self.1.replace(false) {
+            true => Err(std::io::Error::from_raw_os_error(libc::EMFILE)),
+            false => self.0.sync_dir(dir),
+        }
+    }
+}
+
+#[test]
+fn an_order_that_failed_after_the_rename_can_be_carried_out_later() {
+    let (disk, options) = (ModelDisk::default(), options(4));
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
+    let order = journal.segment_wanted().expect("a new journal wants spares");
+    let disk = NoDescriptor(disk, true.into());
+    segment::prepare_on(&disk, &order).expect_err("no descriptor for the directory");
+    journal.segment_ready(segment::prepare_on(&disk, &order).expect("it was in passing"));
+}

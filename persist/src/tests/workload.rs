@@ -128,10 +128,10 @@ pub(super) fn replay(
 
 /// Collects records as the inputs they came of.
 #[derive(Default)]
-struct Collected(Vec<Input>);
+pub(super) struct Collected(pub(super) Vec<Input>);
 
 impl Collected {
-    fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
+    pub(super) fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
         if record.is_input {
             let (salt, body_bytes) = (record.event_time, record.body.len());
             self.0.push(Input { salt, body_bytes, events: 0 });

@@ -4,6 +4,9 @@
 //! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the
 //! file.
 
+mod bench;
+pub mod journal;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +17,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::units;
 use crate::diag;
+
+pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
+pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
 
 /// What `corelane` alone prints: the five daily verbs.
 pub const DAILY: &str = "\
@@ -62,9 +68,17 @@ pub enum Verb {
         corelane sim --seed 7 --faults --config-out corelane.toml\n  \
         corelane sim --replay recorded.jsonl --speed max --truth truth.jsonl")]
     Sim(SimArgs),
-    /// Replay the journals of a data directory and print the hash of the state
-    #[command(after_help = "Example:\n  corelane replay /var/lib/corelane --json")]
+    /// Replay journals and print the hash of the state; compare with what was journaled
+    #[command(after_help = "Examples:\n  corelane replay /var/lib/corelane --json\n  \
+        corelane replay /var/lib/corelane/shard-0 --to-seq 640111 --verify")]
     Replay(ReplayArgs),
+    /// Look into journals, compare them, make a shorter one
+    #[command(after_help = journal::EXAMPLES)]
+    Journal(JournalArgs),
+    /// Measure a part of corelane on this machine, beside what the bare machine does
+    #[command(after_help = "Examples:\n  corelane bench journal --dir /var/lib/corelane\n  \
+        corelane bench journal --for 1s --rounds 3 --json journal.json")]
+    Bench(BenchArgs),
     /// Work with order books
     #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
         corelane book exec orders.bin --json --bench 9")]
@@ -224,17 +238,6 @@ pub struct SimArgs {
     /// Say nothing on standard error while all is well
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Flags of `replay`.
-#[derive(Args, Clone, Debug)]
-pub struct ReplayArgs {
-    /// Data directory; it is read and not changed
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Verbs of `book`.

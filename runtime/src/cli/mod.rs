@@ -4,10 +4,13 @@
 
 pub mod args;
 
+mod bench;
 mod check;
 mod demo;
+mod journal;
 mod monitor;
 mod print;
+mod progress;
 mod replay;
 mod show;
 mod signals;
@@ -36,6 +39,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Journal(args) => journal::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),

@@ -1,15 +1,26 @@
 //! `corelane replay`: rebuilds the state of every shard from its journal and prints its hash. Changes nothing.
+//!
+//! It begins with the first input that is there: with seq 1, or, where segments were recycled, behind the oldest
+//! snapshot that can be used. So it goes over all that the directory has, which a start does not.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod playback;
 
+use std::path::Path;
+use std::time::Duration;
+
+use persist::inspect::{Piece, Walk, files};
+use persist::open::{OpenError, Replayed};
+use persist::snapshot::SnapshotError;
+use persist::tail::Tail;
 use serde::{Deserialize, Serialize};
 
 use super::args::ReplayArgs;
+use super::journal::{ShardDir, disk, shard_dirs};
 use super::print;
+use super::progress::{Progress, Unit};
 use crate::control::not_replayed;
 use crate::diag::{Exit, Problem, Problems};
-use crate::shard::replayer::Replayer;
+use playback::{NOT_WANTED, Playback};
 
 /// What the replay of one shard gave.
 #[derive(Clone, PartialEq, Serialize, Deserialize, Debug)]
@@ -30,6 +41,12 @@ pub(super) struct ShardReplay {
     pub(super) records_per_s: u64,
     /// Whether the journal ends in an unfinished write.
     pub(super) torn: bool,
+    /// Seq of the snapshot from which it began.
+    pub(super) snapshot: Option<u64>,
+    /// Events that were the same as in the journal, with `--verify`.
+    pub(super) events_compared: u64,
+    /// Digests and snapshots that the state agreed with.
+    pub(super) states_compared: u64,
 }
 
 /// The state hash as it is printed.
@@ -39,10 +56,10 @@ pub(super) fn hash_text(hash: u64) -> String {
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Problems> {
     let mut shards = Vec::new();
-    for (shard, dir) in shard_dirs(&args.dir)? {
-        shards.push(replay(shard, &dir)?);
+    for shard in shard_dirs(&args.dir)? {
+        shards.push(replay(&shard, args)?);
     }
-    let text = if args.json { json(&shards) } else { table(&shards) };
+    let text = if args.json { json(&shards) } else { table(&shards, args.verify) };
     Ok(print::out(&text))
 }
 
@@ -51,7 +68,7 @@ fn json(shards: &[ShardReplay]) -> String {
     format!("{{\"shards\":{shards}}}\n")
 }
 
-fn table(shards: &[ShardReplay]) -> String {
+fn table(shards: &[ShardReplay], verified: bool) -> String {
     let mut text = String::from(
         "shard  state hash        last seq      records     fills   signals   records/s\n",
     );
@@ -68,49 +85,104 @@ fn table(shards: &[ShardReplay]) -> String {
             if s.torn { "  (ends in an unfinished write)" } else { "" },
         );
     }
+    if verified {
+        let events: u64 = shards.iter().map(|shard| shard.events_compared).sum();
+        let states: u64 = shards.iter().map(|shard| shard.states_compared).sum();
+        text +=
+            &format!("verified: {events} events and {states} states are those of the journal\n");
+    }
     text
 }
 
-/// The journals in a data directory, by number.
-fn shard_dirs(data_dir: &Path) -> Result<Vec<(u16, PathBuf)>, Problem> {
-    let mut found = Vec::new();
-    let listed = std::fs::read_dir(data_dir);
-    let listed = listed.map_err(|error| crate::host::dirs::refused(data_dir, "DIR", &error))?;
-    for entry in listed.flatten() {
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("shard-")?.parse().ok());
-        found.extend(number.map(|shard| (shard, entry.path())));
-    }
-    found.sort();
-    if found.is_empty() {
-        return Err(Problem::error(
-            "JRN001",
-            format!("{} holds no journals (shard-0, shard-1, ...)", data_dir.display()),
-        )
-        .fix("name a data directory: the one of node.data_dir or of demo --data"));
-    }
-    Ok(found)
-}
-
-fn replay(shard: u16, dir: &Path) -> Result<ShardReplay, Problem> {
-    let started = Instant::now();
-    let mut replayer = Replayer::default();
-    let replayed = persist::open::replay_with(dir, &mut replayer);
-    let replayed = replayed.map_err(|error| not_replayed(&error))?;
-    if let Some(why) = replayer.broken {
-        return Err(Problem::error("JRN003", format!("{}: {why}", dir.display()))
-            .fix("use the version that wrote it, or a later one"));
-    }
-    let seconds = started.elapsed().max(Duration::from_micros(1)).as_secs_f64();
-    let counts = replayer.core.counts();
+fn replay(shard: &ShardDir, args: &ReplayArgs) -> Result<ShardReplay, Problem> {
+    let replayed = play(shard, args)?;
+    let (playback, seconds) = (&replayed.playback, replayed.took.as_secs_f64());
+    let counts = playback.core.counts();
     Ok(ShardReplay {
-        shard,
-        records: replayed.records,
-        last_seq: replayed.last_seq,
-        state_hash: hash_text(replayer.core.state_hash()),
+        shard: shard.shard,
+        records: playback.records,
+        last_seq: playback.last_seq,
+        state_hash: hash_text(playback.core.state_hash()),
         fills: counts.fills,
         signals: counts.signals,
-        records_per_s: (replayed.records as f64 / seconds) as u64,
-        torn: replayed.torn.is_some(),
+        records_per_s: (playback.records as f64 / seconds) as u64,
+        torn: replayed.replayed.torn.is_some(),
+        snapshot: replayed.replayed.snapshot,
+        events_compared: playback.events_compared,
+        states_compared: playback.states_compared,
     })
+}
+
+/// A journal that was played to its end, or to where it was to end.
+pub(super) struct Played {
+    /// The state, and what was compared.
+    pub(super) playback: Playback,
+    /// What `persist` says of the journal.
+    pub(super) replayed: Replayed,
+    took: Duration,
+}
+
+/// Plays a shard's journal.
+pub(super) fn play(shard: &ShardDir, args: &ReplayArgs) -> Result<Played, Problem> {
+    let dir = &shard.dir;
+    let failed = |error| disk(dir, &error);
+    let to_seq = args.to_seq.unwrap_or(u64::MAX);
+    let last_seq = if args.quiet { 0 } else { last_seq(dir).map_err(failed)?.min(to_seq) };
+    let progress = Progress::new(format!("shard {}", shard.shard), Unit::Inputs, args.quiet);
+    let mut playback = Playback::new(args, (progress, last_seq));
+    let snapshots = files::snapshots(dir).map_err(failed)?;
+    let hashes = snapshots.iter().filter_map(|file| file.header.as_ref().ok());
+    playback.expect_states(hashes.map(|header| (header.seq(), header.state_hash)));
+    // What is not there cannot be replayed: a snapshot stands in for it.
+    if Tail::first_seq(dir).is_ok_and(|first| first != Some(1)) {
+        let usable = snapshots.iter().filter(|file| file.header.is_ok() && file.seq <= to_seq);
+        playback.begin_with(usable.map(|file| file.seq).min());
+    }
+    let replayed = persist::open::replay_with(dir, &mut playback);
+    let took = playback.end();
+    if let Some(problem) = playback.problem(dir) {
+        return Err(problem);
+    }
+    let replayed = replayed.map_err(|error| refused(dir, to_seq, &error))?;
+    for error in &replayed.skipped {
+        let is_by_choice =
+            matches!(error, SnapshotError::Unreadable { why, .. } if why == NOT_WANTED);
+        if !is_by_choice {
+            let problem = Problem::warning("JRN010", error.to_string());
+            print::talk(&format!("{}\n", problem.one_line()));
+        }
+    }
+    let reached = playback.last_seq;
+    if args.to_seq.is_some_and(|wanted| reached < wanted) {
+        let what = format!("{} ends at seq {reached}, before seq {to_seq}", dir.display());
+        return Err(Problem::error("JRN015", what)
+            .fix(format!("corelane replay {} --to-seq {reached}", dir.display())));
+    }
+    Ok(Played { playback, replayed, took })
+}
+
+/// The last input of a journal, for the progress: found from its last segments.
+fn last_seq(dir: &Path) -> Result<u64, persist::disk::DiskError> {
+    let mut walk = Walk::new(dir)?;
+    walk.seek(u64::MAX)?;
+    while let Some(piece) = walk.next()? {
+        if let Piece::End(end) = piece {
+            return Ok(end.last_seq);
+        }
+    }
+    Ok(0)
+}
+
+fn refused(dir: &Path, to_seq: u64, error: &OpenError) -> Problem {
+    let problem = not_replayed(error);
+    match error {
+        OpenError::NoSnapshot { first_seq, .. } if to_seq < *first_seq => {
+            let what = format!(
+                "{} begins at seq {first_seq}, and no snapshot from before seq {to_seq} is there",
+                dir.display()
+            );
+            Problem::error("JRN014", what).fix(format!("corelane journal info {}", dir.display()))
+        }
+        _ => problem,
+    }
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use persist::Position;
 use persist::cursor::{self, Cursor};
 use persist::disk::DiskError;
+use persist::inspect::files::{self, SuperblockState};
 use persist::journal::SPARES_MIN;
 use persist::lock::LockError;
 use persist::open::OpenError;
+use persist::recycle::{Need, Needed};
 use persist::segment::{SegmentError, SegmentOrder};
 use persist::tail::{Tail, TailError};
 use shards::{Address, ShardId};
@@ -66,6 +68,41 @@ pub(super) fn store(path: &Path, error: &StartError) -> Problem {
         .fix("close the program that holds it, or name another file: store.url = \"sqlite:FILE\"")
 }
 
+/// Refuses a directory of another number of shards before anything is made in it: directories of shards that it never
+/// had would stand in the way of the reshard that is proposed. Refuses, too, to begin anew for a shard whose journal is
+/// gone while others have theirs, and their cursors: a node makes those when all of its journals are open.
+pub(super) fn check_shards(data_dir: &Path, shard_count: u16) -> Result<(), Problem> {
+    let dir_of = |shard: u16| data_dir.join(format!("shard-{shard}"));
+    let (mut missing, mut has_worked) = (None, None);
+    for dir in (0..shard_count).map(dir_of) {
+        let found = files::superblock(&dir).map_err(|error| disk(data_dir, &error))?;
+        match found {
+            SuperblockState::Found { superblock, .. } if superblock.shard_count != shard_count => {
+                let (path, found) = (dir.join(persist::superblock::NAME), superblock.shard_count);
+                return Err(journal(&OpenError::ShardCount { path, found, asked: shard_count }));
+            }
+            SuperblockState::Missing => missing = missing.or(Some(dir)),
+            _ => {
+                let cursors = cursor::list(&dir).map_err(|error| disk(data_dir, &error))?;
+                has_worked = has_worked.or((!cursors.is_empty()).then_some(dir));
+            }
+        }
+    }
+    let (Some(missing), Some(other)) = (missing, has_worked) else { return Ok(()) };
+    let path = missing.join(persist::superblock::NAME);
+    let problem = journal(&OpenError::SuperblockMissing { path });
+    Err(problem.why(format!("{} has worked beside it", other.display())))
+}
+
+/// Opens a sink's cursor, or makes it; says where it is.
+pub(super) fn begin_cursor(dir: &Path, sink: &str) -> Result<Position, Problem> {
+    let path = cursor::path_of(dir, sink);
+    Cursor::open(&path).map(|cursor| cursor.get()).map_err(|error| {
+        Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display()))
+            .fix(format!("remove {}: the sink gets everything again", path.display()))
+    })
+}
+
 /// Refuses a cursor that is ahead of its journal: what comes next would be taken for old, and lost.
 pub(super) fn check_cursor(
     dir: &Path,
@@ -74,10 +111,7 @@ pub(super) fn check_cursor(
     last_seq: u64,
 ) -> Result<(), Problem> {
     let path = cursor::path_of(dir, sink);
-    let at = Cursor::open(&path).map(|cursor| cursor.get()).map_err(|error| {
-        Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display()))
-            .fix(format!("remove {}: the sink gets everything again", path.display()))
-    })?;
+    let at = begin_cursor(dir, sink)?;
     // A new sink's cursor begins with what the journal has, which may end after its last event.
     let newest = newest.max(Position::end_of(last_seq));
     if at <= newest {
@@ -124,20 +158,38 @@ pub(super) fn trouble(what: &str, why: &str, retry: Duration) -> Problem {
         .why(format!("tried again in {:.1} s", retry.as_secs_f64()))
 }
 
-pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, full: bool) -> Problem {
-    if full {
+pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, need: Option<&Need>) -> Problem {
+    if !matches!(error, SegmentError::NoSpace { .. }) {
         return Problem::warning(
-            "DSK001",
-            format!("{}: no space for the next journal segment", order.dir.display()),
+            "JRN007",
+            format!("a journal segment cannot be prepared: {error}"),
         )
-        .why(format!(
-            "{error}; new accounts are refused while fewer than {SPARES_MIN} segments are ready, those that are followed \
-             go on until these are full, then their input waits"
-        ))
-        .fix("free space; it goes on by itself within a second or two");
+        .fix("look at the disk; it is tried again each second");
     }
-    Problem::warning("JRN007", format!("a journal segment cannot be prepared: {error}"))
-        .fix("look at the disk; it is tried again each second")
+    let dir = order.dir.display();
+    let mut problem =
+        Problem::warning("DSK001", format!("{dir}: no space for the next journal segment")).why(
+            format!(
+                "{error}; new accounts are refused while fewer than {SPARES_MIN} segments are ready, those that are followed \
+                 go on until these are full, then their input waits"
+            ),
+        );
+    if let Some(Need { first, by: Needed::Cursor { path, at } }) = need {
+        problem = problem.why(format!(
+            "segments from {first} on are held by {}, whose sink is at event {}.{}; if that sink is gone for good, remove the file",
+            path.display(),
+            at.seq,
+            at.index
+        ));
+    }
+    problem.fix("free space; it goes on by itself within a second or two")
+}
+
+/// Nothing is recycled.
+pub(super) fn not_recycled(order: &SegmentOrder, why: &str) -> Problem {
+    Problem::warning("JRN018", format!("{}: no segment is recycled: {why}", order.dir.display()))
+        .why("it is not known what is still needed; nothing is lost, the journal grows")
+        .fix("a damaged cursor: stop the node and remove the file, its sink gets everything again")
 }
 
 /// Space has come back.
@@ -228,6 +280,11 @@ pub(super) fn not_opened(why: &NotOpened) -> Problem {
     }
 }
 
+/// The directory that a segment is in.
+fn journal_of(segment: &Path) -> std::path::Display<'_> {
+    segment.parent().unwrap_or(segment).display()
+}
+
 pub(super) fn journal(error: &OpenError) -> Problem {
     match error {
         OpenError::CorruptBeforeEnd { segment, offset, seq, batches, records } => Problem::error(
@@ -239,7 +296,12 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             ),
         )
         .why("this is not a torn tail: the disk or a person changed what had been acknowledged")
-        .fix("bring the file back from a copy; nothing was changed here"),
+        .why(format!("look: corelane journal verify {}", journal_of(segment)))
+        .fix("bring the file back from a copy; nothing was changed here")
+        .fix(format!(
+            "go on without what follows: corelane journal truncate {} --at-seq {seq} --dry-run",
+            journal_of(segment)
+        )),
         OpenError::ShardCount { path, found, asked } => Problem::error(
             "JRN002",
             format!(
@@ -248,7 +310,11 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             ),
         )
         .why("an account would move to another shard and its journal would not follow")
-        .fix(format!("node.shards = {found}")),
+        .fix(format!("node.shards = {found}"))
+        .fix(format!(
+            "corelane journal reshard {} --to {asked}   (writes a new directory)",
+            path.parent().and_then(Path::parent).unwrap_or(path).display()
+        )),
         OpenError::NewerFormat { path, found, known } => Problem::error(
             "JRN003",
             format!("{} has format {found}, this corelane reads up to {known}", path.display()),

@@ -156,6 +156,8 @@ impl Node {
     pub fn start(options: NodeOptions) -> Result<Node, Problem> {
         let lock = DirLock::acquire(&options.data_dir)
             .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
+        failure::check_shards(&options.data_dir, options.shard_count)?;
+        begin_cursors(&options)?;
         let bell = new_bell()?;
         let publisher_bell = new_bell()?;
         let placed = placement::place(&options);
@@ -345,8 +347,10 @@ impl Node {
             self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
         });
         while let Some(space) = self.segments.news() {
-            self.command(space.shard, Command::Space(space.is_there));
-            if space.is_there {
+            if let Some(is_there) = space.is_there {
+                self.command(space.shard, Command::Space(is_there));
+            }
+            if space.is_there == Some(true) {
                 let again = std::mem::take(&mut self.refused);
                 again.into_iter().for_each(|(shard, command)| self.command(shard, command));
             }
@@ -656,6 +660,29 @@ fn start_shard(
         dir,
     };
     Ok((state, HalfFeed { events: consumer, acks }))
+}
+
+/// What the user reads when a data directory cannot be locked.
+pub(crate) fn not_locked(dir: &std::path::Path, error: &persist::lock::LockError) -> Problem {
+    failure::not_locked(dir, error)
+}
+
+/// Makes the cursors of sinks that are new, before anything is recycled: what a journal has now is held for them.
+fn begin_cursors(options: &NodeOptions) -> Result<(), Problem> {
+    let sinks = [
+        options.stdout.as_ref().map(|_| publisher::stdout::NAME),
+        options.store.as_ref().map(|_| publisher::store::NAME),
+    ];
+    let dirs: Vec<PathBuf> =
+        (0..options.shard_count).map(|at| options.data_dir.join(format!("shard-{at}"))).collect();
+    // New journals have nothing to hold; and cursors are a sign that all journals were open once.
+    if dirs.iter().all(|dir| dir.join(persist::superblock::NAME).is_file()) {
+        for (dir, sink) in dirs.iter().flat_map(|dir| sinks.iter().flatten().map(move |s| (dir, s)))
+        {
+            failure::begin_cursor(dir, sink)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the user reads when a journal cannot be replayed.

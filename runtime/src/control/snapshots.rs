@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use persist::Position;
@@ -76,7 +77,9 @@ pub(super) enum Said {
 
 /// The thread, seen from control.
 pub(super) struct Snapshots {
-    jobs: Sender<Job>,
+    /// `None` while it ends.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
     said: Receiver<(ShardId, Duration, Result<Taken, NotTaken>)>,
     /// Inputs between two snapshots.
     every: u64,
@@ -104,7 +107,7 @@ impl Snapshots {
         let (jobs, received) = channel(usize::from(shard_count), &bell);
         let (sender, said) = channel(usize::from(shard_count), control);
         let housekeeping = housekeeping.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("snapshots".to_owned())
             .spawn(move || {
                 housekeeping.enter();
@@ -112,7 +115,7 @@ impl Snapshots {
                 work(&bell, received, sender);
             })
             .map_err(|error| failure::thread("the snapshot thread", &error))?;
-        Ok(Snapshots { jobs, said, every, shards: Vec::new() })
+        Ok(Snapshots { jobs: Some(jobs), thread: Some(thread), said, every, shards: Vec::new() })
     }
 
     /// The journals are open: each one's directory, and the snapshot that it was opened from, 0 if none.
@@ -133,7 +136,7 @@ impl Snapshots {
             }
             let shard = ShardId(at as u16);
             let job = Job { shard, shard_count, dir: state.dir.clone(), durable_seq };
-            state.busy = self.jobs.send(job).is_ok();
+            state.busy = self.jobs.as_mut().is_some_and(|jobs| jobs.send(job).is_ok());
         }
     }
 
@@ -164,6 +167,16 @@ impl Snapshots {
     }
 }
 
+impl Drop for Snapshots {
+    fn drop(&mut self) {
+        // Whoever opens the directory next must not meet it at work there.
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 fn work(
     bell: &Bell,
     mut jobs: Receiver<Job>,
@@ -182,16 +195,44 @@ fn work(
 }
 
 /// Makes a snapshot of the journal in `dir` at `durable_seq`, which is the end of a batch, and removes those that are
-/// too many.
+/// too many. If the replay from one snapshot does not give the digests that the shard journaled, but the replay from the one
+/// before it does, then that snapshot was wrong: it is removed.
 pub(super) fn take(
     dir: &Path,
     shard_count: u16,
     durable_seq: u64,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Taken, NotTaken> {
-    let fault = |error: &dyn std::fmt::Display| NotTaken::Failed(error.to_string());
     let mut replayer = Replayer::default();
-    let mut tail = match base(dir, &mut replayer).map_err(|error| fault(&error))? {
+    let mut replayed = replay(dir, durable_seq, stopped, &mut replayer);
+    if let Some(mut other) = replayer.without_base() {
+        let refuted = replayer.restored.expect("there was a base to go without");
+        match replay(dir, durable_seq, stopped, &mut other) {
+            Ok(again) => {
+                let path = snapshot::path_of(dir, refuted);
+                std::fs::remove_file(&path)
+                    .map_err(|error| NotTaken::Failed(format!("{}: {error}", path.display())))?;
+                (replayer, replayed) = (other, Ok(again));
+            }
+            Err(NotTaken::Stopped) => return Err(NotTaken::Stopped),
+            // Neither is what the shard did.
+            Err(_) => {}
+        }
+    }
+    let (mark, records) = replayed?;
+    write(dir, shard_count, mark, &replayer, records)
+        .map_err(|error| NotTaken::Failed(error.to_string()))
+}
+
+/// Replays from the newest snapshot that the replayer takes. Where it ended, and how many records that were.
+fn replay(
+    dir: &Path,
+    durable_seq: u64,
+    stopped: &dyn Fn() -> bool,
+    replayer: &mut Replayer,
+) -> Result<(Mark, u64), NotTaken> {
+    let fault = |error: &dyn std::fmt::Display| NotTaken::Failed(error.to_string());
+    let mut tail = match base(dir, replayer).map_err(|error| fault(&error))? {
         Some(mark) => Tail::from_mark(dir, &mark),
         None => Tail::open(dir, Position::START).map_err(|error| fault(&error))?,
     };
@@ -205,9 +246,9 @@ pub(super) fn take(
         });
         let read = read.map_err(|error| fault(&error))?;
         records += read as u64;
-        match replayer.broken.take() {
-            Some(Broken::Diverged(diverged)) => return Err(NotTaken::Diverged(diverged)),
-            Some(broken) => return Err(fault(&broken)),
+        match &replayer.broken {
+            Some(Broken::Diverged(diverged)) => return Err(NotTaken::Diverged(*diverged)),
+            Some(broken) => return Err(fault(broken)),
             None if stopped() => return Err(NotTaken::Stopped),
             None if read < RECORDS_PER_STEP => break,
             None => {}
@@ -216,13 +257,13 @@ pub(super) fn take(
     let mark = tail.mark().filter(|mark| mark.seq() == durable_seq);
     let mark =
         mark.ok_or_else(|| fault(&format!("seq {durable_seq} is not the end of a batch")))?;
-    write(dir, shard_count, mark, &replayer, records).map_err(|error| fault(&error))
+    Ok((mark, records))
 }
 
-/// Restores the newest snapshot that can be.
+/// Restores the newest snapshot that can be, and that fits the journal: a stranger leads nowhere.
 fn base(dir: &Path, replayer: &mut Replayer) -> Result<Option<Mark>, persist::disk::DiskError> {
     for seq in snapshot::list(dir)?.into_iter().rev() {
-        if let Ok(loaded) = snapshot::load(dir, seq)
+        if let Ok(loaded) = snapshot::load_fitting(dir, seq)
             && replayer.restore(&loaded.header, &loaded.body).is_ok()
         {
             return Ok(Some(loaded.header.mark));

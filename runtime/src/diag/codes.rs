@@ -51,6 +51,44 @@ pub static CODES: &[CodeRow] = &[
          stands where a value was to be filled in.",
     ),
     code(
+        "BEN001",
+        Exit::Unavailable,
+        "not a disk",
+        "The directory to be measured is in memory (tmpfs, ramfs). A flush there does nothing, so\n\
+         figures of it would say nothing about a journal. Name a directory on the disk that will\n\
+         hold the journals.",
+    ),
+    code(
+        "BEN002",
+        Exit::Failed,
+        "measurement without a result",
+        "A signal ended the measurement, or it was too short for a single sample. What had been\n\
+         written was removed.",
+    ),
+    code(
+        "BEN003",
+        Exit::Io,
+        "measurement failed",
+        "A write, a flush or io_uring itself failed while it was measured. The reason is the\n\
+         system's own. On a disk that fails here no journal would be safe either.",
+    ),
+    code(
+        "BEN004",
+        Exit::Failed,
+        "machine not fit to measure",
+        "--require-tuned asks for a machine whose figures can be compared: an optimised build on bare\n\
+         metal, the thread pinned to an isolated CPU, the governor at performance, nothing else\n\
+         running, O_DIRECT. Each thing that was found otherwise is named. Without the flag the\n\
+         figures are printed with the word UNTUNED.",
+    ),
+    code(
+        "BEN005",
+        Exit::Usage,
+        "batch too large",
+        "So many records of that size do not fit into one batch of the journal, which is closed at\n\
+         1 MiB, or at an eighth of --segment-size if that is less.",
+    ),
+    code(
         "BOK001",
         Exit::Io,
         "command file cannot be read",
@@ -286,6 +324,14 @@ pub static CODES: &[CodeRow] = &[
          taken for old ones and lost, so the start is refused. A data directory is one piece.",
     ),
     code(
+        "JRN009",
+        Exit::Usage,
+        "not said clearly enough to write",
+        "The verb writes a new directory. Without a terminal nobody can be asked, so --yes must say\n\
+         it; --dry-run only tells what would be done. A seq belongs to one shard, so the directory\n\
+         must be that of one shard.",
+    ),
+    code(
         "JRN010",
         Exit::Io,
         "a snapshot cannot be used",
@@ -323,6 +369,39 @@ pub static CODES: &[CodeRow] = &[
         "a journal without its beginning",
         "Segments behind two snapshots are used again, so the replay begins with one of these. None\n\
          of them can be used. Bring the snapshot files back from a copy; nothing was changed.",
+    ),
+    code(
+        "JRN015",
+        Exit::Failed,
+        "the journal does not have that seq",
+        "The verb was asked to stop or to cut at an input that is not there: the journal ends\n\
+         before it, begins behind it, or is damaged before it. `corelane journal info DIR` says\n\
+         which inputs there are.",
+    ),
+    code(
+        "JRN016",
+        Exit::Failed,
+        "a file of gopherex is damaged",
+        "A record has a wrong checksum, a length that no record has, or a payload that is neither\n\
+         JSON nor one of the two binary records (67 and 68 bytes). A record that is cut short at\n\
+         the end of the file is no damage: it is said, and left out.",
+    ),
+    code(
+        "JRN017",
+        Exit::Failed,
+        "a data directory cannot be divided anew",
+        "Either it has that number of shards already, or it is not whole, or a sink has not taken\n\
+         all events. The journals that reshard writes begin with the states and have no old events,\n\
+         so every sink must have had them before: run the node until it is done, stop it, and try\n\
+         again. Nothing was written.",
+    ),
+    code(
+        "JRN018",
+        Exit::Io,
+        "segments are not recycled",
+        "A cursor or a snapshot cannot be read, so it is not known which segments are still needed.\n\
+         Nothing is lost, but the journal grows. It is a warning. A damaged cursor of a sink that is\n\
+         gone can be removed; one that is in use begins anew when it is.",
     ),
     code(
         "LAN001",

@@ -125,7 +125,7 @@ fn memory_bytes(root: &Root) -> Option<u64> {
 }
 
 /// What kind of machine it is, as far as it says; empty for bare metal.
-fn machine(root: &Root) -> &'static str {
+pub(crate) fn machine(root: &Root) -> &'static str {
     let dmi = |name: &str| root.read(&format!("sys/class/dmi/id/{name}")).unwrap_or_default();
     let maker = dmi("sys_vendor") + &dmi("product_name") + &dmi("bios_vendor");
     let known = [

@@ -6,3 +6,5 @@ pub mod clock;
 pub mod events;
 pub mod executor;
 pub mod ring;
+pub mod slice;
+pub mod way;

@@ -122,6 +122,18 @@ impl Ring {
         &self.uring
     }
 
+    /// Keeps the kernel's workers for this thread's operations on one CPU.
+    pub fn keep_workers_on(&self, cpu: usize) -> io::Result<()> {
+        // SAFETY: a set of CPUs is plain bits, and all zeros is the empty one.
+        let mut cpus: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        if cpu >= libc::CPU_SETSIZE as usize {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: `cpu` is below the size of the set.
+        unsafe { libc::CPU_SET(cpu, &mut cpus) };
+        self.uring.submitter().register_iowq_aff(&cpus)
+    }
+
     /// Adds an entry, submitting what waits when the queue is full.
     ///
     /// # Safety
@@ -172,11 +184,16 @@ impl Ring {
     /// Submits what waits, and runs completions that are due, without blocking.
     pub fn submit(&mut self) -> io::Result<()> {
         let submitted = match self.flavour {
-            // Deferred completions run only inside a call that asks for events.
+            // Deferred completions run only inside a call that asks for events. It asks for none: to
+            // ask for one, with no time to wait for it, puts the thread to sleep until a timer that
+            // is due at once has fired, 10 us and more.
             Flavour::Deferred => {
-                let args = types::SubmitArgs::new();
-                let zero = types::Timespec::new();
-                self.uring.submitter().submit_with_args(1, &args.timespec(&zero))
+                const GETEVENTS: u32 = 1;
+                let waiting = self.uring.submission().len() as u32;
+                // SAFETY: no argument is passed. What the entries name is kept by who pushed them.
+                unsafe {
+                    self.uring.submitter().enter::<libc::sigset_t>(waiting, 0, GETEVENTS, None)
+                }
             }
             Flavour::Cooperative | Flavour::Plain => self.uring.submit(),
         };

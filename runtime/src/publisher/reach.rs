@@ -79,7 +79,8 @@ impl Reach {
         let mut unreadable = None;
         let read = tail.read(seen.seq, RECORDS_PER_TURN, &mut |record| {
             let position = Position { seq: record.seq, index: record.index };
-            if record.is_input || full || position <= self.taken || position > seen {
+            let is_over = full || unreadable.is_some();
+            if record.is_input || is_over || position <= self.taken || position > seen {
                 return;
             }
             match decode_event(record.kind, record.body) {
@@ -115,5 +116,71 @@ impl Reach {
     /// Makes the cursor durable.
     pub(super) fn sync_cursor(&self) -> Result<(), String> {
         self.cursor.sync().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use shards::codec::{encode_event, event_kind};
+    use shards::{Address, Coin, Decimal, Event, EventId, Gap};
+
+    use super::*;
+    use crate::publisher::sink::SinkReport;
+
+    #[derive(Default)]
+    struct Taking(Vec<u64>);
+
+    impl Sink for Taking {
+        fn name(&self) -> &'static str {
+            "taking"
+        }
+
+        fn offer(&mut self, id: EventId, _: &Event) -> bool {
+            self.0.push(id.seq.0);
+            true
+        }
+
+        fn turn(&mut self, _: &mut dyn FnMut(ShardId, Position)) {}
+
+        fn report(&self) -> SinkReport {
+            SinkReport::default()
+        }
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_not_stepped_over() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let options = persist::Options {
+            dir: dir.path().join("shard-0"),
+            shard: 0,
+            shard_count: 1,
+            segment_bytes: 1 << 16,
+            batch_bytes_max: 1 << 14,
+            flights: 1,
+        };
+        let opened = persist::open::open(&options, &mut |_| ControlFlow::Continue(()));
+        let mut journal = opened.expect("opened").journal;
+        let (coin, zero) = (Coin::new("BTC"), Decimal::ZERO);
+        let address = Address([1; 20]);
+        let gap = Gap { address, coin, from_ms: 1, to_ms: 2, expected: zero, found: zero };
+        let good = Event::Gap(gap);
+        for seq in 1..=4 {
+            journal.push_input(1, seq, |_| {});
+            match seq {
+                2 => journal.push_event(60_000, seq, |body| body.push(1)),
+                _ => journal.push_event(event_kind(&good), seq, |body| encode_event(&good, body)),
+            };
+        }
+        journal.flush_blocking().expect("flushed");
+        let mut reach = Reach::open(&options.dir, "taking").expect("opened");
+        let mut sink = Taking::default();
+        for _ in 0..2 {
+            let seen = Position { seq: 4, index: 0 };
+            let error = reach.catch_up(&options.dir, ShardId(0), seen, &mut sink);
+            assert!(error.expect_err("told each time").contains("event 2.0"));
+        }
+        assert_eq!((sink.0, reach.taken().seq), (vec![1], 1), "it may repeat, it never skips");
     }
 }

@@ -14,6 +14,9 @@ use shards::{Event, EventId, ShardId};
 
 use super::sink::{Problem, Sink, SinkReport};
 
+/// Its name, in reports and in its cursors.
+pub const NAME: &str = "stdout";
+
 /// Bytes that may wait for the reader.
 const WAITING_BYTES_MAX: usize = 256 << 10;
 /// A write of at most this size to a pipe that is writable does not block (PIPE_BUF).
@@ -72,7 +75,7 @@ impl Stdout {
 
 impl Sink for Stdout {
     fn name(&self) -> &'static str {
-        "stdout"
+        NAME
     }
 
     fn offer(&mut self, id: EventId, event: &Event) -> bool {

@@ -17,6 +17,9 @@ use crate::lane::channel::{Receiver, Sender, channel};
 use crate::lane::clock::wall_now_ns;
 use crate::shard::PositionRow;
 
+/// Its name, in reports and in its cursors.
+pub const NAME: &str = "store";
+
 /// Jobs between publisher and store.
 const JOBS_MAX: usize = 4096;
 /// First and longest wait before a failed batch is tried again.
@@ -107,7 +110,7 @@ pub enum StartError {
 
 impl Sink for Store {
     fn name(&self) -> &'static str {
-        "store"
+        NAME
     }
 
     fn offer(&mut self, id: EventId, event: &Event) -> bool {

@@ -6,6 +6,7 @@ use persist::ring::Flush;
 
 use super::station::failed;
 use crate::lane::ring::{Completion, Op, Ring, Token};
+use crate::lane::way::Way;
 
 /// Submits batches and takes their completions.
 pub(super) struct Flusher {
@@ -14,6 +15,7 @@ pub(super) struct Flusher {
     registered: bool,
     /// Operations in flight.
     in_flight: usize,
+    way: Way,
     /// Bytes of each flight's batch.
     bytes: [u64; FLIGHTS_MAX],
 }
@@ -24,7 +26,7 @@ impl Flusher {
         // SAFETY: shard and ring end together; the shard waits for its flushes first, and a journal that goes with
         // something in flight leaks its buffers.
         let registered = unsafe { persist::ring::register(ring.uring(), journal) }.is_ok();
-        Flusher { flush, registered, in_flight: 0, bytes: [0; FLIGHTS_MAX] }
+        Flusher { flush, registered, in_flight: 0, way: Way::default(), bytes: [0; FLIGHTS_MAX] }
     }
 
     /// Whether a batch is on its way.
@@ -38,12 +40,25 @@ impl Flusher {
     }
 
     /// Submits what the journal has, as far as more may be in flight.
-    pub(super) fn submit(&mut self, journal: &mut Journal, ring: &mut Ring) -> Result<(), String> {
+    pub(super) fn submit(
+        &mut self,
+        journal: &mut Journal,
+        ring: &mut Ring,
+        now_ns: u64,
+    ) -> Result<(), String> {
         while let Some(write) = journal.take_write() {
+            if !self.is_flushing() {
+                self.way.note(true, now_ns);
+            }
             self.bytes[usize::from(write.flight)] = u64::from(write.len);
             self.push(&write, ring)?;
         }
         Ok(())
+    }
+
+    /// Whether the loop must sleep for a moment, because a flush may be waiting for its CPU.
+    pub(super) fn gives_way(&mut self, now_ns: u64) -> bool {
+        self.way.is_due(now_ns)
     }
 
     fn push(&mut self, write: &Write, ring: &mut Ring) -> Result<(), String> {
@@ -66,6 +81,7 @@ impl Flusher {
         completion: &Completion,
         journal: &mut Journal,
         ring: &mut Ring,
+        now_ns: u64,
     ) -> Result<Option<u64>, String> {
         self.in_flight -= 1;
         let is_write = completion.token.op() == Op::Write;
@@ -75,6 +91,7 @@ impl Flusher {
             Ok(Progress::Waiting) if part == Part::Write => Ok(None),
             Ok(Progress::Resubmit(rest)) => self.push(&rest, ring).map(|()| None),
             Ok(Progress::Waiting | Progress::Durable { .. }) => {
+                self.way.note(self.is_flushing(), now_ns);
                 Ok(Some(self.bytes[usize::from(flight)]))
             }
             Err(fault) => Err(format!("journal: {fault}")),

@@ -246,6 +246,8 @@ pub struct Report {
     pub turns: u64,
     /// Times the loop slept.
     pub parks: u64,
+    /// Times the loop slept for a moment although there was work, to let a flush have its CPU.
+    pub gave_way: u64,
 }
 
 /// How a shard ended.

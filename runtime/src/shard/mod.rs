@@ -38,6 +38,8 @@ use crate::lane::clock::Clock;
 use crate::lane::events::EventProducer;
 use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
+use crate::lane::slice;
+use crate::lane::way;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
@@ -124,7 +126,7 @@ struct Shard {
 /// Runs a shard to its end. What goes wrong is said to control as a [`Reply`]; then the thread ends.
 pub async fn run(options: ShardOptions, cold: impl Cold) {
     let mut options = options;
-    lengthen_slice();
+    slice::lengthen();
     let (core, opened) = match replay(&options) {
         Ok(replayed) => replayed,
         Err(error) => {
@@ -170,9 +172,17 @@ struct Replayed {
     newest_ns: u64,
 }
 
+/// Opens the journal. If the replay from one snapshot does not give the digests that the shard journaled, the snapshot may be
+/// what is wrong: the one before it, or the whole journal, is tried before that is believed.
 fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
     let mut replayer = Replayer::default();
-    let opened = persist::open::open_with(&options.journal, &mut replayer);
+    let mut opened = persist::open::open_with(&options.journal, &mut replayer);
+    if let Some(mut other) = replayer.without_base() {
+        opened = persist::open::open_with(&options.journal, &mut other);
+        if other.broken.is_none() && opened.is_ok() {
+            replayer = other;
+        }
+    }
     if let Some(why) = replayer.broken {
         return Err(NotOpened::Broken { dir: options.journal.dir.clone(), why });
     }
@@ -287,12 +297,16 @@ impl Shard {
             }
         }
         self.station.tick();
-        self.flusher.submit(&mut self.station.journal, &mut self.ring)?;
+        let mono_ns = self.station.clock.mono_ns();
+        self.flusher.submit(&mut self.station.journal, &mut self.ring, mono_ns)?;
         if self.station.outbox.release(self.station.journal.durable_seq()) {
             self.publisher_bell.ring();
             worked = true;
         }
-        if self.ring.has_unsubmitted() {
+        if self.flusher.gives_way(mono_ns) {
+            self.station.report.gave_way += 1;
+            self.ring.wait(way::MOMENT).map_err(|error| failed("io_uring", &error))?;
+        } else if self.ring.has_unsubmitted() {
             self.ring.submit().map_err(|error| failed("io_uring", &error))?;
         }
         Ok(worked)
@@ -308,7 +322,9 @@ impl Shard {
                 Op::Bell => self.bell_watched = false,
                 Op::Write | Op::Sync => {
                     let journal = &mut self.station.journal;
-                    let flushed = self.flusher.completed(completion, journal, &mut self.ring)?;
+                    let now_ns = self.station.clock.mono_ns();
+                    let flushed =
+                        self.flusher.completed(completion, journal, &mut self.ring, now_ns)?;
                     if let Some(bytes) = flushed {
                         self.station.report.flushes += 1;
                         self.station.report.journal_bytes += bytes;
@@ -491,36 +507,6 @@ impl Drop for Shard {
     }
 }
 
-/// Asks the scheduler for long slices (`sched_setattr`, no privilege needed): a loop that waits for its journal on a CPU
-/// that others use too is otherwise kept waiting for a tick by the kernel's worker. Best effort.
-fn lengthen_slice() {
-    const SLICE_NS: u64 = 100_000_000;
-    #[repr(C)]
-    struct SchedAttr {
-        size: u32,
-        policy: u32,
-        flags: u64,
-        nice: i32,
-        priority: u32,
-        runtime: u64,
-        deadline: u64,
-        period: u64,
-    }
-    const { assert!(size_of::<SchedAttr>() == 48) };
-    let attr = SchedAttr {
-        size: size_of::<SchedAttr>() as u32,
-        policy: libc::SCHED_OTHER as u32,
-        flags: 0,
-        nice: 0,
-        priority: 0,
-        runtime: SLICE_NS,
-        deadline: 0,
-        period: 0,
-    };
-    // SAFETY: the kernel reads `size` bytes of the structure, which outlives the call; 0 is the calling thread.
-    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
-}
-
 impl Report {
     /// Adds another shard's counters.
     pub fn add(&mut self, other: &Report) {
@@ -544,5 +530,6 @@ impl Report {
         self.ring_full += other.ring_full;
         self.turns += other.turns;
         self.parks += other.parks;
+        self.gave_way += other.gave_way;
     }
 }

@@ -24,6 +24,10 @@ pub struct Replayer {
     pub newest_ns: u64,
     /// Why the replay was broken off.
     pub broken: Option<Broken>,
+    /// Seq of the snapshot that it began with.
+    pub restored: Option<u64>,
+    /// Snapshots from this seq on are not to be begun with.
+    refuted: Option<u64>,
 }
 
 /// Why a replay was broken off.
@@ -56,6 +60,14 @@ pub struct Diverged {
 }
 
 impl Replayer {
+    /// After a replay from a snapshot that diverged: one that does not take that snapshot, nor later ones. It may be the
+    /// snapshot that is wrong.
+    pub fn without_base(&self) -> Option<Replayer> {
+        let is_diverged = matches!(self.broken, Some(Broken::Diverged(_)));
+        let refuted = self.restored.filter(|_| is_diverged)?;
+        Some(Replayer { refuted: Some(refuted), ..Replayer::default() })
+    }
+
     /// Applies a record. Events are left alone: the core makes them again.
     pub fn take(&mut self, record: &persist::Record<'_>) -> ControlFlow<()> {
         self.newest_ns = self.newest_ns.max(record.event_time);
@@ -85,6 +97,11 @@ impl Replayer {
 
 impl State for Replayer {
     fn restore(&mut self, header: &Header, body: &[u8]) -> Result<(), String> {
+        if self.refuted.is_some_and(|refuted| header.seq() >= refuted) {
+            return Err(
+                "a replay from it does not give the digests that the shard journaled".into()
+            );
+        }
         let core = Core::decode(body).map_err(|error| error.to_string())?;
         let hash = core.state_hash();
         if hash != header.state_hash {
@@ -94,7 +111,8 @@ impl State for Replayer {
             ));
         }
         let (last_event, newest_ns) = (header.last_event, core.now_ns());
-        *self = Replayer { core, last_event, newest_ns, ..Replayer::default() };
+        let (restored, refuted) = (Some(header.seq()), self.refuted);
+        *self = Replayer { core, last_event, newest_ns, restored, refuted, ..Replayer::default() };
         Ok(())
     }
 

@@ -3,10 +3,15 @@
 //! One test binary, so that it is linked once. Every process is started in a directory of its own,
 //! without the caller's `CORELANE_` variables, and ends before a deadline.
 
+mod bench;
 mod book;
 mod check;
+mod journal;
 mod sim;
 mod usage;
+
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

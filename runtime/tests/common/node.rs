@@ -32,7 +32,7 @@ impl Home {
         let data = self.data();
         let text = format!(
             "[node]\ndata_dir = \"{}\"\nshards = {shards}\n\n{config}\n\
-             [journal]\nsegment_size = \"4MiB\"\n\n[log]\nformat = \"text\"\n",
+             [journal]\nsegment_size = \"4MiB\"\nsnapshot_every = 1000\n\n[log]\nformat = \"text\"\n",
             data.display()
         );
         fs::write(self.config(), text).expect("written");

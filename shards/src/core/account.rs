@@ -35,7 +35,7 @@ impl Names {
         self.numbers.get(&Label::new(name)).copied()
     }
 
-    fn number(&mut self, name: &str) -> u32 {
+    pub(super) fn number(&mut self, name: &str) -> u32 {
         let next = self.numbers.len() as u32;
         *self.numbers.entry(Label::new(name)).or_insert(next)
     }

@@ -129,24 +129,18 @@ impl Core {
             .pair(account.floor_ms, account.last_ms)
             .pair(account.keys.len() as u64, account.held.len() as u64)
             .pair(account.baseline_orders.len() as u64, account.chain.stands().len() as u64);
-        let outside = self.outside(key);
-        self.fold(inside.pair(outside.0, key as u64));
-    }
-
-    /// What signals say of an account.
-    #[inline]
-    fn outside(&self, key: AccountKey) -> Fold {
-        let account = &self.accounts[key];
+        // What signals say of it.
         let address = &account.address.0;
         let word = |at: usize| {
             u64::from_le_bytes(address[at..at + 8].try_into().expect("8 bytes of an address"))
         };
-        Fold::new(4)
+        let outside = Fold::new(4)
             .pair(word(0), word(8))
             // The last 4 bytes, and 4 again.
-            .pair(word(12), 0)
+            .pair(word(12), key as u64)
             .optional(account.account_value)
-            .optional(account.spot_total)
+            .optional(account.spot_total);
+        self.fold(inside.pair(outside.0, 0));
     }
 
     /// A chain went on.
@@ -159,7 +153,7 @@ impl Core {
         );
     }
 
-    /// An order was touched, and its legs.
+    /// An order was touched, and its legs. Its account is folded by who touched it.
     pub(super) fn fold_order(&mut self, key: OrderKey) {
         let order = &self.orders[key];
         let mut fold = Fold::new(6)
@@ -178,9 +172,7 @@ impl Core {
             fold = fold.text(&terminal.status).optional(terminal.filled);
         }
         order.each_leg(&self.legs, |leg| fold = fold.pair(of_leg(leg).0, 0));
-        let account = order.account;
-        let outside = self.outside(account);
-        self.fold(fold.pair(outside.0, account as u64));
+        self.fold(fold.pair(order.account as u64, 0));
     }
 
     /// A signal says what its coin is called.

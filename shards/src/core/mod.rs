@@ -14,6 +14,7 @@ mod emit;
 mod fills;
 mod leg;
 mod order;
+mod reshard;
 mod restore;
 mod snapshot;
 mod timers;
@@ -34,6 +35,7 @@ use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
 
 pub use admit::{Admission, Admitted};
+pub use reshard::ReshardError;
 pub use restore::StateError;
 
 /// Most statuses that wait for their fills. The oldest goes first.
@@ -71,6 +73,20 @@ pub struct Counts {
     pub backfills: u64,
 }
 
+impl Counts {
+    fn plus(self, core: &Core) -> Counts {
+        let more = core.counts;
+        Counts {
+            fills: self.fills.saturating_add(more.fills),
+            signals: self.signals.saturating_add(more.signals),
+            gaps: self.gaps.saturating_add(more.gaps),
+            backfills: self.backfills.saturating_add(more.backfills),
+        }
+    }
+}
+
+/// A terminal status whose fills have not come.
+#[derive(Clone, Copy)]
 struct Waiting {
     terminal: Terminal,
     heard_ns: u64,
@@ -86,7 +102,7 @@ pub struct Core {
     by_oid: HashMap<u64, OrderKey>,
     legs: Slab<Leg>,
     symbols: HashMap<Coin, SymbolEntry>,
-    /// Terminal statuses whose fills have not come, by oid, and their order of arrival.
+    /// Terminal statuses whose fills have not come, by oid, and when each was queued, in that order.
     waiting: HashMap<u64, Waiting>,
     waiting_order: VecDeque<(u64, u64)>,
     timers: Timers,
@@ -322,7 +338,9 @@ impl Core {
                 order.terminal = Some(terminal);
                 order.grace_from_ns = self.now_ns;
                 order.touched_ns = self.now_ns;
+                let account = order.account;
                 self.settle(key, effects);
+                self.fold_account(account);
             }
         }
     }
@@ -341,11 +359,13 @@ impl Core {
     fn forget_oldest_waiting(&mut self) {
         if let Some((heard_ns, oid)) = self.waiting_order.pop_front() {
             self.fold_pair(oid, heard_ns);
-            // A status heard again since then stays.
-            if self.waiting.get(&oid).is_some_and(|waiting| waiting.heard_ns == heard_ns) {
+            let again_ns = self.waiting[&oid].heard_ns;
+            if again_ns == heard_ns {
                 self.waiting.remove(&oid);
-            } else if self.waiting.contains_key(&oid) {
-                self.waiting_order.push_back((self.waiting[&oid].heard_ns, oid));
+            } else {
+                // One heard again since then stays, in the place of that time.
+                let at = self.waiting_order.partition_point(|(queued, _)| *queued <= again_ns);
+                self.waiting_order.insert(at, (again_ns, oid));
             }
         }
     }
@@ -395,8 +415,11 @@ impl Core {
                     self.fold_account(key);
                 }
                 Owner::Order { key, .. } => {
-                    self.orders[key].armed_ns = 0;
+                    let order = &mut self.orders[key];
+                    order.armed_ns = 0;
+                    let account = order.account;
                     self.order_due(key, effects);
+                    self.fold_account(account);
                 }
             }
         }

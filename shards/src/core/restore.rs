@@ -114,10 +114,12 @@ impl Core {
     }
 
     fn read_waiting(&mut self, r: &mut Reader<'_>) -> Read<()> {
+        let mut last_ns = 0;
         for _ in 0..r.varint()? {
             let (oid, queued_ns, heard_ns) = (r.varint()?, r.varint()?, r.varint()?);
-            let in_turn = queued_ns <= heard_ns && heard_ns <= self.now_ns;
+            let in_turn = last_ns <= queued_ns && queued_ns <= heard_ns && heard_ns <= self.now_ns;
             check(r, in_turn, "time of a waiting status")?;
+            last_ns = queued_ns;
             let waiting = Waiting { terminal: terminal(r)?, heard_ns };
             let is_new = self.waiting.insert(oid, waiting).is_none();
             check(r, is_new && self.waiting.len() <= WAITING_STATUSES_MAX, "waiting status")?;

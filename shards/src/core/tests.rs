@@ -626,5 +626,12 @@ fn unsound_fills_are_left_out_and_counted() {
 }
 
 mod bounds;
+mod digest;
 mod faults;
+mod fuzz;
+mod golden;
+mod logs;
 mod origin;
+mod refuse;
+mod reshard;
+mod state;

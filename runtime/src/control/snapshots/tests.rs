@@ -137,3 +137,57 @@ fn a_stop_and_a_seq_inside_a_batch_leave_nothing_behind() {
     let go_on = &mut |_: persist::Record<'_>| ControlFlow::Continue(());
     assert_eq!(open(&options, go_on).expect("opened").last_seq, 33);
 }
+
+/// A snapshot of another journal, copied in by mistake or left by one: the start steps over it and says that it will be
+/// replaced. So it must be.
+#[test]
+fn a_snapshot_of_another_journal_does_not_end_snapshots_for_ever() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ours, theirs) = (options(&dir.path().join("a")), options(&dir.path().join("b")));
+    append(&theirs, 10, 0);
+    append(&theirs, 20, 0);
+    taken(&theirs, 33).expect("taken");
+    append(&ours, 40, 0);
+    let stranger = snapshot::path_of(&ours.dir, 33);
+    fs::copy(snapshot::path_of(&theirs.dir, 33), &stranger).expect("copied");
+    let replayed = replay_with(&ours.dir, &mut Replayer::default()).expect("replayed");
+    assert_eq!((replayed.snapshot, replayed.skipped.len()), (None, 1));
+    assert_eq!(taken(&ours, 44).expect("taken").records, 44);
+    assert!(!stranger.exists(), "it is not one of the two");
+}
+
+/// A snapshot was made of a wrong state (a bit of memory, say), after the last digest before it. The next digest finds
+/// out; the snapshot before it, and the journal behind that, are right.
+#[test]
+fn a_snapshot_that_a_later_digest_refutes_is_replaced() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ours, other) = (options(&dir.path().join("a")), options(&dir.path().join("b")));
+    append(&ours, 30, 0);
+    taken(&ours, 33).expect("taken");
+    append(&ours, 5, 0);
+    taken(&ours, 38).expect("taken");
+    // Another state at the same seq.
+    append(&other, 1, 0);
+    append(&other, 33, 0);
+    append(&other, 1, 0);
+    taken(&other, 38).expect("taken");
+    let wrong = snapshot::load(&other.dir, 38).expect("whole");
+    let right = snapshot::load(&ours.dir, 38).expect("whole").header;
+    let header = snapshot::Header { mark: right.mark, ..wrong.header };
+    fs::remove_file(snapshot::path_of(&ours.dir, 38)).expect("removed");
+    snapshot::write(&ours.dir, &header, &wrong.body).expect("written");
+    let core = append(&ours, 20, 0);
+    // A start goes back by one.
+    let mut replayer = Replayer::default();
+    replay_with(&ours.dir, &mut replayer).expect("broken off");
+    assert!(matches!(replayer.broken, Some(Broken::Diverged(_))) && replayer.restored == Some(38));
+    let mut again = replayer.without_base().expect("there is one before it");
+    let replayed = replay_with(&ours.dir, &mut again).expect("replayed");
+    assert_eq!((replayed.snapshot, &again.broken), (Some(33), &None));
+    assert_eq!(again.core.state_hash(), core.state_hash());
+    assert!(again.without_base().is_none(), "it did not diverge");
+    // And so does the next snapshot, which takes the place of the wrong one.
+    let made = taken(&ours, 60).expect("taken");
+    assert_eq!((made.records, made.state_hash), (27, core.state_hash()));
+    assert_eq!(snapshot::list(&ours.dir).expect("listed"), [33, 60]);
+}

@@ -314,6 +314,25 @@ fn orders_that_come_and_go_leave_no_timers_behind() {
 }
 
 #[test]
+fn timers_that_no_longer_count_do_not_decide_how_far_an_input_goes() {
+    let mut bed = Bed::watching(Policy::default());
+    let count = TIMERS_PER_INPUT_MAX as u64 + 500;
+    // The time-outs of orders that are gone come before those of as many that are there.
+    bed.live(&spot_fills(1, 1 + count));
+    bed.now_ns += SECOND;
+    bed.live(&spot_fills(1 + count, 1 + 2 * count));
+    let statuses: Vec<OrderStatus> =
+        (1..=count).map(|oid| order_status(oid, "filled", "1", "0")).collect();
+    statuses.chunks(1_000).for_each(|part| bed.step(&Input::Statuses(part)));
+    bed.wait(12 * SECOND);
+    assert_eq!(bed.core.orders() as u64, count);
+    // A shard that looks when to wake has dropped what is gone; its replay has not.
+    assert_eq!(bed.core.timers.len() as u64, count);
+    bed.now_ns += 300 * SECOND;
+    assert_eq!(events_of(&mut bed, &Input::Tick) as u64, TIMER_SIGNALS_PER_INPUT_MAX);
+}
+
+#[test]
 #[should_panic(expected = "time never goes back")]
 fn time_that_goes_back_is_the_callers_mistake() {
     let mut core = Core::new();

@@ -1,0 +1,173 @@
+//! What the outside sends, mutated: every parser of the wire gives a value or an error, and never panics (row 17 of the
+//! reliability tests). Seeded and bounded: `CORELANE_FUZZ_SECONDS` for each target (3 by default), `CORELANE_SEED` to
+//! begin elsewhere. A failure prints the seed of its input.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use net::hyperliquid::rest::{parse_fills, parse_order_status, parse_perp_dexs};
+use net::hyperliquid::symbols::ALIASES;
+use net::hyperliquid::{Scratch, SymbolTable, decode};
+
+const USER: &str = "0x0123456789abcdef0123456789abcdef01234567";
+const FILL: &str = r#"{"coin":"BTC","px":"65000.5","sz":"0.01","side":"B","time":1700000000000,"startPosition":"-1.5","dir":"Close Short","closedPnl":"1.25","hash":"0x00","oid":77,"crossed":true,"fee":"0.3","tid":99,"feeToken":"USDC","cloid":"0x00000000000000000000000000000001","liquidation":{"liquidatedUser":"0x0123456789abcdef0123456789abcdef01234567","markPx":"1","method":"market"}}"#;
+
+/// SplitMix64.
+struct Seeded(u64);
+
+impl Seeded {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
+
+/// Pieces that parsers of JSON and of numbers trip over.
+const TOKENS: [&str; 20] = [
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "-",
+    "1e999",
+    "-0",
+    "0.",
+    "99999999999999999999999999",
+    "\\u0000",
+    "\\ud800",
+    "\"",
+    "{",
+    "]",
+    ",",
+    ":",
+    "\u{1F600}",
+    "1e-400",
+    "\\",
+];
+
+/// One to eight edits.
+fn mutate(sample: &str, seeded: &mut Seeded) -> Vec<u8> {
+    let mut bytes = sample.as_bytes().to_vec();
+    for _ in 0..=seeded.below(8) {
+        let at = seeded.below(bytes.len());
+        let to = (at + seeded.below(24)).min(bytes.len());
+        match seeded.below(7) {
+            0 if at < bytes.len() => bytes[at] = seeded.next() as u8,
+            1 if at < bytes.len() => bytes[at] ^= 1 << seeded.below(8),
+            2 => drop(bytes.drain(at..to)),
+            3 => {
+                let again = bytes[at..to].to_vec();
+                bytes.splice(at..at, again);
+            }
+            4 => drop(bytes.splice(at..to, TOKENS[seeded.below(TOKENS.len())].bytes())),
+            5 => drop(bytes.splice(at..at, TOKENS[seeded.below(TOKENS.len())].bytes())),
+            _ => bytes.truncate(bytes.len() - seeded.below(3).min(bytes.len())),
+        }
+    }
+    bytes
+}
+
+/// Gives `target` mutants of the samples until the time is up; says how many were read without an error.
+fn fuzz(name: &str, samples: &[String], mut target: impl FnMut(&[u8]) -> bool) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let time = Duration::from_secs(number("CORELANE_FUZZ_SECONDS").unwrap_or(3));
+    let first = number("CORELANE_SEED").unwrap_or(1);
+    let (started, mut seed, mut read) = (Instant::now(), first, 0u64);
+    for sample in samples {
+        assert!(target(sample.as_bytes()), "{name}: a sample cannot be read: {sample}");
+    }
+    while started.elapsed() < time {
+        for _ in 0..100 {
+            let mut seeded = Seeded(seed);
+            let sample = &samples[seeded.below(samples.len())];
+            let bytes = mutate(sample, &mut seeded);
+            match catch_unwind(AssertUnwindSafe(|| target(&bytes))) {
+                Ok(is_read) => read += u64::from(is_read),
+                Err(_) => panic!(
+                    "{name}: CORELANE_SEED={seed} panics: {}",
+                    String::from_utf8_lossy(&bytes)
+                ),
+            }
+            seed += 1;
+        }
+    }
+    let tried = seed - first;
+    eprintln!("{name}: {tried} mutants from seed {first}, {read} of them could be read");
+    assert!(read > 0 && read < tried, "{name}: mutants are near the edge, on both sides");
+}
+
+#[test]
+fn frames() {
+    let fills = format!(
+        r#"{{"channel":"userFills","data":{{"isSnapshot":true,"user":"{USER}","fills":[{FILL},{FILL}]}}}}"#
+    );
+    let orders = r#"{"channel":"orderUpdates","data":[{"order":{"coin":"BTC","side":"B","limitPx":"1","sz":"0","oid":1,"timestamp":1,"origSz":"1","cloid":null},"status":"filled","statusTimestamp":1}]}"#;
+    let state = format!(
+        r#"{{"channel":"allDexsClearinghouseState","data":{{"user":"{USER}","clearinghouseStates":[["",{{"assetPositions":[],"withdrawable":"1"}}]]}}}}"#
+    );
+    let spot = format!(
+        r#"{{"channel":"spotState","data":{{"user":"{USER}","spotState":{{"balances":[{{"coin":"USDC","token":0,"total":"1","hold":"0.0","entryNtl":"0.0"}}]}}}}}}"#
+    );
+    let mids = r#"{"channel":"allMids","data":{"mids":{"BTC":"1","@1":"0.5"}}}"#;
+    let response = format!(
+        r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{{"type":"userFills","user":"{USER}"}}}}}}"#
+    );
+    let samples =
+        [fills, orders.to_owned(), state, spot, mids.to_owned(), response].map(String::from);
+    let mut scratch = Scratch::default();
+    fuzz("frames", &samples, |bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => match decode(text, &mut scratch) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(error.at <= text.len(), "{error}");
+                assert!(scratch.fills.is_empty(), "half a frame is none");
+                false
+            }
+        },
+        Err(_) => false,
+    });
+}
+
+#[test]
+fn answers_of_the_rest_interface() {
+    let status = format!(
+        r#"{{"status":"order","order":{{"order":{{"coin":"BTC","side":"A","limitPx":"1","sz":"0.0","oid":7,"timestamp":1,"origSz":"1","cloid":null}},"status":"filled","statusTimestamp":5}},"user":"{USER}"}}"#
+    );
+    let samples =
+        [format!("[{FILL},{FILL}]"), status, r#"[null,{"name":"xyz"},{"name":"flx"}]"#.to_owned()];
+    let mut fills = Vec::new();
+    fuzz("answers", &samples, |bytes| {
+        let parsed = [
+            parse_fills(bytes, &mut fills).is_ok(),
+            parse_order_status(bytes).is_ok(),
+            parse_perp_dexs(bytes).is_ok(),
+        ];
+        parsed.contains(&true)
+    });
+}
+
+#[test]
+fn symbol_tables() {
+    let spot = r#"{"tokens":[{"name":"USDC","szDecimals":8,"index":0},{"name":"PURR","szDecimals":0,"index":1}],"universe":[{"name":"PURR/USDC","tokens":[1,0],"index":0},{"name":"@1","tokens":[1,0],"index":1}]}"#;
+    let meta = r#"{"universe":[{"name":"BTC","szDecimals":5,"maxLeverage":50},{"name":"ETH","szDecimals":4}],"collateralToken":0}"#;
+    let samples = [spot.to_owned(), meta.to_owned(), format!("[{meta},{meta}]")];
+    fuzz("symbols", &samples, |bytes| {
+        let mut table = SymbolTable::new(ALIASES.iter().copied());
+        let parsed = [
+            table.read_spot_meta(bytes).is_ok(),
+            table.read_meta(bytes).is_ok(),
+            table.read_all_perp_metas(bytes).is_ok(),
+        ];
+        let (entries, prices) = (table.entries(), table.spot_prices());
+        assert!(entries.len() + prices.len() <= 2 * bytes.len() + ALIASES.len());
+        parsed.contains(&true)
+    });
+}
