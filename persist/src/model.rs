@@ -261,6 +261,9 @@ impl Disk for ModelDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.0.borrow();
+        if dir != Path::new(ROOT) && state.names.get(dir) != Some(&Entry::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }

@@ -132,6 +132,17 @@ pub(crate) fn create<D: Disk>(
     Ok(Loaded { superblock, generation: slot as u64, slot, other_damaged: false })
 }
 
+/// Makes durable what an earlier process may have left in the page cache. Were the slot that it was
+/// writing read and not synced, a power cut during the next change could tear both.
+pub(crate) fn sync<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
+    let path = dir.join(NAME);
+    match disk.open(&path, Mode::Read) {
+        Ok(file) => file.sync().map_err(failed(Op::Sync, &path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(Op::Open, &path)(error)),
+    }
+}
+
 /// Reads the newest valid slot. `None` when there is no such file.
 pub(crate) fn load<D: Disk>(disk: &D, dir: &Path) -> Result<Option<Loaded>, SuperblockError> {
     let path = dir.join(NAME);
