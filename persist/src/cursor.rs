@@ -74,12 +74,20 @@ impl Cursor {
 
     /// The position in the cursor file at `path`, which is opened for reading only.
     pub fn peek(path: &Path) -> Result<Position, CursorError> {
-        let file = OsDisk.open(path, Mode::Read).map_err(failed(Op::Open, path))?;
-        Ok(Cursor::read(file, path)?.position)
+        Cursor::peek_on(&OsDisk, path)
     }
 }
 
 impl<F: DiskFile> Cursor<F> {
+    /// [`Cursor::peek`] on any disk.
+    pub(crate) fn peek_on<D: Disk<File = F>>(
+        disk: &D,
+        path: &Path,
+    ) -> Result<Position, CursorError> {
+        let file = disk.open(path, Mode::Read).map_err(failed(Op::Open, path))?;
+        Ok(Cursor::read(file, path)?.position)
+    }
+
     /// [`Cursor::open`] on any disk.
     pub(crate) fn open_on<D: Disk<File = F>>(
         disk: &D,

@@ -210,6 +210,10 @@ impl Disk for OsDisk {
     }
 
     fn open(&self, path: &Path, mode: Mode) -> io::Result<OsFile> {
+        // Opening a pipe would wait for its other end.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(matches!(mode, Mode::Write | Mode::WriteDirect));
         if matches!(mode, Mode::ReadDirect | Mode::WriteDirect) {

@@ -15,8 +15,10 @@ use thiserror::Error;
 use crate::batch::{BATCH_BYTES_MAX, Place, Record, VERSION};
 use crate::block::BLOCK_BYTES;
 use crate::chain::Chain;
+use crate::cursor::{self, Cursor};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, sync_names};
 use crate::journal::{FLIGHTS_MAX, Journal, Options, Start};
+use crate::position::Position;
 use crate::reader::Reader;
 use crate::recover::{self, OnRecord, TornTail};
 use crate::segment::{self, Segment, SegmentError, SegmentOrder};
@@ -179,6 +181,24 @@ pub enum OpenError {
         /// The last input in the journal.
         last_seq: u64,
     },
+    /// A cursor proves that inputs were durable which are not in the journal.
+    #[error("{} is at seq {}, but the journal ends at {last_seq}", .path.display(), .at.seq)]
+    CursorAhead {
+        /// The cursor.
+        path: PathBuf,
+        /// What its sink has acknowledged.
+        at: Position,
+        /// The last input in the journal.
+        last_seq: u64,
+    },
+    /// A segment is gone, and a later one is there.
+    #[error("{} is missing, and {} is there", .path.display(), .next.display())]
+    SegmentMissing {
+        /// The one that is gone.
+        path: PathBuf,
+        /// The next one that is there.
+        next: PathBuf,
+    },
     /// The closure said stop at this record.
     #[error("replay was stopped at seq {seq}, index {index}")]
     Stopped {
@@ -285,6 +305,7 @@ pub(crate) fn replay_with_on<D: Disk>(
     let segments = segment::list(disk, dir)?.segments;
     recover::check_sizes(disk, dir, &segments, superblock.segment_bytes)?;
     let base = base(disk, dir, &superblock, &segments, state)?;
+    check_segments(dir, &segments, &base.chain)?;
     let mut take = |record: Record<'_>| state.record(record);
     let scanned = recover::scan(disk, dir, &superblock, &segments, base.chain, &mut take)?;
     if scanned.stopped.is_none() {
@@ -386,66 +407,165 @@ pub(crate) fn open_with_on<D: Disk>(
     options: &Options,
     state: &mut dyn State,
 ) -> Result<Opened<D::File>, OpenError> {
+    scan_on(disk, options, state)?.open(disk, options)
+}
+
+/// The first half of an opening: everything is read and judged, nothing is changed. So several
+/// journals can be judged before one of them is touched.
+pub fn scan_with(options: &Options, state: &mut dyn State) -> Result<Ready, OpenError> {
+    scan_on(&OsDisk, options, state).map(Ready)
+}
+
+/// A journal that may be opened.
+#[derive(Debug)]
+pub struct Ready(Judged);
+
+impl Ready {
+    /// The last input.
+    pub fn last_seq(&self) -> u64 {
+        self.0.scanned.chain.next_seq - 1
+    }
+
+    /// Whether there is no journal yet.
+    pub fn is_new(&self) -> bool {
+        self.0.loaded.is_none()
+    }
+
+    /// The second half: raises the epoch, and hands over the writer. `options` are those of the scan.
+    pub fn open(self, options: &Options) -> Result<Opened, OpenError> {
+        self.0.open(&OsDisk, options)
+    }
+}
+
+/// What the first half of an opening found.
+#[derive(Debug)]
+struct Judged {
+    /// `None` if there is no journal yet.
+    loaded: Option<Loaded>,
+    listing: segment::Listing,
+    scanned: recover::Scanned,
+    snapshot: Option<u64>,
+    skipped: Vec<SnapshotError>,
+}
+
+fn scan_on<D: Disk>(
+    disk: &D,
+    options: &Options,
+    state: &mut dyn State,
+) -> Result<Judged, OpenError> {
     check_options(options)?;
     let dir = &options.dir;
-    disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        sync_names(disk, parent)?;
+    let is_there = match disk.list(dir) {
+        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => return Err(failed(Op::List, dir)(error).into()),
+    };
+    if is_there {
+        sync_way(disk, dir)?;
+        superblock::sync(disk, dir)?;
     }
-    sync_names(disk, dir)?;
-    let listing = segment::list(disk, dir)?;
-    superblock::sync(disk, dir)?;
-    let found = superblock::load(disk, dir)?;
-    let new = found.is_none();
-    let mut loaded = match found {
-        Some(loaded) => loaded,
-        None if listing.segments.is_empty() => create(disk, options, 0)?,
-        None => {
+    let listing = if is_there { segment::list(disk, dir)? } else { segment::Listing::default() };
+    let loaded = if is_there { superblock::load(disk, dir)? } else { None };
+    let Some(loaded) = loaded else {
+        if !listing.segments.is_empty() {
             return Err(OpenError::SuperblockMissing { path: dir.join(superblock::NAME) });
         }
+        let scanned = recover::Scanned::nothing(Chain::start(options.shard));
+        return Ok(Judged { loaded: None, listing, scanned, snapshot: None, skipped: Vec::new() });
     };
     check_superblock(&loaded.superblock, options)?;
     recover::check_sizes(disk, dir, &listing.segments, loaded.superblock.segment_bytes)?;
     sync_segments(disk, dir, &listing.segments)?;
     let base = base(disk, dir, &loaded.superblock, &listing.segments, state)?;
+    check_segments(dir, &listing.segments, &base.chain)?;
     let mut take = |record: Record<'_>| state.record(record);
-    let mut scanned =
+    let scanned =
         recover::scan(disk, dir, &loaded.superblock, &listing.segments, base.chain, &mut take)?;
     if let Some(position) = scanned.stopped {
         return Err(OpenError::Stopped { seq: position.seq, index: position.index });
     }
     check_snapshots(dir, &base, &scanned.chain)?;
+    check_cursors(disk, dir, &scanned.chain)?;
+    let Base { snapshot, skipped, .. } = base;
+    Ok(Judged { loaded: Some(loaded), listing, scanned, snapshot, skipped })
+}
 
-    for name in &listing.unfinished {
-        if new && name == superblock::TMP_NAME {
-            // Made anew, and renamed, just now.
-            continue;
+impl Judged {
+    fn open<D: Disk>(self, disk: &D, options: &Options) -> Result<Opened<D::File>, OpenError> {
+        let Judged { loaded, listing, mut scanned, snapshot, skipped } = self;
+        let dir = &options.dir;
+        let new = loaded.is_none();
+        for name in &listing.unfinished {
+            let path = dir.join(name);
+            disk.remove(&path).map_err(failed(Op::Remove, &path))?;
         }
-        let path = dir.join(name);
-        disk.remove(&path).map_err(failed(Op::Remove, &path))?;
+        let mut loaded = match loaded {
+            Some(loaded) => loaded,
+            None => {
+                disk.create_dir(dir).map_err(failed(Op::CreateDir, dir))?;
+                sync_way(disk, dir)?;
+                create(disk, options, 0)?
+            }
+        };
+        let epoch = loaded.next_epoch(scanned.chain.epoch);
+        let (end, remains) = (scanned.chain.place, scanned.remains);
+        let raised = Superblock { epoch, end, remains, ..loaded.superblock };
+        loaded.replace(disk, dir, raised)?;
+        // A seal over the torn batch: the next opening shall not report it again.
+        scanned.chain.sealed &= scanned.torn.is_none();
+        let segment_bytes = raised.segment_bytes;
+        let current = scanned.chain.place.segment;
+        let (current, spares) =
+            open_segments(disk, dir, &listing.segments, current, segment_bytes)?;
+        let last_seq = scanned.chain.next_seq - 1;
+        let start = Start { chain: scanned.chain, epoch, segment_bytes, current, spares };
+        let journal = Journal::new(options, start);
+        Ok(Opened {
+            journal,
+            torn: scanned.torn,
+            last_seq,
+            records: scanned.records,
+            new,
+            segment_bytes,
+            snapshot,
+            skipped,
+        })
     }
-    let epoch = loaded.next_epoch(scanned.chain.epoch);
-    let (end, remains) = (scanned.chain.place, scanned.remains);
-    let raised = Superblock { epoch, end, remains, ..loaded.superblock };
-    loaded.replace(disk, dir, raised)?;
-    // A seal over the torn batch: the next opening shall not report it again.
-    scanned.chain.sealed &= scanned.torn.is_none();
-    let segment_bytes = raised.segment_bytes;
-    let current = scanned.chain.place.segment;
-    let (current, spares) = open_segments(disk, dir, &listing.segments, current, segment_bytes)?;
-    let last_seq = scanned.chain.next_seq - 1;
-    let start = Start { chain: scanned.chain, epoch, segment_bytes, current, spares };
-    let journal = Journal::new(options, start);
-    Ok(Opened {
-        journal,
-        torn: scanned.torn,
-        last_seq,
-        records: scanned.records,
-        new,
-        segment_bytes,
-        snapshot: base.snapshot,
-        skipped: base.skipped,
-    })
+}
+
+/// Makes the names of a journal's directory, and its own, durable.
+fn sync_way<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync_names(disk, parent)?;
+    }
+    sync_names(disk, dir)
+}
+
+/// Refuses a hole among the segments from where the replay begins: they are made in order, each
+/// durably before the next, so no crash leaves one.
+fn check_segments(dir: &Path, segments: &[u64], chain: &Chain) -> Result<(), OpenError> {
+    let first = chain.last.unwrap_or(chain.place).segment;
+    let from_there = segments.iter().filter(|index| **index >= first);
+    match (first..).zip(from_there).find(|(expected, index)| expected != *index) {
+        None => Ok(()),
+        Some((expected, &index)) => {
+            let path = segment::path_of(dir, expected);
+            Err(OpenError::SegmentMissing { path, next: segment::path_of(dir, index) })
+        }
+    }
+}
+
+/// Refuses a journal that ends before what a sink has acknowledged: that was durable.
+fn check_cursors<D: Disk>(disk: &D, dir: &Path, end: &Chain) -> Result<(), OpenError> {
+    let last_seq = end.next_seq - 1;
+    for (_, path) in cursor::list_on(disk, dir)? {
+        // One that cannot be read proves nothing.
+        let Ok(at) = Cursor::peek_on(disk, &path) else { continue };
+        if at.seq > last_seq {
+            return Err(OpenError::CursorAhead { path, at, last_seq });
+        }
+    }
+    Ok(())
 }
 
 /// Makes a new journal that begins with a snapshot: its inputs count on after the snapshot's, its

@@ -58,6 +58,14 @@ pub(crate) struct Scanned {
     pub(crate) remains: Place,
 }
 
+impl Scanned {
+    /// Of a journal that is still to be made.
+    pub(crate) fn nothing(chain: Chain) -> Scanned {
+        let remains = Place { segment: 0, offset: 0 };
+        Scanned { chain, batches: 0, records: 0, stopped: None, torn: None, remains }
+    }
+}
+
 /// Compares the size of every segment with what the superblock says.
 ///
 /// A segment gets its name only when it has its full size, durably, so no crash explains another

@@ -273,6 +273,8 @@ impl<D: Disk> Tail<D> {
         let shard = u16::try_from(self.chain.shard).expect("made of a u16");
         match oldest {
             None => Ok(Chain::start(shard)),
+            // Where a new sink begins: right before the first input that is there.
+            Some(chain) if after >= Position::end_of(chain.next_seq - 1) => Ok(chain),
             Some(chain) if self.is_passed(after, chain.next_seq)? => Ok(chain),
             Some(chain) => {
                 let (dir, first_seq) = (self.dir.clone(), chain.next_seq);

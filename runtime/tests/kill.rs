@@ -267,3 +267,48 @@ fn a_tail_that_is_cut_off_is_said_and_it_goes_on() {
     let place = format!("{} ended inside a batch at byte {}", last.segment.display(), last.offset);
     assert!(said.contains("JRN004") && said.contains(&place), "{place}: {said}");
 }
+
+#[test]
+fn a_refused_start_leaves_every_shard_as_it_was() {
+    let market = Market::start(&["--seed", "34", "--traders", "10"]);
+    let home = Home::new(3, &follow(&market, "", SHORT));
+    let mut node = home.run();
+    let mut cursor = 0;
+    (0..20).for_each(|_| node.out.wait(&mut cursor, "signal", |_| true));
+    node.ends_well();
+    let shards = [0, 1, 2].map(|shard| home.data().join(format!("shard-{shard}")));
+    let all = || shards.iter().map(|shard| contents(shard)).collect::<Vec<_>>();
+    // One shard's journal loses its end: its sinks have acknowledged more than is left.
+    let damaged = shards.iter().max_by_key(|shard| batches(shard).len()).expect("three");
+    let good = contents(damaged);
+    for batch in &batches(damaged)[4..] {
+        batch.write(0, &[0; BLOCK_BYTES]);
+    }
+    let before = all();
+    for _ in 0..3 {
+        let said = home.run().ends_with(74);
+        assert!(said.contains("JRN00"), "{said}");
+        assert!(all() == before, "a refusal changes nothing, in no shard: {said}");
+    }
+    // Put back, bit for bit, it is whole.
+    for (path, bytes) in &good {
+        fs::write(path, bytes).expect("written");
+    }
+    let mut node = home.run();
+    node.err.wait_for("running");
+    node.ends_well();
+    // A cursor that cannot be read is found before anything is opened, too.
+    let cursor = damaged.join("cursor-store");
+    fs::write(&cursor, [7; 8192]).expect("written");
+    let before = all();
+    let said = home.run().ends_with(74);
+    assert!(said.contains("JRN008") && all() == before, "{said}");
+    fs::remove_file(&cursor).expect("removed");
+    // And a segment from the middle.
+    let hole = damaged.join("000002.journal");
+    fs::remove_file(&hole).expect("removed");
+    let before = all();
+    let said = home.run().ends_with(74);
+    assert!(said.contains("JRN005") && said.contains("000003.journal is there"), "{said}");
+    assert!(all() == before, "{said}");
+}

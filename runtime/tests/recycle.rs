@@ -124,3 +124,22 @@ fn a_sink_that_does_not_take_holds_its_segments_and_reads_them_later() {
     drop(taken);
     thread.join().expect("the reader ends with the pipe");
 }
+
+#[test]
+fn a_sink_that_is_switched_on_later_begins_with_what_is_there() {
+    let market = Market::start(&["--seed", "79", "--traders", "20", "--rate", "50"]);
+    let follow = common::node::follow(&market, "", SHORT);
+    let home = Home::new(1, &format!("{follow}\n[stdout]\nenabled = false\n"));
+    let shard = home.data().join("shard-0");
+    let mut node = home.run();
+    until_recycled(&node, &shard, &mut 0);
+    node.ends_well();
+    home.configure(1, &follow);
+    for _ in 0..2 {
+        // The second start finds the cursor that the first one made.
+        let mut node = home.run();
+        node.out.wait(&mut 0, "signal", |_| true);
+        let said = node.ends_well();
+        assert!(!said.contains("SNK001") && !said.contains("JRN008"), "{said}");
+    }
+}

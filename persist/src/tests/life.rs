@@ -155,12 +155,14 @@ impl Life {
     /// Prepares what is wanted, and tries again what failed before.
     fn prepare(&mut self, journal: &mut Journal<ModelFile>) -> Result<(), Over> {
         self.unfulfilled.extend(std::iter::from_fn(|| journal.segment_wanted()));
-        for order in std::mem::take(&mut self.unfulfilled) {
-            match segment::prepare_on(&self.disk, &order) {
+        // One after the other: a later one gets no name before an earlier one has.
+        while let Some(order) = self.unfulfilled.first() {
+            match segment::prepare_on(&self.disk, order) {
                 Ok(segment) => journal.segment_ready(segment),
                 Err(error) if self.is_strict => return Err(error.to_string()),
-                Err(_) => self.unfulfilled.push(order),
+                Err(_) => break,
             }
+            self.unfulfilled.remove(0);
         }
         Ok(())
     }

@@ -75,6 +75,10 @@ fn a_missing_segment_is_refused() {
             }
             // As if it had been recycled; but there is no snapshot.
             OpenError::NoSnapshot { first_seq, .. } => assert_eq!((missing, first_seq), (1, 3)),
+            OpenError::SegmentMissing { path, next } => {
+                let of = |index| segment::path_of(&options.dir, index);
+                assert_eq!((path, next), (of(missing), of(missing + 1)));
+            }
             error => panic!("{error}"),
         }
     }

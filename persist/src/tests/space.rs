@@ -15,21 +15,22 @@ fn input(salt: u64) -> Input {
     Input { salt, body_bytes: 600, events: 1 }
 }
 
-/// Tries every order once. Whether all were fulfilled.
+/// Tries the orders, one after the other until one fails, as a node does: names are made in order. Whether all were
+/// fulfilled.
 fn try_orders(kernel: &mut Kernel, orders: &mut Vec<SegmentOrder>) -> bool {
     orders.extend(std::iter::from_fn(|| kernel.journal.segment_wanted()));
-    orders.retain(|order| match segment::prepare_on(&kernel.disk, order) {
-        Ok(segment) => {
-            kernel.journal.segment_ready(segment);
-            false
+    while let Some(order) = orders.first() {
+        match segment::prepare_on(&kernel.disk, order) {
+            Ok(segment) => kernel.journal.segment_ready(segment),
+            Err(SegmentError::NoSpace { bytes, .. }) => {
+                assert_eq!(bytes, order.segment_bytes);
+                return false;
+            }
+            Err(error) => panic!("{error}"),
         }
-        Err(SegmentError::NoSpace { bytes, .. }) => {
-            assert_eq!(bytes, order.segment_bytes);
-            true
-        }
-        Err(error) => panic!("{error}"),
-    });
-    orders.is_empty()
+        orders.remove(0);
+    }
+    true
 }
 
 /// Every file that is called a segment has its full size, at any moment and after any crash.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use persist::Position;
-use persist::cursor::{self, Cursor};
+use persist::cursor::{self, Cursor, CursorError};
 use persist::disk::DiskError;
 use persist::inspect::files::{self, SuperblockState};
 use persist::journal::SPARES_MIN;
@@ -94,13 +94,32 @@ pub(super) fn check_shards(data_dir: &Path, shard_count: u16) -> Result<(), Prob
     Err(problem.why(format!("{} has worked beside it", other.display())))
 }
 
-/// Opens a sink's cursor, or makes it; says where it is.
-pub(super) fn begin_cursor(dir: &Path, sink: &str) -> Result<Position, Problem> {
+/// Told when the database was made anew beside a cursor that has been somewhere: rows that were in the old one do not come
+/// again by themselves.
+pub(super) fn new_database(path: &Path, cursor: &Path, at: Position) -> Problem {
+    Problem::warning(
+        "DB002",
+        format!(
+            "the database {} is new, but {} is at seq {}",
+            path.display(),
+            cursor.display(),
+            at.seq
+        ),
+    )
+    .why("what was in the old database is not written again")
+    .fix("bring the old database back; or stop, remove the cursor-store files, and start: what the journals still have is written again")
+}
+
+/// Makes a sink's cursor, if it has none.
+pub(super) fn begin_cursor(dir: &Path, sink: &str) -> Result<(), Problem> {
     let path = cursor::path_of(dir, sink);
-    Cursor::open(&path).map(|cursor| cursor.get()).map_err(|error| {
-        Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display()))
-            .fix(format!("remove {}: the sink gets everything again", path.display()))
-    })
+    Cursor::open(&path).map(drop).map_err(|error| bad_cursor(&path, &error))
+}
+
+fn bad_cursor(path: &Path, error: &CursorError) -> Problem {
+    Problem::error("JRN008", format!("the cursor {} cannot be used: {error}", path.display())).fix(
+        format!("remove {}: the sink gets again whatever the journal still has", path.display()),
+    )
 }
 
 /// Refuses a cursor that is ahead of its journal: what comes next would be taken for old, and lost.
@@ -111,7 +130,10 @@ pub(super) fn check_cursor(
     last_seq: u64,
 ) -> Result<(), Problem> {
     let path = cursor::path_of(dir, sink);
-    let at = begin_cursor(dir, sink)?;
+    if !path.exists() {
+        return Ok(());
+    }
+    let at = Cursor::peek(&path).map_err(|error| bad_cursor(&path, &error))?;
     // A new sink's cursor begins with what the journal has, which may end after its last event.
     let newest = newest.max(Position::end_of(last_seq));
     if at <= newest {
@@ -120,12 +142,10 @@ pub(super) fn check_cursor(
     Err(Problem::error(
         "JRN008",
         format!(
-            "{} is at event {}.{}, but the journal ends at {}.{}",
+            "{} is at event {}.{}, but the journal ends at seq {last_seq}",
             path.display(),
             at.seq,
-            at.index,
-            newest.seq,
-            newest.index
+            at.index
         ),
     )
     .why("journal files were removed, or an older copy was put back: new events would be taken for old ones")
@@ -328,6 +348,12 @@ pub(super) fn journal(error: &OpenError) -> Problem {
             Problem::error("DSK001", format!("no space for the journal: {error}"))
                 .fix("free space, or set a smaller journal.segment_size")
         }
+        OpenError::SegmentMissing { .. } => Problem::error("JRN005", error.to_string())
+            .why("segments are made in order, so it was there: a person or the disk removed it")
+            .fix("bring the file back from a copy; nothing was changed here"),
+        OpenError::CursorAhead { .. } => Problem::error("JRN008", error.to_string())
+            .why("its sink has acknowledged more than is there: the end of the journal was removed or damaged, or an older copy put back")
+            .fix("bring the whole directory back from one copy, or start with a new one; nothing was changed here"),
         OpenError::NoSnapshot { .. } => Problem::error("JRN014", error.to_string())
             .why("what came before was recycled behind two snapshots; one of them is needed to begin with")
             .fix("bring the snapshot files back from a copy; nothing was changed here"),

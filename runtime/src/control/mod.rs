@@ -23,7 +23,7 @@ mod snapshots;
 mod symbols;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ use crate::publisher::sink::Sink;
 use crate::publisher::stdout::Stdout;
 use crate::publisher::store::Store;
 use crate::publisher::{self, Feed, News, PublisherOptions, PublisherReport};
-use crate::shard::message::{Command, LinkNews, Opened, Reply, Report, Stopped};
+use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, Stopped};
 use crate::shard::{self, ShardOptions};
 use latency::Latency;
 pub use snapshots::Taken;
@@ -98,6 +98,7 @@ struct ShardState {
     waiting: VecDeque<Command>,
     replies: Receiver<Reply>,
     thread: Option<glommio::ExecutorJoinHandle<()>>,
+    judged: Option<Judged>,
     opened: Option<Opened>,
     report: Report,
     stopped: Option<Stopped>,
@@ -157,7 +158,6 @@ impl Node {
         let lock = DirLock::acquire(&options.data_dir)
             .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
         failure::check_shards(&options.data_dir, options.shard_count)?;
-        begin_cursors(&options)?;
         let bell = new_bell()?;
         let publisher_bell = new_bell()?;
         let placed = placement::place(&options);
@@ -191,7 +191,7 @@ impl Node {
             bell,
             _lock: lock,
         };
-        node.wait_for_journals()?;
+        node.wait_for_journals(&options)?;
         node.begin_snapshots();
         node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
@@ -224,15 +224,41 @@ impl Node {
         }
     }
 
-    /// Each shard says how it found its journal, before anything is published.
-    fn wait_for_journals(&mut self) -> Result<(), Problem> {
+    /// Each shard reads its journal and says how it found it. Only when all are good, and the sinks' cursors fit them, is one
+    /// of them opened: a refusal leaves all as they were.
+    fn wait_for_journals(&mut self, options: &NodeOptions) -> Result<(), Problem> {
+        self.wait_for_shards(|state| state.judged.is_some())?;
+        let old = || {
+            let judged = |state: &'_ ShardState| state.judged.filter(|judged| !judged.is_new);
+            self.shards.iter().filter_map(move |state| Some((&state.dir, judged(state)?)))
+        };
+        for (dir, judged) in old() {
+            for sink in sink_names(options) {
+                failure::check_cursor(dir, sink, judged.last_event, judged.last_seq)?;
+            }
+        }
+        // Those of new sinks are made before anything is recycled: what the journals have now is held for them.
+        for (dir, _) in old() {
+            for sink in sink_names(options) {
+                failure::begin_cursor(dir, sink)?;
+            }
+        }
+        for state in &mut self.shards {
+            // The ring is empty.
+            let _ = state.commands.send(Command::Open);
+        }
+        self.wait_for_shards(|state| state.opened.is_some())
+    }
+
+    fn wait_for_shards(&mut self, is_done: impl Fn(&ShardState) -> bool) -> Result<(), Problem> {
         loop {
             self.segments.turn(|shard, segment| {
                 self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
             });
             for state in &mut self.shards {
-                while state.opened.is_none() {
+                while !is_done(state) {
                     match state.replies.receive() {
+                        Some(Reply::Judged(judged)) => state.judged = Some(judged),
                         Some(Reply::Opened(opened)) => state.opened = Some(opened),
                         Some(Reply::NotOpened(why)) => return Err(failure::not_opened(&why)),
                         Some(Reply::Fault(why)) => return Err(failure::fault(state.id, &why)),
@@ -245,7 +271,7 @@ impl Node {
                     }
                 }
             }
-            if self.shards.iter().all(|state| state.opened.is_some()) {
+            if self.shards.iter().all(&is_done) {
                 return Ok(());
             }
             let shards = &self.shards;
@@ -266,15 +292,11 @@ impl Node {
             sinks.push(Box::new(Stdout::new(out)));
         }
         if let Some((path, store)) = &options.store {
+            if !path.exists() {
+                self.tell_of_new_database(path);
+            }
             let sink = Store::start(path.clone(), *store, &bell);
             sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
-        }
-        for state in &self.shards {
-            let Some(opened) = &state.opened else { continue };
-            for sink in &sinks {
-                let (newest, last_seq) = (opened.last_event, opened.last_seq);
-                failure::check_cursor(&state.dir, sink.name(), newest, last_seq)?;
-            }
         }
         let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
             shard: state.id,
@@ -309,6 +331,18 @@ impl Node {
             report,
             stopped: false,
         })
+    }
+
+    fn tell_of_new_database(&mut self, path: &Path) {
+        for state in &self.shards {
+            let cursor = persist::cursor::path_of(&state.dir, publisher::store::NAME);
+            let at = persist::cursor::Cursor::peek(&cursor).unwrap_or(Position::START);
+            if at > Position::START {
+                let problem = failure::new_database(path, &cursor, at);
+                self.notices.push_back(Notice::Warning(problem));
+                return;
+            }
+        }
     }
 
     /// Accounts that the journals know and the configuration no longer names are let go.
@@ -404,7 +438,7 @@ impl Node {
         let state = &mut self.shards[at];
         let id = state.id;
         match reply {
-            Reply::Opened(_) | Reply::NotOpened(_) => {}
+            Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
                 self.rest.ask(Job::Backfill { shard: id, address, from_ms });
             }
@@ -654,6 +688,7 @@ fn start_shard(
         waiting: VecDeque::new(),
         replies: received_replies,
         thread: Some(thread),
+        judged: None,
         opened: None,
         report: Report::default(),
         stopped: None,
@@ -667,22 +702,9 @@ pub(crate) fn not_locked(dir: &std::path::Path, error: &persist::lock::LockError
     failure::not_locked(dir, error)
 }
 
-/// Makes the cursors of sinks that are new, before anything is recycled: what a journal has now is held for them.
-fn begin_cursors(options: &NodeOptions) -> Result<(), Problem> {
-    let sinks = [
-        options.stdout.as_ref().map(|_| publisher::stdout::NAME),
-        options.store.as_ref().map(|_| publisher::store::NAME),
-    ];
-    let dirs: Vec<PathBuf> =
-        (0..options.shard_count).map(|at| options.data_dir.join(format!("shard-{at}"))).collect();
-    // New journals have nothing to hold; and cursors are a sign that all journals were open once.
-    if dirs.iter().all(|dir| dir.join(persist::superblock::NAME).is_file()) {
-        for (dir, sink) in dirs.iter().flat_map(|dir| sinks.iter().flatten().map(move |s| (dir, s)))
-        {
-            failure::begin_cursor(dir, sink)?;
-        }
-    }
-    Ok(())
+fn sink_names(options: &NodeOptions) -> impl Iterator<Item = &'static str> {
+    let stdout = options.stdout.as_ref().map(|_| publisher::stdout::NAME);
+    stdout.into_iter().chain(options.store.as_ref().map(|_| publisher::store::NAME))
 }
 
 /// What the user reads when a journal cannot be replayed.

@@ -204,6 +204,15 @@ pub static CODES: &[CodeRow] = &[
          program, or name another file. Journals are not touched by it, so no signal is lost.",
     ),
     code(
+        "DB002",
+        Exit::Unavailable,
+        "the database is new, its cursor is not",
+        "The database file was not there and was made anew, while the cursor-store files say that\n\
+         rows up to some seq were written. Those do not come again by themselves. Bring the old file\n\
+         back; or stop, remove the cursor-store files, and start: what the journals still have is\n\
+         written again. It is a warning.",
+    ),
+    code(
         "DIR001",
         Exit::CannotCreate,
         "directory cannot be created or written",

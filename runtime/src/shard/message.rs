@@ -25,6 +25,8 @@ pub struct Source {
 /// To a shard.
 #[derive(Debug)]
 pub enum Command {
+    /// All journals are good: open yours. The first command.
+    Open,
     /// Follow an account over a source.
     Watch {
         /// The account.
@@ -77,6 +79,8 @@ pub enum Command {
 /// From a shard.
 #[derive(Debug)]
 pub enum Reply {
+    /// The journal was read and judged; nothing was changed. The shard waits for [`Command::Open`].
+    Judged(Judged),
     /// The journal was replayed; the shard works.
     Opened(Opened),
     /// The journal could not be opened. The shard ends.
@@ -120,6 +124,17 @@ pub enum NotOpened {
         /// Why.
         why: super::replayer::Broken,
     },
+}
+
+/// What reading a journal found.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// Whether there is none yet.
+    pub is_new: bool,
+    /// Newest seq in it.
+    pub last_seq: u64,
+    /// Newest event in it.
+    pub last_event: persist::Position,
 }
 
 /// What opening the journal found.

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use net::hyperliquid::subscription::Subscription;
 use persist::Position;
+use persist::open::Ready;
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
 use crate::lane::bell::Bell;
@@ -42,7 +43,7 @@ use crate::lane::slice;
 use crate::lane::way;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
-use message::{Command, NotOpened, Opened, Reply, Report, Source, Stopped};
+use message::{Command, Judged, NotOpened, Opened, Reply, Report, Source, Stopped};
 use outbox::Outbox;
 use replayer::Replayer;
 use station::{Station, failed};
@@ -127,8 +128,9 @@ struct Shard {
 pub async fn run(options: ShardOptions, cold: impl Cold) {
     let mut options = options;
     slice::lengthen();
-    let (core, opened) = match replay(&options) {
-        Ok(replayed) => replayed,
+    let (core, opened) = match open(&mut options) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return,
         Err(error) => {
             let reply = Reply::NotOpened(error);
             // The ring is new and empty.
@@ -172,20 +174,22 @@ struct Replayed {
     newest_ns: u64,
 }
 
-/// Opens the journal. If the replay from one snapshot does not give the digests that the shard journaled, the snapshot may be
-/// what is wrong: the one before it, or the whole journal, is tried before that is believed.
-fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
-    let mut replayer = Replayer::default();
-    let mut opened = persist::open::open_with(&options.journal, &mut replayer);
-    if let Some(mut other) = replayer.without_base() {
-        opened = persist::open::open_with(&options.journal, &mut other);
-        if other.broken.is_none() && opened.is_ok() {
-            replayer = other;
-        }
+/// Reads and judges the journal, waits until those of all shards were found good, and opens it. `None` when control has
+/// given up.
+fn open(options: &mut ShardOptions) -> Result<Option<(Core, Replayed)>, NotOpened> {
+    let (replayer, ready) = judge(options)?;
+    let (is_new, last_seq, last_event) = (ready.is_new(), ready.last_seq(), replayer.last_event);
+    // The ring is new and empty.
+    let _ = options.replies.send(Reply::Judged(Judged { is_new, last_seq, last_event }));
+    while options.commands.is_empty() && !options.commands.is_abandoned() {
+        let commands = &options.commands;
+        options.bell.sleep(SLEEP_MAX, || !commands.is_empty() || commands.is_abandoned());
     }
-    if let Some(why) = replayer.broken {
-        return Err(NotOpened::Broken { dir: options.journal.dir.clone(), why });
+    match options.commands.receive() {
+        Some(Command::Open) => {}
+        _ => return Ok(None),
     }
+    let opened = ready.open(&options.journal);
     let opened = opened.map_err(|error| NotOpened::Journal(Box::new(error)))?;
     let news = Opened {
         last_seq: opened.last_seq,
@@ -199,7 +203,26 @@ fn replay(options: &ShardOptions) -> Result<(Core, Replayed), NotOpened> {
         registered: false,
     };
     let newest_ns = replayer.newest_ns;
-    Ok((replayer.core, Replayed { journal: opened.journal, opened: news, newest_ns }))
+    let replayed = Replayed { journal: opened.journal, opened: news, newest_ns };
+    Ok(Some((replayer.core, replayed)))
+}
+
+/// Replays the journal and changes nothing. If the replay from one snapshot does not give the digests that the shard
+/// journaled, the snapshot may be what is wrong: the one before it, or the whole journal, is tried before that is believed.
+fn judge(options: &ShardOptions) -> Result<(Replayer, Ready), NotOpened> {
+    let mut replayer = Replayer::default();
+    let mut ready = persist::open::scan_with(&options.journal, &mut replayer);
+    if let Some(mut other) = replayer.without_base() {
+        let again = persist::open::scan_with(&options.journal, &mut other);
+        if other.broken.is_none() && again.is_ok() {
+            (replayer, ready) = (other, again);
+        }
+    }
+    if let Some(why) = replayer.broken {
+        return Err(NotOpened::Broken { dir: options.journal.dir.clone(), why });
+    }
+    let ready = ready.map_err(|error| NotOpened::Journal(Box::new(error)))?;
+    Ok((replayer, ready))
 }
 
 impl Shard {
@@ -360,6 +383,8 @@ impl Shard {
 
     fn command(&mut self, command: Command) {
         match command {
+            // It came before the loop began.
+            Command::Open => {}
             Command::Space(is_there) => self.station.space = is_there,
             Command::Watch { .. } if !self.station.takes_new_work() => {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
