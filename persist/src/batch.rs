@@ -44,6 +44,9 @@ pub const RECORD_HEADER_BYTES: usize = 16;
 /// Largest padded batch. Bounds what recovery has to hold in memory, whatever a damaged length
 /// says.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Seqs, epochs, generations, segments and bytes are counted up one by one and stay far below. What
+/// is read beyond was never counted; to go on from there would overflow.
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"CLJB");
 const SETTLED: u16 = 1;
@@ -159,7 +162,7 @@ pub enum BadBatch {
         found: u16,
     },
     /// Intact, but the records in it make no sense: written by a faulty program.
-    #[error("the records do not add up")]
+    #[error("the numbers or the records do not add up")]
     Records,
 }
 
@@ -235,6 +238,9 @@ pub fn check(bytes: &[u8], place: Place) -> Result<(Header, u32), BadBatch> {
     let found = u16::from_le_bytes([bytes[8], bytes[9]]);
     if found > VERSION {
         return Err(BadBatch::Newer { found });
+    }
+    if header.epoch.max(header.first_seq) > COUNT_MAX {
+        return Err(BadBatch::Records);
     }
     let mut rest = Records::new(&header, whole);
     let walked = rest.by_ref().count();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::batch::COUNT_MAX;
 use crate::block::BLOCK_BYTES;
 use crate::disk::{
     Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
@@ -181,7 +182,8 @@ fn decode(bytes: &[u8; SLOT_BYTES], slot: u64) -> Option<(u64, Position)> {
     };
     let crc = checksum(bytes, slot).to_le_bytes();
     let index = u32::from_le_bytes(bytes[24..].try_into().expect("the last four bytes"));
-    (bytes[..4] == MAGIC && bytes[4..8] == crc).then(|| (word(8), Position::new(word(16), index)))
+    let is_whole = bytes[..4] == MAGIC && bytes[4..8] == crc && word(8) <= COUNT_MAX;
+    is_whole.then(|| (word(8), Position::new(word(16), index)))
 }
 
 fn checksum(bytes: &[u8; SLOT_BYTES], slot: u64) -> u32 {

@@ -3,41 +3,62 @@
 //! difference.
 //!
 //! Strict where POSIX is: a file's name is durable only when its directory was synced, its content
-//! and length only when the file was. A fuse lets the power fail after any operation that changes
-//! something.
+//! and length only when the file was; a sync covers the writes that had completed when it began.
+//! Around the page cache only whole sectors at whole sectors go. A fuse lets the power fail after
+//! any operation that changes something, a fault lets any of them fail, and space can run out.
+//!
+//! Millions of crashes are made of one disk, so what they have in common is shared, and a crash
+//! costs no more than what was pending.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::block::BLOCK_BYTES;
 use crate::disk::{Disk, DiskFile, Mode};
+
+mod content;
+
+pub(crate) use content::{Choice, Damage, SECTOR_BYTES};
+use content::{Choose, Content};
 
 /// The one directory that is there from the start.
 const ROOT: &str = "/data";
-
-pub(crate) const SECTOR_BYTES: usize = 512;
 
 /// A disk. Clones are the same disk.
 #[derive(Clone, Default)]
 pub(crate) struct ModelDisk(Rc<RefCell<State>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     /// Names as a process sees them, and as they would be after a crash that loses all it can.
-    names: BTreeMap<PathBuf, Entry>,
-    durable_names: BTreeMap<PathBuf, Entry>,
+    names: Rc<Names>,
+    durable_names: Rc<Names>,
     name_changes: Vec<NameChange>,
     files: Vec<Content>,
     /// Operations that change something, so far, and the one at which the power fails.
     changes: u64,
     fuse: Option<u64>,
-    failure: Option<i32>,
-    /// Bytes that a single write takes at most.
-    write_bytes_max: Option<usize>,
+    /// From which change on, and whether for good, everything fails with an error number.
+    failure: Option<Failure>,
+    /// Bytes that all files may have together.
+    capacity: Option<usize>,
+    /// Writes so far: each has a number.
+    writes: u64,
+}
+
+type Names = BTreeMap<OsString, Entry>;
+
+#[derive(Clone, Copy)]
+struct Failure {
+    change: u64,
+    once: bool,
+    errno: i32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,23 +74,15 @@ enum NameChange {
     Rename(PathBuf, PathBuf, Entry),
 }
 
-#[derive(Clone, Default)]
-struct Content {
-    bytes: Vec<u8>,
-    durable: Vec<u8>,
-    /// Sectors written since the last sync, in order, with what they then held.
-    pending: Vec<(usize, [u8; SECTOR_BYTES])>,
-}
+/// A write that a kernel has been given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WriteId(u64);
 
-/// Decides at a crash: given a number of outcomes, 0 being "lost", says which happens.
-pub(crate) type Choose<'a> = dyn FnMut(usize) -> usize + 'a;
-
-/// What a crash may do to a sector besides keeping an old or a new version.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Damage {
-    None,
-    /// Torn within the sector, or garbage.
-    Sectors,
+/// A sync that has begun: what it will make durable when it completes.
+pub(crate) struct Sync {
+    file: usize,
+    covers: Vec<u64>,
+    length: usize,
 }
 
 impl ModelDisk {
@@ -81,57 +94,107 @@ impl ModelDisk {
     }
 
     /// The process ends, the power stays on: what was written can still be read, and still be lost.
+    /// What was in flight has landed before another process opens the files. (So the kernel must keep
+    /// the directory locked until then.)
     pub(crate) fn end_process(&self) {
-        self.0.borrow_mut().fuse = None;
+        let mut state = self.0.borrow_mut();
+        (state.fuse, state.failure) = (None, None);
+        state.files.iter_mut().for_each(Content::land_all);
+    }
+
+    /// Operations that have changed something so far.
+    pub(crate) fn changes(&self) -> u64 {
+        self.0.borrow().changes
     }
 
     /// Lets every change fail with this error number, or none.
     pub(crate) fn fail_with(&self, errno: Option<i32>) {
-        self.0.borrow_mut().failure = errno;
+        self.0.borrow_mut().failure = errno.map(|errno| Failure { change: 0, once: false, errno });
     }
 
-    /// Lets a single write take at most this many bytes.
-    pub(crate) fn shorten_writes(&self, bytes: Option<usize>) {
-        self.0.borrow_mut().write_bytes_max = bytes;
+    /// Lets the `nth` change from now, 0 being the next, fail with this error number.
+    pub(crate) fn fail_once(&self, nth: u64, errno: i32) {
+        let mut state = self.0.borrow_mut();
+        state.failure = Some(Failure { change: state.changes + nth, once: true, errno });
     }
 
-    /// Sector writes that a crash could lose.
-    pub(crate) fn pending_sectors(&self) -> usize {
-        self.0.borrow().files.iter().map(|file| file.pending.len()).sum()
+    /// Lets all files together have at most this many bytes more than now, or as many as they like.
+    pub(crate) fn leave_space(&self, bytes: Option<usize>) {
+        let mut state = self.0.borrow_mut();
+        state.capacity = bytes.map(|bytes| state.used() + bytes);
     }
 
-    /// The disk after a crash.
-    pub(crate) fn crash(&self, damage: Damage, choose: &mut Choose<'_>) -> ModelDisk {
+    /// Begins a write: its sectors are pending, and may or may not be on the disk after a crash.
+    pub(crate) fn submit(&self, file: &ModelFile, bytes: &[u8], offset: u64) -> WriteId {
+        let mut state = self.0.borrow_mut();
+        state.writes += 1;
+        let write = state.writes;
+        state.files[file.number].write(write, bytes, offset as usize);
+        WriteId(write)
+    }
+
+    /// Completes a write: a sync that begins from now on covers it.
+    pub(crate) fn land(&self, file: &ModelFile, WriteId(write): WriteId) {
+        self.0.borrow_mut().files[file.number].land(write);
+    }
+
+    /// Begins a sync.
+    pub(crate) fn begin_sync(&self, file: &ModelFile) -> Sync {
+        let content = &self.0.borrow().files[file.number];
+        Sync { file: file.number, covers: content.landed(), length: content.length() }
+    }
+
+    /// Completes a sync: only now is anything durable.
+    pub(crate) fn end_sync(&self, sync: &Sync) {
+        self.0.borrow_mut().files[sync.file].make_durable(&sync.covers, sync.length);
+    }
+
+    /// Completes a write that is durable by itself.
+    pub(crate) fn land_durably(&self, file: &ModelFile, write: WriteId) {
+        self.land(file, write);
+        let content = &mut self.0.borrow_mut().files[file.number];
+        let length = content.length();
+        content.make_durable(&[write.0], length);
+    }
+
+    /// A failed sync, as ext4, XFS and Btrfs have it: what it was to write can still be read and
+    /// counts as clean, so that no later sync writes it, and a power cut loses it.
+    pub(crate) fn fail_sync(&self, sync: &Sync) {
+        self.0.borrow_mut().files[sync.file].mark_clean(&sync.covers);
+    }
+
+    /// Another disk, in the same state.
+    pub(crate) fn fork(&self) -> ModelDisk {
+        ModelDisk(Rc::new(RefCell::new(self.0.borrow().clone())))
+    }
+
+    /// The disk after a crash: `choose` is given a number of outcomes, 0 being "lost".
+    pub(crate) fn crash(
+        &self,
+        damage: Damage,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) -> ModelDisk {
+        self.crash_by(damage, &mut |choice| choose(choice.outcomes))
+    }
+
+    /// As [`ModelDisk::crash`], with more to go by.
+    pub(crate) fn crash_by(&self, damage: Damage, choose: &mut Choose<'_>) -> ModelDisk {
         let state = self.0.borrow();
-        let mut names = state.durable_names.clone();
-        for change in &state.name_changes {
-            if choose(2) == 1 {
-                change.apply(&mut names);
-            }
-        }
-        // What is in a directory that was lost is lost with it.
-        let has_dir = |path: &PathBuf| {
-            let parent = path.parent().expect("all paths have a parent");
-            parent == Path::new(ROOT) || names.get(parent) == Some(&Entry::Dir)
-        };
-        let kept = names.iter().filter(|(path, _)| has_dir(path));
-        let kept: BTreeMap<_, _> = kept.map(|(path, entry)| (path.clone(), *entry)).collect();
+        let names = state.crashed_names(choose);
         let files = state.files.iter().map(|file| file.crash(damage, choose)).collect();
-        let state = State { names: kept.clone(), durable_names: kept, files, ..State::default() };
+        let (writes, capacity) = (state.writes, state.capacity);
+        let durable_names = Rc::clone(&names);
+        let state = State { names, durable_names, files, writes, capacity, ..State::default() };
         ModelDisk(Rc::new(RefCell::new(state)))
     }
 
     /// The durable bytes of a file, to look at or to damage, when nothing is pending.
     pub(crate) fn edit<T>(&self, path: &Path, edit: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let mut state = self.0.borrow_mut();
-        let Some(Entry::File(number)) = state.names.get(path).copied() else {
+        let Some(Entry::File(number)) = state.names.get(path.as_os_str()).copied() else {
             panic!("no file {}", path.display());
         };
-        let file = &mut state.files[number];
-        assert!(file.pending.is_empty(), "edits are made on a quiet disk");
-        let result = edit(&mut file.bytes);
-        file.durable.clone_from(&file.bytes);
-        result
+        state.files[number].edit(edit)
     }
 
     /// Every file and what a process would read from it.
@@ -139,7 +202,7 @@ impl ModelDisk {
         let state = self.0.borrow();
         let files = state.names.iter().filter_map(|(path, entry)| match entry {
             Entry::Dir => None,
-            Entry::File(number) => Some((path.clone(), state.files[*number].bytes.clone())),
+            Entry::File(number) => Some((path.into(), state.files[*number].all())),
         });
         files.collect()
     }
@@ -147,8 +210,12 @@ impl ModelDisk {
     /// Counts a change; `Err` when it, and all after it, are refused.
     fn change(&self) -> io::Result<()> {
         let mut state = self.0.borrow_mut();
-        if let Some(errno) = state.failure {
-            return Err(io::Error::from_raw_os_error(errno));
+        let now = state.changes;
+        if let Some(failure) = state.failure
+            && if failure.once { now == failure.change } else { now >= failure.change }
+        {
+            state.changes += 1;
+            return Err(io::Error::from_raw_os_error(failure.errno));
         }
         state.changes += 1;
         match state.fuse {
@@ -168,23 +235,67 @@ impl ModelDisk {
 
     fn rename_or_add(&self, change: NameChange) {
         let mut state = self.0.borrow_mut();
-        change.apply(&mut state.names);
+        change.apply(Rc::make_mut(&mut state.names));
         state.name_changes.push(change);
+    }
+
+    fn entry(&self, path: &Path) -> Option<Entry> {
+        self.0.borrow().names.get(path.as_os_str()).copied()
+    }
+
+    /// A name goes only into a directory that is there.
+    fn check_parent(&self, path: &Path) -> io::Result<()> {
+        let parent = path.parent().expect("all paths have a parent");
+        match parent == Path::new(ROOT) || self.entry(parent) == Some(Entry::Dir) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl State {
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let numbers = self.names.values().filter_map(|entry| match entry {
+            Entry::File(number) => Some(*number),
+            Entry::Dir => None,
+        });
+        numbers.map(|number| self.files[number].length()).sum()
+    }
+
+    fn crashed_names(&self, choose: &mut Choose<'_>) -> Rc<Names> {
+        if self.name_changes.is_empty() {
+            return Rc::clone(&self.durable_names);
+        }
+        let mut names = Names::clone(&self.durable_names);
+        for change in &self.name_changes {
+            if choose(Choice { write: 0, outcomes: 2, newest: 1 }) == 1 {
+                change.apply(&mut names);
+            }
+        }
+        // What is in a directory that was lost is lost with it.
+        let dirs: Vec<_> = names.iter().filter(|(_, entry)| **entry == Entry::Dir).collect();
+        let dirs: Vec<OsString> = dirs.into_iter().map(|(path, _)| path.clone()).collect();
+        names.retain(|path, _| {
+            let parent = Path::new(path).parent().expect("all paths have a parent");
+            parent == Path::new(ROOT) || dirs.iter().any(|dir| dir == parent.as_os_str())
+        });
+        Rc::new(names)
     }
 }
 
 impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Entry>) {
+    fn apply(&self, names: &mut Names) {
         match self {
             NameChange::Add(path, entry) => {
-                names.insert(path.clone(), *entry);
+                names.insert(path.into(), *entry);
             }
             NameChange::Remove(path) => {
-                names.remove(path);
+                names.remove(path.as_os_str());
             }
             NameChange::Rename(from, to, entry) => {
-                names.remove(from);
-                names.insert(to.clone(), *entry);
+                names.remove(from.as_os_str());
+                names.insert(to.into(), *entry);
             }
         }
     }
@@ -193,45 +304,6 @@ impl NameChange {
         let (NameChange::Add(path, _) | NameChange::Remove(path) | NameChange::Rename(_, path, _)) =
             self;
         path.parent() == Some(dir)
-    }
-}
-
-impl Content {
-    fn crash(&self, damage: Damage, choose: &mut Choose<'_>) -> Content {
-        let mut bytes = self.durable.clone();
-        if self.bytes.len() != self.durable.len() && choose(2) == 1 {
-            bytes.resize(self.bytes.len(), 0);
-        }
-        let mut sectors: Vec<usize> = self.pending.iter().map(|(sector, _)| *sector).collect();
-        sectors.sort_unstable();
-        sectors.dedup();
-        for sector in sectors {
-            let of_sector = self.pending.iter().filter(|(written, _)| *written == sector);
-            let versions: Vec<_> = of_sector.map(|(_, bytes)| bytes).collect();
-            let extra = if damage == Damage::Sectors { 3 } else { 0 };
-            let outcome = choose(1 + versions.len() + extra);
-            let start = (sector * SECTOR_BYTES).min(bytes.len());
-            let end = (start + SECTOR_BYTES).min(bytes.len());
-            let room = &mut bytes[start..end];
-            let newest = versions.last().expect("a sector is listed when it was written");
-            match outcome.checked_sub(1) {
-                None => {}
-                Some(version) if version < versions.len() => {
-                    room.copy_from_slice(&versions[version][..end - start]);
-                }
-                Some(kind) => {
-                    for (at, byte) in room.iter_mut().enumerate() {
-                        match kind - versions.len() {
-                            0 if at < SECTOR_BYTES / 2 => *byte = newest[at],
-                            1 if at >= SECTOR_BYTES / 2 => *byte = newest[at],
-                            2 => *byte = !newest[at],
-                            _ => {}
-                        }
-                    }
-                }
-            }
-        }
-        Content { durable: bytes.clone(), bytes, pending: Vec::new() }
     }
 }
 
@@ -245,30 +317,32 @@ impl fmt::Debug for ModelFile {
 pub(crate) struct ModelFile {
     disk: ModelDisk,
     number: usize,
+    mode: Mode,
 }
 
 impl Disk for ModelDisk {
     type File = ModelFile;
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.0.borrow().names.contains_key(dir) {
+        if self.entry(dir) == Some(Entry::Dir) {
             return Ok(());
         }
+        self.check_parent(dir)?;
         self.change()?;
         self.rename_or_add(NameChange::Add(dir.to_owned(), Entry::Dir));
         self.survived()
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.check_parent(&dir.join("any"))?;
         let state = self.0.borrow();
-        if dir != Path::new(ROOT) && state.names.get(dir) != Some(&Entry::Dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        let inside = state.names.keys().map(Path::new).filter(|path| path.parent() == Some(dir));
+        let names = inside.filter_map(|path| path.file_name()?.to_str());
+        Ok(names.map(str::to_owned).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<ModelFile> {
+        self.check_parent(path)?;
         self.change()?;
         let number = {
             let mut state = self.0.borrow_mut();
@@ -277,31 +351,30 @@ impl Disk for ModelDisk {
         };
         self.rename_or_add(NameChange::Add(path.to_owned(), Entry::File(number)));
         self.survived()?;
-        Ok(ModelFile { disk: self.clone(), number })
+        Ok(ModelFile { disk: self.clone(), number, mode: Mode::Write })
     }
 
-    fn open(&self, path: &Path, _mode: Mode) -> io::Result<ModelFile> {
-        match self.0.borrow().names.get(path) {
-            Some(Entry::File(number)) => Ok(ModelFile { disk: self.clone(), number: *number }),
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<ModelFile> {
+        match self.entry(path) {
+            Some(Entry::File(number)) => Ok(ModelFile { disk: self.clone(), number, mode }),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check_parent(to)?;
         self.change()?;
-        let entry = {
-            let state = self.0.borrow();
-            if state.names.contains_key(to) {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            *state.names.get(from).ok_or(io::ErrorKind::NotFound)?
-        };
+        if self.entry(to).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let entry = self.entry(from).ok_or(io::ErrorKind::NotFound)?;
         self.rename_or_add(NameChange::Rename(from.to_owned(), to.to_owned(), entry));
         self.survived()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.change()?;
+        self.entry(path).ok_or(io::ErrorKind::NotFound)?;
         self.rename_or_add(NameChange::Remove(path.to_owned()));
         self.survived()
     }
@@ -313,44 +386,56 @@ impl Disk for ModelDisk {
         let mut state = self.0.borrow_mut();
         let changes = std::mem::take(&mut state.name_changes);
         let (done, kept) = changes.into_iter().partition::<Vec<_>, _>(|change| change.is_in(dir));
-        done.iter().for_each(|change| change.apply(&mut state.durable_names));
+        if !done.is_empty() {
+            let durable = Rc::make_mut(&mut state.durable_names);
+            done.iter().for_each(|change| change.apply(durable));
+        }
         state.name_changes = kept;
         Ok(())
     }
 }
 
+impl ModelFile {
+    fn is_misaligned(&self, bytes: &[u8], offset: u64) -> bool {
+        let (start, len) = (offset as usize, bytes.len());
+        let is_off = |number: usize| !number.is_multiple_of(SECTOR_BYTES);
+        self.is_direct() && (is_off(start) || is_off(len) || is_off(bytes.as_ptr().addr()))
+    }
+}
+
 impl DiskFile for ModelFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.disk.0.borrow().files[self.number].bytes.len() as u64)
+        Ok(self.disk.0.borrow().files[self.number].length() as u64)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.0.borrow();
-        let file = &state.files[self.number].bytes;
-        let start = (offset as usize).min(file.len());
-        let end = (start + bytes.len()).min(file.len());
-        bytes[..end - start].copy_from_slice(&file[start..end]);
-        Ok(end - start)
+        if self.is_misaligned(bytes, offset) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        Ok(self.disk.0.borrow().files[self.number].read(bytes, offset as usize))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        if !matches!(self.mode, Mode::Write | Mode::WriteDirect) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        if self.is_misaligned(bytes, offset) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
         self.disk.change()?;
-        let mut state = self.disk.0.borrow_mut();
-        let len = state.write_bytes_max.unwrap_or(usize::MAX).min(bytes.len());
-        let (start, end) = (offset as usize, offset as usize + len);
-        let file = &mut state.files[self.number];
-        if file.bytes.len() < end {
-            file.bytes.resize(end, 0);
+        let room = {
+            let state = self.disk.0.borrow();
+            let room = state.capacity.map_or(usize::MAX, |all| all.saturating_sub(state.used()));
+            let end = state.files[self.number].length().saturating_add(room);
+            end.saturating_sub(offset as usize)
+        };
+        // A file system has space for whole blocks.
+        let len = if bytes.len() <= room { bytes.len() } else { room / BLOCK_BYTES * BLOCK_BYTES };
+        if len == 0 && !bytes.is_empty() {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
-        file.bytes[start..end].copy_from_slice(&bytes[..len]);
-        for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-            let mut version = [0; SECTOR_BYTES];
-            let from = sector * SECTOR_BYTES;
-            let to = (from + SECTOR_BYTES).min(file.bytes.len());
-            version[..to - from].copy_from_slice(&file.bytes[from..to]);
-            file.pending.push((sector, version));
-        }
-        drop(state);
+        let write = self.disk.submit(self, &bytes[..len], offset);
+        self.disk.land(self, write);
         self.disk.survived()?;
         Ok(len)
     }
@@ -358,10 +443,7 @@ impl DiskFile for ModelFile {
     fn sync(&self) -> io::Result<()> {
         self.disk.change()?;
         self.disk.survived()?;
-        let mut state = self.disk.0.borrow_mut();
-        let file = &mut state.files[self.number];
-        file.durable.clone_from(&file.bytes);
-        file.pending.clear();
+        self.disk.end_sync(&self.disk.begin_sync(self));
         Ok(())
     }
 
@@ -370,7 +452,7 @@ impl DiskFile for ModelFile {
     }
 
     fn is_direct(&self) -> bool {
-        false
+        matches!(self.mode, Mode::ReadDirect | Mode::WriteDirect)
     }
 }
 

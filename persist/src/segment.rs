@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::batch::COUNT_MAX;
 use crate::block::{BLOCK_BYTES, Blocks};
 use crate::disk::{
     Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
@@ -159,7 +160,7 @@ pub(crate) fn list<D: Disk>(disk: &D, dir: &Path) -> Result<Listing, DiskError> 
     for name in disk.list(dir).map_err(failed(Op::List, dir))? {
         let index = name.strip_suffix(SUFFIX).and_then(|stem| stem.parse().ok());
         // Only the one spelling of an index is ours: `1.journal` is a stranger.
-        match index.filter(|index| format!("{index:06}{SUFFIX}") == name) {
+        match index.filter(|index| *index <= COUNT_MAX && format!("{index:06}{SUFFIX}") == name) {
             Some(index) => listing.segments.push(index),
             None if name.ends_with(".tmp") => listing.unfinished.push(name),
             None => {}

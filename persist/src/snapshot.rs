@@ -38,7 +38,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::batch::Place;
+use crate::batch::{COUNT_MAX, Place};
 use crate::block::{BLOCK_BYTES, Blocks};
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at, sync_names};
@@ -504,7 +504,11 @@ fn decode(block: &[u8]) -> Option<(u16, Option<Header>, u32)> {
     let last = place(raw.last_segment, raw.last_offset);
     let next = place(raw.next_segment, raw.next_offset);
     let on_blocks = [last, next].iter().all(|p| p.offset.is_multiple_of(BLOCK_BYTES as u64));
-    let sound = flags & !(SEALED | HAS_LAST) == 0 && on_blocks && raw.seq.get() < u64::MAX;
+    let counts = [last.segment, last.offset, next.segment, next.offset, raw.seq.get()];
+    let sound = flags & !(SEALED | HAS_LAST) == 0
+        && on_blocks
+        && counts.iter().all(|count| *count <= COUNT_MAX)
+        && raw.epoch.get() <= COUNT_MAX;
     let chain = Chain {
         shard: raw.shard.get().into(),
         place: next,

@@ -34,14 +34,16 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::batch::{Place, VERSION};
+use crate::batch::{COUNT_MAX, Place, VERSION};
 use crate::block::{BLOCK_BYTES, Blocks};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at, sync_names};
+use crate::segment;
 
 /// The file's name.
 pub const NAME: &str = "superblock";
 
-const TMP_NAME: &str = "superblock.tmp";
+/// The file's name before it is whole.
+pub(crate) const TMP_NAME: &str = "superblock.tmp";
 const MAGIC: u32 = u32::from_le_bytes(*b"CLSB");
 const SLOTS: usize = 2;
 
@@ -254,7 +256,16 @@ fn read_slot(block: &[u8], slot: usize) -> Option<(u16, u64, Superblock)> {
         end: Place { segment: raw.end_segment.get(), offset: raw.end_offset.get() },
         remains: Place { segment: raw.remains_segment.get(), offset: raw.remains_offset.get() },
     };
-    Some((raw.version.get(), raw.generation.get(), superblock))
+    let Superblock { end, remains, segment_bytes, epoch, .. } = superblock;
+    let generation = raw.generation.get();
+    let counts = [generation, epoch, segment_bytes, end.segment, remains.segment];
+    let is_sound = segment::is_size(segment_bytes)
+        && superblock.shard < superblock.shard_count
+        && counts.iter().all(|count| *count <= COUNT_MAX)
+        && end.offset.max(remains.offset) <= segment_bytes;
+    // What a later version says is not for this one to judge.
+    let version = raw.version.get();
+    (is_sound || version > VERSION).then_some((version, generation, superblock))
 }
 
 fn checksum(block: &[u8], slot: usize) -> u32 {

@@ -167,7 +167,7 @@ proptest! {
             (prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u64>(), 0..4)),
             0..40,
         ),
-        first_seq in 1..u64::MAX / 2,
+        first_seq in 1..super::COUNT_MAX,
         segment in any::<u64>(),
     ) {
         let (mut records, mut expected) = (Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::workload::{Collected, Input, open, options, prepare};
+use super::workload::{Collected, Input, options, prepare, reopen};
 use crate::batch::{BadBatch, Place};
 use crate::block::BLOCK_BYTES;
 use crate::disk::Disk;
@@ -57,7 +57,7 @@ fn walked(disk: &ModelDisk, dir: &Path, from_seq: u64) -> Seen {
 /// A journal of two segments: batches, a seal, more batches over the edge, a seal.
 fn sample() -> (ModelDisk, Options) {
     let (disk, options) = (ModelDisk::default(), options(4));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     prepare(&disk, &mut journal).expect("prepared");
     for nth in 0..5 {
         Input { salt: 77 + nth, body_bytes: 30, events: 2 }.push(&mut journal);
@@ -148,12 +148,12 @@ fn crashes_leave_what_recovery_and_the_walk_agree_about() {
         let mut seeded = Seeded(seed);
         let (mut disk, options) = (ModelDisk::default(), options(6));
         for _ in 0..3 {
-            let Ok((opened, _)) = open(&disk, &options) else { panic!("seed {seed}") };
+            let Ok((opened, _)) = reopen(&disk, &options) else { panic!("seed {seed}") };
             let mut journal = opened.journal;
             prepare(&disk, &mut journal).expect("prepared");
             disk.cut_after(seeded.below(20) as u64);
             for _ in 0..8 {
-                Input::random(&mut seeded).push(&mut journal);
+                Input::random(&mut seeded, &[20, 100, 900, 5000]).push(&mut journal);
                 let seals = seeded.below(3) == 0;
                 if seals {
                     journal.seal();
@@ -199,7 +199,7 @@ fn files_that_are_gone_or_cut_are_damage() {
         "nothing proves that there was more"
     );
     let (disk, options) = sample();
-    drop(open(&disk, &options).expect("opened: the superblock remembers the end"));
+    drop(reopen(&disk, &options).expect("opened: the superblock remembers the end"));
     disk.edit(&path(&options, 2), |bytes| bytes.truncate(BLOCK_BYTES));
     let seen = walked(&disk, &options.dir, 1);
     assert_eq!(seen.damaged[0].3, Why::Cut);
@@ -212,7 +212,7 @@ fn files_that_are_gone_or_cut_are_damage() {
 #[test]
 fn a_seek_gives_the_same_records_from_some_place_before() {
     let (disk, options) = (ModelDisk::default(), options(3));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     for nth in 0..30 {
         prepare(&disk, &mut journal).expect("prepared");
         Input { salt: nth, body_bytes: 50, events: 1 }.push(&mut journal);
@@ -237,7 +237,7 @@ fn a_journal_whose_first_segments_are_gone_starts_where_it_starts() {
 #[test]
 fn what_is_durable_is_known_from_what_follows() {
     let (disk, options) = (ModelDisk::default(), options(8));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     prepare(&disk, &mut journal).expect("prepared");
     let mut walk = Walk::on(disk.clone(), &options.dir).expect("the model reads");
     for (nth, durable) in [(1, 0), (2, 1), (3, 2)] {

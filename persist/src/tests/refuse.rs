@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::workload::{Input, open, options, prepare};
+use super::workload::{Input, options, prepare, reopen};
 use crate::batch::{self, Header, VERSION};
 use crate::block::{BLOCK_BYTES, Blocks};
 use crate::disk::{Disk, DiskFile, Op};
@@ -15,7 +15,7 @@ use crate::superblock;
 /// A journal of some inputs, in several segments.
 fn sample() -> (ModelDisk, Options) {
     let (disk, options) = (ModelDisk::default(), options(4));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     for salt in 0..10 {
         prepare(&disk, &mut journal).expect("prepared");
         Input { salt, body_bytes: 30, events: 1 }.push(&mut journal);
@@ -28,7 +28,7 @@ fn sample() -> (ModelDisk, Options) {
 #[track_caller]
 fn refused(disk: &ModelDisk, options: &Options) -> OpenError {
     let before = disk.image();
-    let Err(error) = open(disk, options) else { panic!("it was opened") };
+    let Err(error) = reopen(disk, options) else { panic!("it was opened") };
     assert!(disk.image() == before, "a refusal changes nothing");
     assert!(!error.to_string().is_empty());
     error
@@ -47,7 +47,7 @@ fn another_shard_count_or_shard_is_refused() {
 fn another_segment_size_is_for_new_journals() {
     let (disk, options) = sample();
     let other = Options { segment_bytes: 64 * BLOCK_BYTES as u64, ..options.clone() };
-    let (opened, found) = open(&disk, &other).expect("opened");
+    let (opened, found) = reopen(&disk, &other).expect("opened");
     assert_eq!((opened.segment_bytes, found.len()), (options.segment_bytes, 10));
 }
 
@@ -55,7 +55,7 @@ fn another_segment_size_is_for_new_journals() {
 fn files_of_another_shard_are_refused() {
     let (disk, options) = sample();
     let stranger = Options { shard: 2, dir: "/data/shard-2".into(), ..options.clone() };
-    let mut journal = open(&disk, &stranger).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &stranger).expect("opened").0.journal;
     Input { salt: 1, body_bytes: 30, events: 0 }.push(&mut journal);
     journal.flush_blocking().expect("flushed");
     let bytes = disk.edit(&segment::path_of(&stranger.dir, 1), |bytes| bytes.clone());
@@ -88,7 +88,7 @@ fn a_missing_segment_is_refused() {
 fn a_newer_format_is_refused() {
     // Of a batch, as a later version would write the next one.
     let (disk, options) = sample();
-    let chain = open(&disk, &options).expect("opened").0.journal.chain();
+    let chain = reopen(&disk, &options).expect("opened").0.journal.chain();
     let header = Header {
         shard: chain.shard,
         epoch: 2,
@@ -159,7 +159,7 @@ fn leftovers_are_removed_and_strangers_left_alone() {
         let file = disk.create(&options.dir.join(name)).expect("created");
         file.write_all_at(b"x", 0).expect("written");
     }
-    open(&disk, &options).expect("opened");
+    reopen(&disk, &options).expect("opened");
     let left = disk.list(&options.dir).expect("listed");
     for (name, expected) in [
         ("000009.journal.tmp", false),
@@ -174,7 +174,7 @@ fn leftovers_are_removed_and_strangers_left_alone() {
 #[test]
 fn no_space_is_told_from_other_errors_and_heals() {
     let (disk, options) = (ModelDisk::default(), options(4));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     let order = std::iter::from_fn(|| journal.segment_wanted()).last().expect("one is wanted");
     for (errno, full) in [(libc::ENOSPC, true), (libc::EDQUOT, true), (libc::EIO, false)] {
         disk.fail_with(Some(errno));
@@ -188,7 +188,7 @@ fn no_space_is_told_from_other_errors_and_heals() {
     // At the start: which path, doing what.
     let empty = ModelDisk::default();
     empty.fail_with(Some(libc::EACCES));
-    let Err(error) = open(&empty, &options) else { panic!("it was opened") };
+    let Err(error) = reopen(&empty, &options) else { panic!("it was opened") };
     let OpenError::Disk(error) = error else { panic!("{error}") };
     assert_eq!((error.op, error.path), (Op::CreateDir, options.dir.clone()));
 }
@@ -196,7 +196,7 @@ fn no_space_is_told_from_other_errors_and_heals() {
 #[test]
 fn a_segment_is_never_made_over_another() {
     let (disk, options) = sample();
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     let order = crate::segment::SegmentOrder {
         dir: options.dir.clone(),
         index: 1,
@@ -250,7 +250,7 @@ impl Disk for NoDescriptor {
 #[test]
 fn an_order_that_failed_after_the_rename_can_be_carried_out_later() {
     let (disk, options) = (ModelDisk::default(), options(4));
-    let mut journal = open(&disk, &options).expect("opened").0.journal;
+    let mut journal = reopen(&disk, &options).expect("opened").0.journal;
     let order = journal.segment_wanted().expect("a new journal wants spares");
     let disk = NoDescriptor(disk, true.into());
     segment::prepare_on(&disk, &order).expect_err("no descriptor for the directory");
