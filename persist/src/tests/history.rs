@@ -22,6 +22,9 @@ pub(super) struct History {
     pub(super) again_of_4: usize,
     /// Whether a crash loses sectors rather than whole writes.
     pub(super) by_sector: bool,
+    /// Whether some lives end with the process alone, so that the next one finds, and relies on, what is not durable
+    /// yet.
+    pub(super) kills: bool,
 }
 
 impl History {
@@ -37,6 +40,7 @@ impl History {
             sizes: &[20, 100, 900, 5000],
             again_of_4: 3,
             by_sector: false,
+            kills: false,
         }
     }
 
@@ -90,7 +94,12 @@ impl History {
             }
         }
         self.acked = usize::try_from(kernel.acked).expect("small");
-        self.crash(seeded, damage);
+        if self.kills && seeded.below(3) == 0 {
+            self.disk = self.disk.fork();
+            self.disk.end_process();
+        } else {
+            self.crash(seeded, damage);
+        }
         // On the disk that is gone: the buffers of what is in flight would never be freed.
         while kernel.complete(seeded).expect("healthy") != Step::Idle {}
     }

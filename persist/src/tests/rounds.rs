@@ -34,6 +34,7 @@ pub(super) fn rounds(seed: &Seed) {
     let mut seeded = Seeded(seed.seed);
     let flights = [1, 2, 4][seeded.below(3)];
     let mut history = History::new(4 + seeded.below(12), flights, seed);
+    history.kills = true;
     for _ in 0..2 + seeded.below(7) {
         let damage = [Damage::None, Damage::Sectors, Damage::Everywhere][seeded.below(3)];
         if seeded.below(4) == 0 {
