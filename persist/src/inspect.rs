@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::batch::{BadBatch, HEADER_BYTES, Header, Place, Records};
 use crate::recover::TornTail;
+use crate::snapshot;
 
 pub use walk::Walk;
 
@@ -102,6 +103,22 @@ pub struct Damage {
     pub seq: Option<u64>,
     /// The first input behind it; `None` when none follows.
     pub next_seq: Option<u64>,
+}
+
+impl Damage {
+    /// Whether a start does not get to it: it begins with a snapshot from behind it, one of
+    /// `usable`. Not so where files are missing or of the `wrong` size: those are looked at first.
+    pub fn is_passed(&self, usable: &[snapshot::Header], wrong: &[files::WrongSize]) -> bool {
+        let Some(next_seq) = self.next_seq else { return false };
+        let is_behind = |header: &snapshot::Header| next_seq <= header.seq() + 1;
+        let oldest = usable.iter().map(|header| header.mark.segment()).min();
+        let has_shape = |segment| match self.why {
+            Why::Missing => oldest.is_some_and(|oldest| segment < oldest),
+            _ => wrong.iter().all(|wrong| wrong.segment != segment),
+        };
+        let mut segments = self.place.segment..=self.until.segment;
+        usable.iter().any(is_behind) && segments.all(has_shape)
+    }
 }
 
 /// The end of a journal.

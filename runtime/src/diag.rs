@@ -8,6 +8,7 @@
 
 mod codes;
 mod render;
+mod whereabouts;
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use rustix::io::Errno;
 
 pub use codes::{CODES, CodeRow, exit_codes, explain};
+pub(crate) use whereabouts::whereabouts;
 
 /// How the process ends. The numbers are those of `sysexits.h` where one fits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::batch::Place;
+use crate::block::BLOCK_BYTES;
 use crate::cursor::{self, Cursor, CursorError};
 use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed};
 use crate::position::Position;
+use crate::reader::Reader;
 use crate::segment;
 use crate::snapshot::{self, Header, SnapshotError};
 use crate::superblock::{self, Superblock, SuperblockError};
@@ -38,12 +41,26 @@ pub enum SuperblockState {
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("{} has {found} bytes, it was made with {expected}", .path.display())]
 pub struct WrongSize {
+    /// Its index.
+    pub segment: u64,
     /// The file.
     pub path: PathBuf,
     /// Its size.
     pub found: u64,
     /// The size in the superblock.
     pub expected: u64,
+}
+
+/// A segment that is not there, though one behind it is.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{} is missing, {} is there", .missing.display(), .next.display())]
+pub struct Hole {
+    /// Index of the first segment that is missing.
+    pub segment: u64,
+    /// Its file.
+    pub missing: PathBuf,
+    /// The first file behind it that is there.
+    pub next: PathBuf,
 }
 
 /// A sink's cursor.
@@ -101,10 +118,55 @@ pub fn wrong_sizes(dir: &Path, segment_bytes: u64) -> Result<Vec<WrongSize>, Dis
             Err(error) => return Err(failed(Op::Open, &path)(error)),
         };
         if found != segment_bytes {
-            wrong.push(WrongSize { path, found, expected: segment_bytes });
+            wrong.push(WrongSize { segment: index, path, found, expected: segment_bytes });
         }
     }
     Ok(wrong)
+}
+
+/// The first gap among the segments in `dir`.
+///
+/// Segments are made in order, ahead of need, and used again from the oldest on: so no crash leaves
+/// one out. What lies before the segment from which the oldest snapshot goes on is not needed, and
+/// may be missing.
+pub fn hole(dir: &Path) -> Result<Option<Hole>, DiskError> {
+    // A node at work may have got on between two looks; what is missing stays so.
+    let mut found = None;
+    for _ in 0..2 {
+        found = look_for_hole(dir)?;
+        if found.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn look_for_hole(dir: &Path) -> Result<Option<Hole>, DiskError> {
+    // In this order: snapshots that are made later need less.
+    let segments = segments(dir)?;
+    let Some(&first) = segments.first() else { return Ok(None) };
+    let seqs = snapshot::list(dir)?.into_iter();
+    let headers = seqs.filter_map(|seq| snapshot::header_on(&OsDisk, dir, seq).ok());
+    let from = match headers.map(|header| header.mark.segment()).min() {
+        Some(oldest) => oldest,
+        None if is_begun(dir, first)? => first,
+        None => 1,
+    };
+    let needed = segments.into_iter().filter(|index| *index >= from);
+    for (expected, index) in (from..).zip(needed) {
+        if index > expected {
+            let (missing, next) = (segment::path_of(dir, expected), segment::path_of(dir, index));
+            return Ok(Some(Hole { segment: expected, missing, next }));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a segment begins with a batch. A journal that begins so without a snapshot lacks that,
+/// and not the segments before, which were recycled.
+fn is_begun(dir: &Path, segment: u64) -> Result<bool, DiskError> {
+    let mut reader = Reader::new(dir.to_owned(), Mode::Read, BLOCK_BYTES);
+    Ok(reader.batch(&OsDisk, Place { segment, offset: 0 })?.is_ok())
 }
 
 /// The cursors in `dir`, by name.

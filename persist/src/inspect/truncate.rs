@@ -51,12 +51,14 @@ pub struct Plan {
     pub dropped: Count,
     /// Bytes that cannot be read, among what goes.
     pub damaged_bytes: u64,
+    /// Bytes that cannot be read, among what stays: a start begins with a snapshot behind them.
+    pub passed_bytes: u64,
     /// The newest event that stays.
     pub last_event: Position,
     /// Epoch of the new journal.
     pub epoch: u64,
     /// The snapshots that stay: intact, and from before the cut.
-    snapshots: Vec<u64>,
+    snapshots: Vec<snapshot::Header>,
     /// The byte where copying ends.
     end: Place,
     /// The batch that is cut in two.
@@ -133,6 +135,7 @@ impl Plan {
             kept: Count::default(),
             dropped: Count::default(),
             damaged_bytes: 0,
+            passed_bytes: 0,
             last_event: Position::START,
             epoch: superblock.epoch,
             snapshots: Vec::new(),
@@ -143,10 +146,11 @@ impl Plan {
             if let Ok(header) = file.header
                 && header.seq() < at_seq
             {
-                plan.snapshots.push(header.seq());
                 plan.last_event = plan.last_event.max(header.last_event);
+                plan.snapshots.push(header);
             }
         }
+        let wrong = files::wrong_sizes(dir, superblock.segment_bytes)?;
         let mut walk = Walk::new(dir)?;
         let (mut first_seq, mut found, mut last_seq) = (None, at_seq == 0, 0);
         while let Some(piece) = walk.next()? {
@@ -159,12 +163,17 @@ impl Plan {
                     first_seq.get_or_insert(batch.header.first_seq);
                     found |= plan.take(&batch, found);
                 }
+                Piece::Damaged(damage) if !found && damage.is_passed(&plan.snapshots, &wrong) => {
+                    plan.passed_bytes += damage.bytes;
+                }
                 Piece::Damaged(damage) => {
                     plan.damaged_bytes += damage.bytes;
                     match damage.seq {
                         Some(seq) if seq < at_seq && !found => {
                             return Err(TruncateError::DamagedBefore { seq });
                         }
+                        // The beginning is gone: whether a snapshot stands in is seen below.
+                        None if damage.next_seq.is_some() => {}
                         _ => found = true,
                     }
                 }
@@ -174,7 +183,8 @@ impl Plan {
         }
         let first_seq = first_seq.unwrap_or(1);
         // What came before the first input is in a snapshot, and nowhere else.
-        let has_base = first_seq == 1 || plan.snapshots.iter().any(|seq| seq + 1 >= first_seq);
+        let has_base =
+            first_seq == 1 || plan.snapshots.iter().any(|header| header.seq() + 1 >= first_seq);
         if at_seq < first_seq || !has_base {
             return Err(TruncateError::BeforeStart { first_seq });
         }
@@ -251,8 +261,11 @@ impl Plan {
             None => return Err(TruncateError::Exists { path: into.to_owned() }),
         });
         for path in [into, &tmp] {
-            if path.try_exists().map_err(failed(Op::Open, path))? {
-                return Err(TruncateError::Exists { path: path.to_owned() });
+            // A symbolic link is in the way, too, wherever it leads.
+            match fs::symlink_metadata(path) {
+                Ok(_) => return Err(TruncateError::Exists { path: path.to_owned() }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(Op::Open, path)(error).into()),
             }
         }
         fs::create_dir(&tmp).map_err(failed(Op::CreateDir, &tmp))?;
@@ -347,7 +360,8 @@ impl Plan {
     }
 
     fn copy_snapshots(&self, tmp: &Path) -> Result<(), TruncateError> {
-        let snapshots = self.snapshots.iter().map(|seq| snapshot::path_of(&self.dir, *seq));
+        let snapshots =
+            self.snapshots.iter().map(|header| snapshot::path_of(&self.dir, header.seq()));
         // And what shows that nobody missed anything of what was recycled.
         let passed = snapshot::passed_paths(&OsDisk, &self.dir)?;
         for from in snapshots.chain(passed) {

@@ -15,11 +15,12 @@ use persist::tail::Tail;
 use serde::{Deserialize, Serialize};
 
 use super::args::ReplayArgs;
-use super::journal::{ShardDir, disk, shard_dirs};
+use super::journal::verify::{missing, not_touched};
+use super::journal::{ShardDir, disk, shard_dirs, siblings};
 use super::print;
 use super::progress::{Progress, Unit};
 use crate::control::not_replayed;
-use crate::diag::{Exit, Problem, Problems};
+use crate::diag::{Exit, Problem, Problems, Severity};
 use playback::{NOT_WANTED, Playback};
 
 /// What the replay of one shard gave.
@@ -29,6 +30,8 @@ pub(super) struct ShardReplay {
     pub(super) shard: u16,
     /// Records read.
     pub(super) records: u64,
+    /// First input that was replayed: 1, or the one behind a snapshot.
+    pub(super) first_seq: u64,
     /// Newest seq.
     pub(super) last_seq: u64,
     /// Hash of the state, 16 hex digits.
@@ -55,12 +58,27 @@ pub(super) fn hash_text(hash: u64) -> String {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Problems> {
+    let dirs = shard_dirs(&args.dir)?;
+    let wrong = siblings::judge(&args.dir, &dirs)?;
     let mut shards = Vec::new();
-    for shard in shard_dirs(&args.dir)? {
+    for shard in dirs {
         shards.push(replay(&shard, args)?);
     }
     let text = if args.json { json(&shards) } else { table(&shards, args.verify) };
-    Ok(print::out(&text))
+    let printed = print::out(&text);
+    let is_wrong = args.verify && wrong.has_errors();
+    said(wrong, args.verify).print();
+    Ok(if is_wrong && printed == Exit::Success { Exit::Failed } else { printed })
+}
+
+/// What is wrong with the data directory: each journal in it is what it is, so without `--verify` that is a warning.
+fn said(wrong: Problems, verify: bool) -> Problems {
+    let mut said = Problems::new();
+    said.extend(wrong.into_iter().map(|problem| match verify {
+        true => problem,
+        false => Problem { severity: Severity::Warning, ..problem },
+    }));
+    said
 }
 
 fn json(shards: &[ShardReplay]) -> String {
@@ -88,6 +106,18 @@ fn table(shards: &[ShardReplay], verified: bool) -> String {
     if verified {
         let events: u64 = shards.iter().map(|shard| shard.events_compared).sum();
         let states: u64 = shards.iter().map(|shard| shard.states_compared).sum();
+        for s in shards {
+            let behind = s.snapshot.map_or(String::new(), |seq| {
+                format!(" (behind the snapshot at seq {seq}, with which it begins)")
+            });
+            text += &match s.last_seq < s.first_seq {
+                true => format!("shard {}: no inputs{behind}\n", s.shard),
+                false => format!(
+                    "shard {}: verified from seq {} to {}{behind}\n",
+                    s.shard, s.first_seq, s.last_seq
+                ),
+            };
+        }
         text +=
             &format!("verified: {events} events and {states} states are those of the journal\n");
     }
@@ -101,6 +131,7 @@ fn replay(shard: &ShardDir, args: &ReplayArgs) -> Result<ShardReplay, Problem> {
     Ok(ShardReplay {
         shard: shard.shard,
         records: playback.records,
+        first_seq: replayed.replayed.snapshot.map_or(1, |seq| seq + 1),
         last_seq: playback.last_seq,
         state_hash: hash_text(playback.core.state_hash()),
         fills: counts.fills,
@@ -127,6 +158,9 @@ pub(super) fn play(shard: &ShardDir, args: &ReplayArgs) -> Result<Played, Proble
     let dir = &shard.dir;
     let failed = |error| disk(dir, &error);
     let to_seq = args.to_seq.unwrap_or(u64::MAX);
+    if let Some(hole) = files::hole(dir).map_err(failed)? {
+        return Err(missing(&hole).fix(format!("look: corelane journal verify {}", dir.display())));
+    }
     let last_seq = if args.quiet { 0 } else { last_seq(dir).map_err(failed)?.min(to_seq) };
     let progress = Progress::new(format!("shard {}", shard.shard), Unit::Inputs, args.quiet);
     let mut playback = Playback::new(args, (progress, last_seq));
@@ -143,7 +177,11 @@ pub(super) fn play(shard: &ShardDir, args: &ReplayArgs) -> Result<Played, Proble
     if let Some(problem) = playback.problem(dir) {
         return Err(problem);
     }
-    let replayed = replayed.map_err(|error| refused(dir, to_seq, &error))?;
+    let usable: Vec<u64> = snapshots
+        .iter()
+        .filter_map(|file| file.header.as_ref().ok().map(|header| header.seq()))
+        .collect();
+    let replayed = replayed.map_err(|error| refused(dir, to_seq, &usable, &error))?;
     for error in &replayed.skipped {
         let is_by_choice =
             matches!(error, SnapshotError::Unreadable { why, .. } if why == NOT_WANTED);
@@ -173,16 +211,22 @@ fn last_seq(dir: &Path) -> Result<u64, persist::disk::DiskError> {
     Ok(0)
 }
 
-fn refused(dir: &Path, to_seq: u64, error: &OpenError) -> Problem {
-    let problem = not_replayed(error);
-    match error {
-        OpenError::NoSnapshot { first_seq, .. } if to_seq < *first_seq => {
+/// Says why a replay was refused. `usable` are the seqs of the snapshots that a start could begin with, ascending.
+fn refused(dir: &Path, to_seq: u64, usable: &[u64], error: &OpenError) -> Problem {
+    match (error, usable) {
+        (OpenError::NoSnapshot { .. }, [oldest, ..]) if to_seq < *oldest => {
             let what = format!(
-                "{} begins at seq {first_seq}, and no snapshot from before seq {to_seq} is there",
+                "the journal in {} begins behind the snapshot at seq {oldest}: {to_seq} is before it",
                 dir.display()
             );
-            Problem::error("JRN014", what).fix(format!("corelane journal info {}", dir.display()))
+            Problem::error("JRN015", what)
+                .why("what came before was recycled")
+                .fix(format!("corelane replay {} --to-seq {oldest}", dir.display()))
         }
-        _ => problem,
+        (OpenError::CorruptBeforeEnd { seq, .. }, [.., newest]) if seq <= newest => {
+            not_touched(error.to_string(), *newest)
+                .fix(format!("look: corelane journal verify {}", dir.display()))
+        }
+        _ => not_replayed(error),
     }
 }

@@ -281,7 +281,9 @@ pub static CODES: &[CodeRow] = &[
         "other number of shards",
         "The data directory was written with another number of shards. Accounts are spread over\n\
          the shards by a hash: with another number they would move and leave their journals\n\
-         behind. Set node.shards to the number found, or start with an empty directory.",
+         behind. Set node.shards to the number found, or write a new directory with `corelane\n\
+         journal reshard`. Where one shard is of another number than the others, directories\n\
+         were mixed: bring all of them back from one copy.",
     ),
     code(
         "JRN003",
@@ -297,7 +299,8 @@ pub static CODES: &[CodeRow] = &[
         "journal ended inside a batch",
         "The last write before a power loss or a kill was not finished, and was cut off.\n\
          Nothing that had been acknowledged is in it, so nothing is lost. It is a warning;\n\
-         there is nothing to do.",
+         there is nothing to do. The file named need not be the last one: those behind it are\n\
+         spares, made ahead of need. Without a power loss or a kill before it, look at the disk.",
     ),
     code(
         "JRN005",
@@ -335,18 +338,21 @@ pub static CODES: &[CodeRow] = &[
     code(
         "JRN009",
         Exit::Usage,
-        "not said clearly enough to write",
+        "not said clearly enough",
         "The verb writes a new directory. Without a terminal nobody can be asked, so --yes must say\n\
          it; --dry-run only tells what would be done. A seq belongs to one shard, so the directory\n\
-         must be that of one shard.",
+         must be that of one shard. The new directory cannot be inside the old one, and a range of\n\
+         seqs begins before it ends.",
     ),
     code(
         "JRN010",
         Exit::Io,
         "a snapshot cannot be used",
-        "It is damaged, of another journal, or of a later version. The one before it was used, or\n\
-         the journal replayed from its beginning, so nothing is lost; the start took longer. It is\n\
-         a warning. A file that changed by itself speaks of a disk or memory that fails.",
+        "It is damaged, of another journal, or of a later version. A start uses the one before it,\n\
+         or the journal from its beginning if that was not recycled, and takes longer; if it has\n\
+         neither, it is refused with JRN014. A node warns and goes on, and replaces the file by and\n\
+         by; `journal verify` counts it as an error. A file that changed by itself speaks of a disk\n\
+         or memory that fails.",
     ),
     code(
         "JRN011",
@@ -377,15 +383,17 @@ pub static CODES: &[CodeRow] = &[
         Exit::Io,
         "a journal without its beginning",
         "Segments behind two snapshots are used again, so the replay begins with one of these. None\n\
-         of them can be used. Bring the snapshot files back from a copy; nothing was changed.",
+         of them can be used. Bring a snapshot file of this directory back from a copy; one that does\n\
+         not fit is refused. Without any, the state cannot be had: `corelane journal dump` still\n\
+         reads the records that are there, and a node needs a new directory. Nothing was changed.",
     ),
     code(
         "JRN015",
         Exit::Failed,
         "the journal does not have that seq",
         "The verb was asked to stop or to cut at an input that is not there: the journal ends\n\
-         before it, begins behind it, or is damaged before it. `corelane journal info DIR` says\n\
-         which inputs there are.",
+         before it, begins behind it (what came before was recycled), or is damaged before it.\n\
+         `corelane journal info DIR` says which inputs there are.",
     ),
     code(
         "JRN016",
@@ -461,7 +469,9 @@ pub static CODES: &[CodeRow] = &[
         "a sink does not take signals",
         "Standard output, the database or another receiver of signals failed. Signals stay in\n\
          the journal and go out, in order, when it takes them again. It is a warning while the\n\
-         monitor runs. Mend the receiver; corelane need not be restarted.",
+         monitor runs. Mend the receiver; corelane need be restarted for standard output only. If\n\
+         a journal file is named, the receiver is well: it is behind, and what it has missed cannot\n\
+         be read. `corelane journal verify DIR` says why, and what to do.",
     ),
     code(
         "SYS001",

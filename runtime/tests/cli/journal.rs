@@ -4,6 +4,7 @@ mod compare;
 mod damage;
 mod gopherex;
 mod node;
+mod outside;
 
 use std::fs::{self, OpenOptions};
 use std::ops::ControlFlow;

@@ -46,7 +46,11 @@ pub struct JournalArgs {
 pub enum JournalVerb {
     /// Say what is in a directory: segments, snapshots, cursors, the end
     #[command(after_help = "Examples:\n  corelane journal info /var/lib/corelane\n  \
-        corelane journal info /var/lib/corelane/shard-0 --json")]
+        corelane journal info /var/lib/corelane/shard-0 --json\n\n\
+        State of a segment:\n  live     the journal is in it\n  \
+        spare    empty, made ahead of need\n  \
+        stale    batches beyond the end: cut off by an earlier start, or never acknowledged\n  \
+        damaged  something that was acknowledged cannot be read")]
     Info {
         /// Directory of a shard, or data directory
         #[arg(value_name = "DIR")]
@@ -71,7 +75,7 @@ pub enum JournalVerb {
         #[arg(short, long)]
         quiet: bool,
     },
-    /// Find the first record in which two journals differ
+    /// Find the first record in which two journals differ; one line of JSON for each shard
     #[command(after_help = "Examples:\n  \
         corelane journal diff /var/lib/corelane /backup/corelane\n  \
         corelane journal diff /backup/corelane/shard-0 /var/lib/corelane/shard-0 --prefix")]

@@ -13,6 +13,8 @@ use crate::cli::args::DemoArgs;
 use crate::diag::{Problem, reason};
 use crate::sim::{SimStats, Truth};
 
+/// What a configuration that the demo wrote begins with.
+pub(super) const WRITTEN_BY: &str = "# Written by `corelane demo`";
 /// How long the simulator goes on without anyone connected.
 const IDLE_EXIT: &str = "120s";
 /// How long one request may take; stopping the market takes longest.
@@ -94,7 +96,7 @@ impl Exchange {
         let addresses: Vec<String> =
             self.place.addresses.iter().map(|address| format!("  \"{address}\",\n")).collect();
         format!(
-            "# Written by `corelane demo`; `corelane run -c` follows the same simulator.\n\
+            "{WRITTEN_BY}; `corelane run -c` follows the same simulator.\n\
              [node]\ndata_dir = \".\"\nshards = {shards}\n\n\
              [monitor]\naddresses = [\n{addresses}]\n\n\
              [[source]]\nws_url = \"{ws}\"\ninfo_url = \"{info}\"\nusers_per_ip = {LIMIT}\n\

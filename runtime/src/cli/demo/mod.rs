@@ -12,22 +12,26 @@ mod floor;
 mod verdict;
 mod words;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use persist::lock::DirLock;
 use tempfile::TempDir;
 
 use super::args::DemoArgs;
 use super::signals::Stop;
 use crate::config::{Config, LoadOptions};
 use crate::control::options::NodeOptions;
-use crate::control::{Node, Notice};
+use crate::control::{self, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
 use crate::host::{self, Root, dirs};
 use exchange::Exchange;
 use verdict::Verdict;
 use words::Words;
 
+/// The configuration file in the data directory.
+const CONFIG: &str = "corelane.toml";
 /// How often a line of progress is printed.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How long the monitor may take to signal the last fills: connections come back within a second, time-outs are 2 s.
@@ -69,11 +73,17 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Problems> {
     }
     problems.print();
     let data = DataDir::new(args)?;
+    // Nothing is written where another corelane is at work, or where this is not the demo's to write.
+    let lock =
+        DirLock::acquire(data.path()).map_err(|error| control::not_locked(data.path(), &error))?;
+    check_config(&data.path().join(CONFIG))?;
     let exchange = Exchange::find_or_start(args, data.path())?;
     let options = options(args, data.path(), &exchange)?;
     let words = Words::new(args, matches!(data, DataDir::Removed(_)));
     words.banner(data.path(), &exchange, &options);
     let started = Instant::now();
+    // The node takes it for itself, and is refused if another one was faster.
+    drop(lock);
     let mut node = Node::start(options)?;
     words.opened(&node);
     let first_signal = work(&mut node, args, &stop, &words, started)?;
@@ -93,10 +103,24 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Problems> {
     Ok(if verdict.passed() { Exit::Success } else { Exit::Failed })
 }
 
+/// Refuses to overwrite a configuration that the demo did not write.
+fn check_config(file: &Path) -> Result<(), Problem> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(dirs::refused(file, "--data", &error)),
+    };
+    if text.starts_with(exchange::WRITTEN_BY.as_bytes()) {
+        return Ok(());
+    }
+    let what = format!("{} was not written by the demo, and would be overwritten", file.display());
+    Err(Problem::error("DIR001", what).fix("choose another directory with --data"))
+}
+
 /// The node that follows the simulator's accounts: a configuration file in the data directory says how, so that
 /// `corelane run -c` does the same.
 fn options(args: &DemoArgs, dir: &Path, exchange: &Exchange) -> Result<NodeOptions, Problems> {
-    let file = dir.join("corelane.toml");
+    let file = dir.join(CONFIG);
     let text = exchange.config_text(args);
     std::fs::write(&file, text).map_err(|error| dirs::refused(&file, "--data", &error))?;
     // Only this file counts: the demo shows the same on every machine.

@@ -1,5 +1,7 @@
 //! `journal diff`: the first record in which two journals differ.
 //!
+//! Each shard's result is one line of JSON on standard output, and a sentence on standard error.
+//!
 //! What the records say is compared; how they were batched, where they stand and in which epoch they were written is
 //! not. A journal whose first segments were recycled is compared from where both have records.
 
@@ -10,7 +12,7 @@ use persist::Record;
 use persist::inspect::{Piece, Standing, Walk};
 
 use super::fields::{Decoder, Object};
-use super::{ShardDir, disk, shard_dirs};
+use super::{ShardDir, disk, shard_count, shard_dirs};
 use crate::cli::print::{self, talk};
 use crate::diag::{Exit, Problem, Problems};
 
@@ -104,7 +106,7 @@ impl Side {
 enum Compared {
     Same { records: u64 },
     Longer { records: u64, which: &'static str, more: Kept },
-    Differ { a: Kept, b: Kept },
+    Differ { records: u64, a: Kept, b: Kept },
 }
 
 /// `corelane journal diff A B`.
@@ -112,19 +114,43 @@ pub(super) fn run(a: &Path, b: &Path, prefix: bool) -> Result<Exit, Problems> {
     let (a, b) = (shard_dirs(a)?, shard_dirs(b)?);
     let (mut exit, mut text) = (Exit::Success, String::new());
     if a.len() != b.len() {
-        talk(&format!("A has {} shards, B has {}\n", a.len(), b.len()));
-        exit = Exit::Failed;
+        talk(&format!("A has {}, B has {}\n", shard_count(a.len()), shard_count(b.len())));
     }
-    for (a, b) in a.iter().zip(&b) {
-        let (line, said, same) = report(a, compare(a, b)?, prefix);
-        text += &line;
-        talk(&said);
-        if !same {
+    let pairs = pairs(&a, &b);
+    let is_alone = |shard: &&ShardDir| !pairs.iter().any(|(a, b)| a == shard || b == shard);
+    for (name, alone) in [("A", a.iter().find(is_alone)), ("B", b.iter().find(is_alone))] {
+        if let Some(shard) = alone {
+            talk(&format!("shard {} is only in {name}\n", shard.shard));
+            exit = Exit::Failed;
+        }
+    }
+    for (a, b) in pairs {
+        let compared = compare(a, b)?;
+        talk(&said(a, &compared));
+        text += &line(a, &compared);
+        let is_same = match compared {
+            Compared::Same { .. } => true,
+            Compared::Longer { .. } => prefix,
+            Compared::Differ { .. } => false,
+        };
+        if !is_same {
             exit = Exit::Failed;
         }
     }
     let printed = print::out(&text);
     Ok(if printed == Exit::Success { exit } else { printed })
+}
+
+/// Which are compared: the same shard of both; or, if each side is one, these two.
+fn pairs<'a>(a: &'a [ShardDir], b: &'a [ShardDir]) -> Vec<(&'a ShardDir, &'a ShardDir)> {
+    if let ([a], [b]) = (a, b) {
+        if a.shard != b.shard {
+            talk(&format!("A is shard {}, B is shard {}: different shards\n", a.shard, b.shard));
+        }
+        return vec![(a, b)];
+    }
+    let same = |a: &ShardDir| b.iter().find(|b| b.shard == a.shard);
+    a.iter().filter_map(|a| Some((a, same(a)?))).collect()
 }
 
 fn compare(a: &ShardDir, b: &ShardDir) -> Result<Compared, Problem> {
@@ -144,7 +170,7 @@ fn compare(a: &ShardDir, b: &ShardDir) -> Result<Compared, Problem> {
                 records += 1;
                 continue;
             }
-            (Some(a), Some(b)) => Compared::Differ { a, b },
+            (Some(a), Some(b)) => Compared::Differ { records, a, b },
             (Some(more), None) => Compared::Longer { records, which: "A", more },
             (None, Some(more)) => Compared::Longer { records, which: "B", more },
             (None, None) => Compared::Same { records },
@@ -152,34 +178,35 @@ fn compare(a: &ShardDir, b: &ShardDir) -> Result<Compared, Problem> {
     }
 }
 
-/// The line of JSON with both records, what is said, and whether that is the same.
-fn report(shard: &ShardDir, compared: Compared, prefix: bool) -> (String, String, bool) {
+/// The result, for a person.
+fn said(shard: &ShardDir, compared: &Compared) -> String {
     let shard = shard.shard;
     match compared {
-        Compared::Same { records } => {
-            (String::new(), format!("shard {shard}: the same, {records} records\n"), true)
-        }
-        Compared::Longer { records, which, more } => {
-            let (a, b) = if which == "A" { (Some(&more), None) } else { (None, Some(&more)) };
-            let said = format!(
-                "shard {shard}: the same for {records} records; {which} goes on at seq {}\n",
-                more.seq
-            );
-            let line = if prefix { String::new() } else { both(shard, a, b) };
-            (line, said, prefix)
-        }
-        Compared::Differ { a, b } => {
-            let said = format!("shard {shard}: they differ at seq {}\n", a.seq.min(b.seq));
-            (both(shard, Some(&a), Some(&b)), said, false)
+        Compared::Same { records } => format!("shard {shard}: the same, {records} records\n"),
+        Compared::Longer { records, which, more } => format!(
+            "shard {shard}: the same for {records} records; {which} goes on at seq {}\n",
+            more.seq
+        ),
+        Compared::Differ { a, b, .. } => {
+            format!("shard {shard}: they differ at seq {}\n", a.seq.min(b.seq))
         }
     }
 }
 
-fn both(shard: u16, a: Option<&Kept>, b: Option<&Kept>) -> String {
+/// The result, as one line of JSON: how many records are the same, and the two that come next.
+fn line(shard: &ShardDir, compared: &Compared) -> String {
+    let (records, a, b) = match compared {
+        Compared::Same { records } => (records, None, None),
+        Compared::Longer { records, which: "A", more } => (records, Some(more), None),
+        Compared::Longer { records, more, .. } => (records, None, Some(more)),
+        Compared::Differ { records, a, b } => (records, Some(a), Some(b)),
+    };
     let mut line = Vec::new();
     let mut decoder = Decoder::default();
     let mut object = Object::begin(&mut line);
-    object.plain("shard", shard);
+    object.plain("shard", shard.shard);
+    object.plain("same", matches!(compared, Compared::Same { .. }));
+    object.plain("records", records);
     for (name, kept) in [("a", a), ("b", b)] {
         match kept {
             None => object.plain(name, "null"),

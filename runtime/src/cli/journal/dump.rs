@@ -165,6 +165,7 @@ fn place(place: Place, crc_ok: bool, object: &mut Object<'_>) {
 
 /// `corelane journal dump DIR`.
 pub(super) fn run(args: &DumpArgs) -> Result<Exit, Problems> {
+    check_range(args)?;
     let mut lines = Lines::new();
     let mut faults = Faults::default();
     for shard in shard_dirs(&args.dir)? {
@@ -180,6 +181,28 @@ pub(super) fn run(args: &DumpArgs) -> Result<Exit, Problems> {
     Ok(faults.exit(&args.dir, lines.end()))
 }
 
+/// Refuses a range that ends before it begins.
+pub(super) fn check_range(args: &DumpArgs) -> Result<(), Problem> {
+    if args.from_seq <= args.to_seq {
+        return Ok(());
+    }
+    let what = format!("--from-seq {} is behind --to-seq {}", args.from_seq, args.to_seq);
+    Err(Problem::error("JRN009", what).fix("name the first input, then the last one"))
+}
+
+/// Says where a journal begins, if that is behind what was asked for: what came before was recycled.
+pub(super) fn begins(shard: &ShardDir, from_seq: u64, first: &Piece<'_>) {
+    let first_seq = match first {
+        Piece::Batch(batch) if batch.standing == Standing::Live => batch.header.first_seq,
+        // Made by a reshard, and nothing has come yet.
+        Piece::End(end) => end.last_seq + 1,
+        _ => return,
+    };
+    if first_seq > from_seq.max(1) {
+        talk(&format!("shard {}: the journal begins at seq {first_seq}\n", shard.shard));
+    }
+}
+
 fn one(shard: &ShardDir, args: &DumpArgs, lines: &mut Lines) -> Result<(Faults, bool), Problem> {
     let failed = |error| disk(&shard.dir, &error);
     let mut walk = Walk::new(&shard.dir).map_err(failed)?;
@@ -188,7 +211,11 @@ fn one(shard: &ShardDir, args: &DumpArgs, lines: &mut Lines) -> Result<(Faults, 
     }
     let mut writer = Writer::new(shard.shard, args);
     let mut put = |line: &[u8]| lines.write(line);
+    let mut is_first = true;
     while let Some(piece) = walk.next().map_err(failed)? {
+        if std::mem::take(&mut is_first) {
+            begins(shard, args.from_seq, &piece);
+        }
         let goes_on = match &piece {
             Piece::Batch(batch) => {
                 let is_behind = batch.header.first_seq > args.to_seq;

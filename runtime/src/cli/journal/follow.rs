@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use persist::inspect::{Batch, Piece, Standing, Walk};
 
-use super::dump::{Writer, gone};
+use super::dump::{Writer, begins, check_range, gone};
 use super::{ShardDir, disk, shard_dirs};
 use crate::cli::args::journal::DumpArgs;
 use crate::cli::print::{Ended, Lines};
@@ -29,12 +29,16 @@ struct Follower {
     /// Lines of batches that are not known to be durable: the last seq of each, and its lines.
     held: VecDeque<(u64, Vec<u8>)>,
     last_seq: u64,
+    from_seq: u64,
+    /// Whether something of the journal was seen.
+    is_begun: bool,
     /// Looks that found nothing new.
     idle_looks: u32,
 }
 
 /// `corelane journal dump DIR --follow`.
 pub(super) fn run(args: &DumpArgs) -> Result<Exit, Problems> {
+    check_range(args)?;
     let stop = Stop::listen()?;
     let mut lines = Lines::new();
     let mut followers = Vec::new();
@@ -67,7 +71,16 @@ impl Follower {
             walk.seek(args.from_seq).map_err(failed)?;
         }
         let writer = Writer::new(shard.shard, args);
-        Ok(Follower { shard, walk, writer, held: VecDeque::new(), last_seq: 0, idle_looks: 0 })
+        Ok(Follower {
+            shard,
+            walk,
+            writer,
+            held: VecDeque::new(),
+            last_seq: 0,
+            from_seq: args.from_seq,
+            is_begun: false,
+            idle_looks: 0,
+        })
     }
 
     /// Shows what has become durable since the last look.
@@ -91,6 +104,10 @@ impl Follower {
         self.walk.again();
         loop {
             let next = self.walk.next().map_err(|error| disk(&self.shard.dir, &error))?;
+            if let Some(piece) = next.as_ref().filter(|_| !self.is_begun) {
+                self.is_begun = true;
+                begins(&self.shard, self.from_seq, piece);
+            }
             let held = match &next {
                 Some(Piece::Batch(batch)) if batch.standing != Standing::Stale => {
                     written(&mut self.writer, batch)

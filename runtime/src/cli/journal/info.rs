@@ -7,10 +7,21 @@ use persist::inspect::files::{self, CursorFile, SnapshotFile, SuperblockState, W
 use persist::inspect::{Damage, End, Piece, Standing, Walk};
 use serde::Serialize;
 
-use super::{ShardDir, at, disk, shard_dirs};
+use super::{ShardDir, at, disk, shard_dirs, siblings};
 use crate::cli::print;
 use crate::config::units::{approximate_size, format_size};
-use crate::diag::{Exit, Problem, Problems};
+use crate::diag::{Exit, Problem, Problems, whereabouts};
+
+/// What stands under a report in which the word occurs.
+const STALE: &str = "  stale: batches beyond the end, cut off by an earlier start or never acknowledged; no part of the journal\n";
+
+/// All that was asked for.
+#[derive(Serialize)]
+struct Report {
+    /// Where shards do not belong together.
+    damaged: Vec<String>,
+    shards: Vec<Shard>,
+}
 
 /// One shard's directory.
 #[derive(Serialize)]
@@ -61,9 +72,12 @@ struct SnapshotRow {
 struct CursorRow {
     sink: String,
     seq: Option<u64>,
+    /// `None`, too, when it is behind all events of that input.
     index: Option<u32>,
     lag_events: u64,
     lag_bytes: u64,
+    /// It is beyond all that the journal has: a start refuses that.
+    ahead: bool,
     /// The first segment that it needs.
     holds_segment: Option<u64>,
     why: Option<String>,
@@ -81,16 +95,19 @@ struct EndRow {
 
 /// `corelane journal info DIR`.
 pub(super) fn run(dir: &Path, json: bool) -> Result<Exit, Problems> {
-    let mut shards = Vec::new();
-    for shard in shard_dirs(dir)? {
-        shards.push(look(&shard)?);
+    let mut report = Report { damaged: Vec::new(), shards: Vec::new() };
+    let shards = shard_dirs(dir)?;
+    report.damaged.extend(siblings::judge(dir, &shards)?.into_iter().map(|wrong| wrong.what));
+    for shard in shards {
+        report.shards.push(look(&shard)?);
     }
     let text = match json {
-        true => {
-            let shards = serde_json::to_string(&shards).expect("plain fields serialize");
-            format!("{{\"shards\":{shards}}}\n")
+        true => serde_json::to_string(&report).expect("plain fields serialize") + "\n",
+        false => {
+            let wrong = report.damaged.iter().map(|line| format!("DAMAGED     {line}\n"));
+            wrong.collect::<String>()
+                + &report.shards.iter().map(text).collect::<Vec<_>>().join("\n")
         }
-        false => shards.iter().map(text).collect::<Vec<_>>().join("\n"),
     };
     Ok(print::out(&text))
 }
@@ -108,6 +125,8 @@ fn look(shard: &ShardDir) -> Result<Shard, Problem> {
         seen.take(&piece, dir);
     }
     seen.damaged.extend(wrong.iter().map(WrongSize::to_string));
+    seen.damaged.extend(files::hole(dir).map_err(failed)?.map(|hole| hole.to_string()));
+    seen.find_ahead(&snapshots);
     Ok(Shard {
         shard: shard.shard,
         dir: dir.display().to_string(),
@@ -172,9 +191,10 @@ impl Seen {
             let row = CursorRow {
                 sink: file.sink.clone(),
                 seq: position.map(|at| at.seq),
-                index: position.map(|at| at.index),
+                index: position.filter(|at| *at != Position::end_of(at.seq)).map(|at| at.index),
                 lag_events: 0,
                 lag_bytes: 0,
+                ahead: false,
                 holds_segment: None,
                 why: file.position.as_ref().err().map(ToString::to_string),
             };
@@ -233,6 +253,16 @@ impl Seen {
         }
     }
 
+    /// Marks the cursors that are beyond the end. A snapshot knows of events that were recycled.
+    fn find_ahead(&mut self, snapshots: &[SnapshotFile]) {
+        let headers = snapshots.iter().filter_map(|file| file.header.as_ref().ok());
+        let newest = headers.map(|header| header.last_event).max().unwrap_or_default();
+        let end = newest.max(Position::end_of(self.end.last_seq));
+        for (position, row) in &mut self.cursors {
+            row.ahead = position.is_some_and(|position| position > end);
+        }
+    }
+
     fn damage(&mut self, damage: &Damage, dir: &Path) {
         self.mark(damage.place.segment, "damaged");
         let seq = damage.seq.map_or(String::new(), |seq| format!(" (seq {seq})"));
@@ -268,6 +298,26 @@ impl Seen {
             row.state = state;
         }
     }
+}
+
+fn cursor_line(row: &CursorRow, last_seq: u64) -> String {
+    let sink = &row.sink;
+    let Some(seq) = row.seq else {
+        return format!("  cursor      {sink}: {}\n", row.why.clone().unwrap_or_default());
+    };
+    let at = row.index.map_or(Position::end_of(seq), |index| Position::new(seq, index));
+    let at = whereabouts(at);
+    if row.ahead {
+        return format!(
+            "  cursor      {sink} {at} · AHEAD of the journal, which ends after seq {last_seq}\n"
+        );
+    }
+    format!(
+        "  cursor      {sink} {at} · {} events, {} behind{}\n",
+        row.lag_events,
+        approximate_size(row.lag_bytes),
+        row.holds_segment.map_or(String::new(), |at| format!(" · holds segment {at:06}"))
+    )
 }
 
 /// The report for people.
@@ -308,16 +358,7 @@ fn text(shard: &Shard) -> String {
             &format!("  snapshot    seq {} · {} · {state}\n", row.seq, approximate_size(row.bytes));
     }
     for row in &shard.cursors {
-        out += &match (row.seq, row.index) {
-            (Some(seq), Some(index)) => format!(
-                "  cursor      {} at event {seq}.{index} · {} events, {} behind{}\n",
-                row.sink,
-                row.lag_events,
-                approximate_size(row.lag_bytes),
-                row.holds_segment.map_or(String::new(), |at| format!(" · holds segment {at:06}"))
-            ),
-            _ => format!("  cursor      {}: {}\n", row.sink, row.why.clone().unwrap_or_default()),
-        };
+        out += &cursor_line(row, shard.end.last_seq);
     }
     for line in &shard.damaged {
         out += &format!("  DAMAGED     {line}\n");
@@ -327,5 +368,8 @@ fn text(shard: &Shard) -> String {
         "  end         seq {} · segment {:06}, byte {} · {}\n",
         end.last_seq, end.segment, end.off, end.state
     );
+    if shard.segments.iter().any(|row| row.state == "stale") {
+        out += STALE;
+    }
     out
 }

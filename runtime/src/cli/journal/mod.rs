@@ -9,6 +9,8 @@
 //! | `diff` | where two journals part |
 //! | `truncate` | a shorter copy |
 //! | `reshard` | a copy for another number of shards |
+//! | `target` | the directory that these two write |
+//! | `siblings` | the shards of a data directory, and whether they are all there |
 //!
 //! All but the last two only read, and those write a new directory.
 
@@ -19,22 +21,23 @@ mod follow;
 mod gopherex;
 mod info;
 mod reshard;
+pub(super) mod siblings;
+mod target;
 mod truncate;
-mod verify;
+pub(super) mod verify;
 
-use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use persist::batch::{BadBatch, Place};
 use persist::disk::DiskError;
-use persist::inspect::files::{self, SuperblockState};
 use persist::inspect::{Damage, Why};
 use persist::segment;
 
 use super::args::journal::DumpFormat;
 use super::args::{JournalArgs, JournalVerb};
 use crate::diag::{Exit, Problem, Problems, reason};
+pub(super) use siblings::{ShardDir, shard_count, shard_dirs};
 
 /// Runs a verb of `journal`.
 pub(super) fn run(args: &JournalArgs) -> Result<Exit, Problems> {
@@ -52,49 +55,6 @@ pub(super) fn run(args: &JournalArgs) -> Result<Exit, Problems> {
             reshard::run(dir, *to, into.as_deref(), *dry_run, *yes, *quiet)
         }
     }
-}
-
-/// One shard's journal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct ShardDir {
-    /// Its number: of the superblock, or of the directory's name where that cannot be read.
-    pub(super) shard: u16,
-    /// Its directory.
-    pub(super) dir: PathBuf,
-}
-
-/// The journals in a directory: its own if it is a shard's, those of all shards if it is a data directory.
-pub(super) fn shard_dirs(dir: &Path) -> Result<Vec<ShardDir>, Problem> {
-    let mut found = Vec::new();
-    let mut is_shard = false;
-    for entry in fs::read_dir(dir).map_err(|error| not_readable(dir, &error))? {
-        let name = entry.map_err(|error| not_readable(dir, &error))?.file_name();
-        let Some(name) = name.to_str() else { continue };
-        is_shard |= name == persist::superblock::NAME || name.ends_with(".journal");
-        if let Some(shard) = number(name) {
-            found.push(ShardDir { shard, dir: dir.join(name) });
-        }
-    }
-    if is_shard {
-        let shard = match files::superblock(dir).map_err(|error| disk(dir, &error))? {
-            SuperblockState::Found { superblock, .. } => superblock.shard,
-            _ => dir.file_name().and_then(|name| number(name.to_str()?)).unwrap_or(0),
-        };
-        return Ok(vec![ShardDir { shard, dir: dir.to_owned() }]);
-    }
-    found.sort_by_key(|found| found.shard);
-    if found.is_empty() {
-        let what = format!("{} holds no journal: no superblock, no shard-0", dir.display());
-        return Err(Problem::error("JRN001", what)
-            .fix("name a data directory (node.data_dir, demo --data), or a shard-N in one"));
-    }
-    Ok(found)
-}
-
-/// The number in `shard-N`.
-fn number(name: &str) -> Option<u16> {
-    let shard = name.strip_prefix("shard-")?.parse().ok()?;
-    (name == format!("shard-{shard}")).then_some(shard)
 }
 
 fn not_readable(dir: &Path, error: &std::io::Error) -> Problem {

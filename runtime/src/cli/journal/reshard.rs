@@ -18,15 +18,15 @@ use persist::snapshot::{Header, Mark};
 use persist::superblock::Superblock;
 use shards::Core;
 
-use super::truncate::{beside, confirmed, lock};
-use super::{ShardDir, disk, shard_dirs};
+use super::target::{Target, beside, confirmed, lock};
+use super::{ShardDir, disk, shard_count, shard_dirs};
 use crate::cli::args::ReplayArgs;
 use crate::cli::print::{self, talk};
 use crate::cli::replay;
 use crate::config::units::approximate_size;
 use crate::control::not_replayed;
 use crate::control::options::BATCH_BYTES_MAX;
-use crate::diag::{Exit, Problem, Problems, reason};
+use crate::diag::{Exit, Problem, Problems, reason, whereabouts};
 use crate::host::dirs;
 use crate::shard::replayer::Replayer;
 
@@ -49,7 +49,8 @@ pub(super) fn run(
     yes: bool,
     quiet: bool,
 ) -> Result<Exit, Problems> {
-    let into = into.map_or_else(|| beside(dir, ".resharded"), Path::to_owned);
+    let target = Target::new(dir, into, ".resharded")?;
+    let Target { dir, into } = &target;
     let _lock = if dry_run { None } else { lock(dir)? };
     let shards = whole(dir, to)?;
     let old = read(&shards, quiet)?;
@@ -58,30 +59,30 @@ pub(super) fn run(
     let (seq, epoch) = (old.seq, old.epoch);
     let (superblock, sinks) = (old.superblock, old.sinks);
     let cores = Core::reshard(old.cores, to).map_err(|error| refused(dir, &error.to_string()))?;
-    talk(&format!(
-        "{from} shards to {to}: {accounts} accounts, inputs go on at seq {}, sinks: {}\n  \
+    let described = format!(
+        "{} to {to}: {accounts} accounts, inputs go on at seq {}, sinks: {}\n  \
          written to {}{}\n  {} stays as it is\n",
+        shard_count(from),
         seq + 1,
         if sinks.is_empty() { "none".to_owned() } else { sinks.join(", ") },
         into.display(),
-        dirs::space(&into)
+        dirs::space(into)
             .map_or(String::new(), |space| format!(" ({} free)", approximate_size(space.free))),
         dir.display()
-    ));
+    );
     if dry_run {
-        return Ok(Exit::Success);
+        return Ok(print::out(&described));
     }
+    talk(&described);
     if !yes && !confirmed(&format!("write {}? [yes/no] ", into.display()))? {
         return Ok(Exit::Failed);
     }
     let new = New { superblock: Superblock { shard_count: to, ..superblock }, seq, epoch, sinks };
-    new.write(dir, &into, &cores)?;
-    let (dir, into) = (dir.display(), into.display());
-    talk(&format!(
-        "{into} is written and durable\n  use it:   mv {dir} {dir}.before && mv {into} {dir}, and set node.shards = {to}\n  \
-         undo:     mv {dir} {into} && mv {dir}.before {dir}, and set node.shards = {from}\n"
-    ));
-    Ok(print::out(&format!("{into}\n")))
+    new.write(dir, into, &cores)?;
+    talk(&format!("{} is written and durable\n", into.display()));
+    let set = |count: usize| format!("  then set node.shards = {count}\n");
+    talk(&target.swap(&set(usize::from(to)), &set(from)));
+    Ok(print::out(&format!("{}\n", into.display())))
 }
 
 /// The shards of a data directory, which must all be there.
@@ -92,7 +93,7 @@ fn whole(dir: &Path, to: u16) -> Result<Vec<ShardDir>, Problem> {
             .fix("name the data directory that it is in: all shards are divided anew"));
     }
     if shards.len() == usize::from(to) {
-        return Err(refused(dir, &format!("it has {to} shards already")));
+        return Err(refused(dir, &format!("it has {} already", shard_count(shards.len()))));
     }
     Ok(shards)
 }
@@ -136,8 +137,10 @@ fn read(shards: &[ShardDir], quiet: bool) -> Result<Old, Problem> {
             let at = file.position.unwrap_or(Position::START);
             if at < played.last_event {
                 let why = format!(
-                    "sink {} is at event {}.{}, the last one is {}.{}",
-                    file.sink, at.seq, at.index, played.last_event.seq, played.last_event.index
+                    "sink {} is {}, and the events end {}",
+                    file.sink,
+                    whereabouts(at),
+                    whereabouts(played.last_event)
                 );
                 return Err(refused(&shard.dir, &why)
                     .why("the new journals have no old events: what it has not taken would be lost")

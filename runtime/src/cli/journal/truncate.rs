@@ -1,17 +1,17 @@
 //! `journal truncate`: a shorter copy of one shard's journal, in a new directory.
 
-use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use persist::cursor;
 use persist::inspect::truncate::{Count, Plan, TruncateError, Truncated};
-use persist::lock::{self as dir_lock, DirLock};
 
+use super::target::{self, Target, confirmed, quoted};
 use super::{ShardDir, disk, shard_dirs};
 use crate::cli::print::{self, talk};
 use crate::config::units::approximate_size;
-use crate::control;
-use crate::diag::{Exit, Problem, Problems};
+use crate::diag::{Exit, Problem, Problems, whereabouts};
 use crate::host::dirs;
+use crate::publisher;
 
 /// `corelane journal truncate DIR --at-seq N`.
 pub(super) fn run(
@@ -21,20 +21,23 @@ pub(super) fn run(
     dry_run: bool,
     yes: bool,
 ) -> Result<Exit, Problems> {
-    let shard = one_shard(dir)?;
-    let into = into.map_or_else(|| beside(&shard.dir, ".truncated"), Path::to_owned);
-    let _lock = if dry_run { None } else { lock_of(&shard.dir)? };
+    let mut shard = one_shard(dir)?;
+    let target = Target::new(&shard.dir, into, ".truncated")?;
+    shard.dir.clone_from(&target.dir);
+    let into = &target.into;
+    let _lock = if dry_run { None } else { target::lock(&data_dir_of(&shard.dir))? };
     let plan = Plan::new(&shard.dir, at_seq).map_err(|error| refused(&shard, at_seq, &error))?;
-    talk(&describe(&plan, &shard, &into));
+    let described = describe(&plan, &shard, into);
     if dry_run {
-        return Ok(Exit::Success);
+        return Ok(print::out(&described));
     }
+    talk(&described);
     let agreed = yes || confirmed(&format!("write {}? [yes/no] ", into.display()))?;
     if !agreed {
         return Ok(Exit::Failed);
     }
-    let written = plan.write(&into).map_err(|error| refused(&shard, at_seq, &error))?;
-    talk(&afterwards(&shard, &written));
+    let written = plan.write(into).map_err(|error| refused(&shard, at_seq, &error))?;
+    talk(&afterwards(&shard, &target, &plan, &written));
     Ok(print::out(&format!("{}\n", into.display())))
 }
 
@@ -49,39 +52,11 @@ fn one_shard(dir: &Path) -> Result<ShardDir, Problem> {
     Err(Problem::error("JRN009", what).fix(format!("name one of them, for example {first}")))
 }
 
-/// The directory's name with an ending.
-pub(super) fn beside(dir: &Path, ending: &str) -> PathBuf {
-    let mut name = dir.components().as_path().as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// Locks the data directory that a shard's directory is in. A copy that lies elsewhere has no lock to be taken.
-fn lock_of(shard: &Path) -> Result<Option<DirLock>, Problem> {
+/// The data directory that a shard's directory is in. A copy that lies elsewhere is in none, and nothing in there is
+/// locked.
+fn data_dir_of(shard: &Path) -> PathBuf {
     let parent = shard.parent().filter(|parent| !parent.as_os_str().is_empty());
-    lock(parent.unwrap_or(Path::new(".")))
-}
-
-/// Locks a data directory, if a node has ever worked in it.
-pub(super) fn lock(data_dir: &Path) -> Result<Option<DirLock>, Problem> {
-    if !data_dir.join(dir_lock::NAME).exists() {
-        return Ok(None);
-    }
-    let locked = DirLock::acquire(data_dir);
-    locked.map(Some).map_err(|error| control::not_locked(data_dir, &error))
-}
-
-/// Asks on a terminal. Without one, nobody can say yes.
-pub(super) fn confirmed(question: &str) -> Result<bool, Problem> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Problem::error("JRN009", "this writes, and nobody is there to say yes")
-            .fix("--dry-run says what it would do, --yes does it"));
-    }
-    talk(question);
-    let mut answer = String::new();
-    // An end of input is no yes.
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    Ok(matches!(answer.trim(), "y" | "yes"))
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn describe(plan: &Plan, shard: &ShardDir, into: &Path) -> String {
@@ -99,6 +74,12 @@ fn describe(plan: &Plan, shard: &ShardDir, into: &Path) -> String {
     if plan.damaged_bytes > 0 {
         text += &format!("; and what {} damaged bytes held", plan.damaged_bytes);
     }
+    if plan.passed_bytes > 0 {
+        text += &format!(
+            "\n  damaged     {} bytes stay so, before the snapshot that a start begins with",
+            plan.passed_bytes
+        );
+    }
     let free = dirs::space(into)
         .map_or(String::new(), |space| format!(" ({} free)", approximate_size(space.free)));
     text += &format!(
@@ -112,24 +93,44 @@ fn describe(plan: &Plan, shard: &ShardDir, into: &Path) -> String {
 }
 
 /// What was written, what that means, and how to put it in place.
-fn afterwards(shard: &ShardDir, written: &Truncated) -> String {
-    let (dir, into) = (shard.dir.display(), written.into.display());
-    let damaged = beside(&shard.dir, ".before");
-    let mut text = format!("{into} is written and durable\n");
+fn afterwards(shard: &ShardDir, target: &Target, plan: &Plan, written: &Truncated) -> String {
+    let mut text = format!("{} is written and durable\n", written.into.display());
     for (sink, from, to) in &written.cursors {
         text += &format!(
-            "  cursor {sink} was at event {}.{}, is now at {}.{}: what it had beyond is given again, \
+            "  cursor {sink} was {}, is now {}: what it had beyond comes again, \
              under the same numbers with other content\n",
-            from.seq, from.index, to.seq, to.index
+            whereabouts(*from),
+            whereabouts(*to)
         );
     }
-    text += &format!(
-        "  use it:   mv {dir} {} && mv {into} {dir}\n  undo:     mv {dir} {into} && mv {} {dir}\n  \
-         check it: corelane replay {into}\n",
-        damaged.display(),
-        damaged.display()
-    );
-    text
+    // A sink may have had a little more than its cursor says, so these are said of all that are there.
+    let had_events = plan.dropped.events > 0 || plan.damaged_bytes > 0;
+    let has = |sink| had_events && cursor::path_of(&shard.dir, sink).exists();
+    if has(publisher::stdout::NAME) {
+        text += &format!(
+            "  standard output: its consumers have seen signals of seq {} and later that are gone now\n",
+            plan.at_seq
+        );
+    }
+    if has(publisher::store::NAME) {
+        text += &rows_to_remove(shard, plan.at_seq);
+    }
+    text += &target.swap("", "");
+    text + &format!("check it:\n  corelane replay {} --verify\n", quoted(&written.into))
+}
+
+/// How the database forgets what was cut: it keeps the first row of a number.
+fn rows_to_remove(shard: &ShardDir, at_seq: u64) -> String {
+    let usual = data_dir_of(&shard.dir).join("corelane.db");
+    let (file, which) = match usual.exists() {
+        true => (quoted(&usual), ""),
+        false => ("FILE".to_owned(), ", FILE being that of store.url"),
+    };
+    format!(
+        "  the database keeps the old rows of these numbers; remove them before the node starts{which}:\n  \
+         sqlite3 {file} \"DELETE FROM hl_address_signals WHERE shard={} AND seq>={at_seq};\"\n",
+        shard.shard
+    )
 }
 
 fn refused(shard: &ShardDir, at_seq: u64, error: &TruncateError) -> Problem {
@@ -137,8 +138,13 @@ fn refused(shard: &ShardDir, at_seq: u64, error: &TruncateError) -> Problem {
     let cannot = |why: String| Problem::error("JRN015", format!("{dir} cannot be cut: {why}"));
     match error {
         TruncateError::DamagedBefore { seq } => {
-            cannot(format!("seq {seq} is damaged already, before seq {at_seq}"))
-                .fix(format!("corelane journal truncate {dir} --at-seq {seq} --dry-run"))
+            let problem = cannot(format!("seq {seq} is damaged already, before seq {at_seq}"));
+            match Plan::new(&shard.dir, *seq) {
+                Ok(_) => {
+                    problem.fix(format!("corelane journal truncate {dir} --at-seq {seq} --dry-run"))
+                }
+                Err(_) => problem.fix("bring the damaged file back from a copy"),
+            }
         }
         TruncateError::BeyondEnd { last_seq } => {
             cannot(format!("it ends at seq {last_seq}: nothing is there to go"))

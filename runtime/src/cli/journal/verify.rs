@@ -6,21 +6,38 @@
 use std::path::Path;
 use std::time::Duration;
 
-use persist::Position;
-use persist::inspect::files::{self, CursorFile, SnapshotFile, SuperblockState};
-use persist::inspect::{Batch, Damage, End, Piece, Standing, Walk};
+use persist::inspect::files::{self, CursorFile, Hole, SnapshotFile, SuperblockState, WrongSize};
+use persist::inspect::truncate::Plan;
+use persist::inspect::{Batch, Damage, End, Piece, Standing, Walk, Why};
+use persist::snapshot::Header;
+use persist::{Position, segment};
 
 use super::fields::Decoder;
-use super::{ShardDir, at, disk, newer_format, shard_dirs};
+use super::{ShardDir, at, disk, newer_format, shard_dirs, siblings};
 use crate::cli::print;
 use crate::cli::progress::{Progress, Unit};
-use crate::diag::{Exit, Problem, Problems};
+use crate::diag::{Exit, Problem, Problems, whereabouts};
 
 /// What lies beside the segments. It is read before them: a node at work moves cursors and makes snapshots, and must not be
 /// taken for having them ahead of its journal.
 struct Beside {
     snapshots: Vec<SnapshotFile>,
     cursors: Vec<CursorFile>,
+    hole: Option<Hole>,
+}
+
+impl Beside {
+    /// The snapshots that a start could begin with, ascending.
+    fn usable(&self) -> Vec<Header> {
+        self.snapshots.iter().filter_map(|file| file.header.as_ref().ok().copied()).collect()
+    }
+}
+
+/// A damaged stretch.
+struct Damaged {
+    damage: Damage,
+    /// Batches and records that had been found behind damage when this was.
+    after: (u64, u64),
 }
 
 /// What was found in one journal.
@@ -31,7 +48,7 @@ struct Found {
     first_seq: Option<u64>,
     last_seq: u64,
     last_event: Position,
-    damaged: Vec<Damage>,
+    damaged: Vec<Damaged>,
     /// Intact batches behind the first damage, and their records.
     after: (u64, u64),
     /// The first record that cannot be read: its seq, and why; and how many there are.
@@ -43,17 +60,22 @@ struct Found {
 
 /// `corelane journal verify DIR`.
 pub(super) fn run(dir: &Path, quiet: bool) -> Result<Exit, Problems> {
-    let (mut exit, mut text, mut problems) = (Exit::Success, String::new(), Problems::new());
-    for shard in shard_dirs(dir)? {
+    let shards = shard_dirs(dir)?;
+    let mut problems = siblings::judge(dir, &shards)?;
+    let mut exit = if problems.has_errors() { Exit::Failed } else { Exit::Success };
+    let mut text = String::new();
+    for shard in shards {
         let failed = |error| disk(&shard.dir, &error);
         let beside = Beside {
             snapshots: files::snapshots(&shard.dir).map_err(failed)?,
             cursors: files::cursors(&shard.dir).map_err(failed)?,
+            hole: files::hole(&shard.dir).map_err(failed)?,
         };
         let (found, took) = walk(&shard, quiet)?;
         let mut wrong = Problems::new();
-        judge_superblock(&shard, &mut wrong)?;
-        judge_beside(&shard, &found, beside, &mut wrong);
+        let sizes = judge_superblock(&shard, &mut wrong)?;
+        judge_beside(&shard, &found, &beside, &mut wrong);
+        judge_damage(&shard, &found, &beside, &sizes, &mut wrong);
         judge_batches(&shard, &found, &mut wrong);
         let is_newer = wrong.iter().any(|problem| problem.code == "JRN003");
         exit = match (exit, is_newer, wrong.has_errors()) {
@@ -82,7 +104,9 @@ fn walk(shard: &ShardDir, quiet: bool) -> Result<(Found, Duration), Problem> {
                 batch.place
             }
             Some(Piece::Damaged(damage)) => {
-                found.damaged.push(damage);
+                // Where it begins with damage, it begins there all the same.
+                found.first_seq = found.first_seq.or(damage.seq);
+                found.damaged.push(Damaged { damage, after: found.after });
                 damage.until
             }
             Some(Piece::Gone { seq, .. }) => {
@@ -130,8 +154,8 @@ impl Found {
 
 const COPY: &str = "bring the file back from a copy; nothing was changed here";
 
-/// The superblock and the sizes that it gives.
-fn judge_superblock(shard: &ShardDir, wrong: &mut Problems) -> Result<(), Problem> {
+/// The superblock and the sizes that it gives: the files that have others.
+fn judge_superblock(shard: &ShardDir, wrong: &mut Problems) -> Result<Vec<WrongSize>, Problem> {
     let dir = &shard.dir;
     let failed = |error| disk(dir, &error);
     let path = dir.join(persist::superblock::NAME);
@@ -150,28 +174,35 @@ fn judge_superblock(shard: &ShardDir, wrong: &mut Problems) -> Result<(), Proble
                 let why = "the other is good; the next start writes both";
                 wrong.push(Problem::warning("JRN005", what).why(why));
             }
-            for size in files::wrong_sizes(dir, superblock.segment_bytes).map_err(failed)? {
+            let sizes = files::wrong_sizes(dir, superblock.segment_bytes).map_err(failed)?;
+            for size in &sizes {
                 let why = "segments never change their size: the disk or a person did it";
                 wrong.push(Problem::error("JRN005", size.to_string()).why(why).fix(COPY));
             }
+            return Ok(sizes);
         }
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// The snapshots and the cursors.
-fn judge_beside(shard: &ShardDir, found: &Found, beside: Beside, wrong: &mut Problems) {
+fn judge_beside(shard: &ShardDir, found: &Found, beside: &Beside, wrong: &mut Problems) {
     let dir = &shard.dir;
-    let Beside { snapshots, cursors } = beside;
+    let Beside { snapshots, cursors, .. } = beside;
+    let newest_usable = beside.usable().last().map(Header::seq);
     for error in snapshots.iter().filter_map(|file| file.header.as_ref().err()) {
         let problem = Problem::error("JRN010", error.to_string());
-        wrong.push(
-            problem.fix("nothing is lost while an older one, or the whole journal, is there"),
-        );
+        let instead = match (newest_usable, found.first_seq) {
+            (Some(seq), _) => format!("a start begins with the snapshot at seq {seq}"),
+            (None, Some(1)) => "a start begins with the first input".to_owned(),
+            _ => "no other one can be used".to_owned(),
+        };
+        let fix = "leave it, if a start has something else to begin with: it is replaced by and by";
+        wrong.push(problem.why(instead).fix(fix));
     }
     let usable = snapshots.iter().filter_map(|file| file.header.as_ref().ok());
     let newest = usable.clone().map(|header| header.last_event).max().unwrap_or_default();
-    let base = usable.map(|header| header.seq()).min();
+    let base = usable.map(|header| header.seq()).max();
     if let Some(first) = found.first_seq.filter(|first| *first > 1)
         && base.is_none_or(|seq| seq + 1 < first)
     {
@@ -192,15 +223,13 @@ fn judge_beside(shard: &ShardDir, found: &Found, beside: Beside, wrong: &mut Pro
     // A new sink begins behind what was recycled, which may be behind the last event.
     let last_event = found.last_event.max(newest).max(Position::end_of(found.last_seq));
     for cursor in cursors {
-        let what = match cursor.position {
-            Ok(position) if position <= last_event => continue,
+        let what = match &cursor.position {
+            Ok(position) if *position <= last_event => continue,
             Ok(position) => format!(
-                "{} is at event {}.{}, but the journal ends at {}.{}",
+                "{} is {}, but the journal ends {}",
                 cursor.path.display(),
-                position.seq,
-                position.index,
-                last_event.seq,
-                last_event.index
+                whereabouts(*position),
+                whereabouts(last_event)
             ),
             Err(error) => error.to_string(),
         };
@@ -214,12 +243,6 @@ fn judge_beside(shard: &ShardDir, found: &Found, beside: Beside, wrong: &mut Pro
 /// The batches and what is in them.
 fn judge_batches(shard: &ShardDir, found: &Found, wrong: &mut Problems) {
     let dir = &shard.dir;
-    if let Some(first) = found.damaged.first() {
-        wrong.push(match newer_format(first) {
-            Some(format) => newer(&at(dir, first.place), format),
-            None => damaged(shard, found, first),
-        });
-    }
     if let Some((seq, why)) = &found.unreadable {
         let what = format!(
             "{}: seq {seq} cannot be read: {why} ({} such records)",
@@ -250,33 +273,116 @@ fn judge_batches(shard: &ShardDir, found: &Found, wrong: &mut Problems) {
     }
 }
 
-/// The first damage, what follows it, and the ways out.
-fn damaged(shard: &ShardDir, found: &Found, first: &Damage) -> Problem {
-    let dir = shard.dir.display();
-    let seq = first.seq.map_or("unknown".to_owned(), |seq| seq.to_string());
-    let (batches, records) = found.after;
-    let what = format!(
-        "{} (seq {seq}) is damaged: {}; {batches} good batches with {records} records follow it",
-        at(&shard.dir, first.place),
-        first.why
-    );
-    let mut problem = Problem::error("JRN005", what)
-        .why("this is not a torn tail: the disk or a person changed what had been acknowledged");
-    let (stretches, bytes) =
-        found.damaged.iter().fold((0, 0), |(n, sum), damage| (n + 1, sum + damage.bytes));
-    let more =
-        if stretches == 1 { "1 stretch".to_owned() } else { format!("{stretches} stretches") };
-    problem = problem.why(format!("{more}, {bytes} bytes in all; nothing was changed here"));
-    if let Some(seq) = first.seq {
-        let dropped = (found.last_seq + 1).saturating_sub(seq);
-        problem = problem
-            .why(format!("look: corelane journal dump {dir} --from-seq {seq}"))
-            .fix("bring the file back from a copy")
-            .fix(format!(
-                "go on without what follows: corelane journal truncate {dir} --at-seq {seq} --dry-run (would drop {dropped} inputs)"
-            ));
+/// What is damaged: what keeps a start from going on, and what does not.
+fn judge_damage(
+    shard: &ShardDir,
+    found: &Found,
+    beside: &Beside,
+    sizes: &[WrongSize],
+    wrong: &mut Problems,
+) {
+    let usable = beside.usable();
+    let is_passed = |found: &&Damaged| found.damage.is_passed(&usable, sizes);
+    let (passed, in_the_way): (Vec<_>, Vec<_>) = found.damaged.iter().partition(is_passed);
+    if let Some(first) = in_the_way.first() {
+        wrong.push(match newer_format(&first.damage) {
+            Some(format) => newer(&at(&shard.dir, first.damage.place), format),
+            None => damaged(shard, found, &in_the_way),
+        });
+    }
+    if let (Some(first), Some(newest)) = (passed.first(), usable.last()) {
+        let problem = not_touched(what_is_damaged(shard, found, first), newest.seq());
+        wrong.push(needed_by(first, &beside.cursors).into_iter().fold(problem, Problem::why));
+    }
+    // Where batches prove that the file had some, it was told as damage.
+    let is_told = |hole: &Hole| {
+        found.damaged.iter().any(|found| {
+            found.damage.why == Why::Missing && found.damage.place.segment == hole.segment
+        })
+    };
+    if let Some(hole) = beside.hole.as_ref().filter(|hole| !is_told(hole)) {
+        wrong.push(missing(hole).fix(format!(
+            "if there is none: what it held is lost; move {} and what is behind it away to go on after seq {}",
+            hole.next.display(),
+            found.last_seq
+        )));
+    }
+}
+
+/// The first damaged stretch, and what follows it.
+fn what_is_damaged(shard: &ShardDir, found: &Found, first: &Damaged) -> String {
+    let damage = &first.damage;
+    let (batches, records) = (found.after.0 - first.after.0, found.after.1 - first.after.1);
+    let follow = format!("{batches} good batches with {records} records follow it");
+    let seq = damage.seq.map_or("unknown".to_owned(), |seq| seq.to_string());
+    if damage.why == Why::Missing && damage.next_seq.is_some() {
+        let file = |segment| segment::path_of(&shard.dir, segment).display().to_string();
+        let (missing, next) = (file(damage.place.segment), file(damage.until.segment));
+        return format!("{missing} is missing, {next} is there (seq {seq} is gone); {follow}");
+    }
+    let place = at(&shard.dir, damage.place);
+    format!("{place} (seq {seq}) is damaged: {}; {follow}", damage.why)
+}
+
+/// Damage that keeps a start from going on, and the ways out.
+fn damaged(shard: &ShardDir, found: &Found, damaged: &[&Damaged]) -> Problem {
+    let (dir, first) = (shard.dir.display(), damaged[0]);
+    let bytes: u64 = damaged.iter().map(|found| found.damage.bytes).sum();
+    let stretches = match damaged.len() {
+        1 => "1 stretch".to_owned(),
+        more => format!("{more} stretches"),
+    };
+    let mut problem = Problem::error("JRN005", what_is_damaged(shard, found, first))
+        .why("this is not a torn tail: the disk or a person changed what had been acknowledged")
+        .why(format!("{stretches}, {bytes} bytes in all; nothing was changed here"));
+    if let Some(seq) = first.damage.seq {
+        problem = problem.why(format!("look: corelane journal dump {dir} --from-seq {seq}"));
+    }
+    problem = problem.fix("bring the file back from a copy");
+    // Nothing is proposed that would be refused.
+    if let Some(seq) = first.damage.seq
+        && let Ok(plan) = Plan::new(&shard.dir, seq)
+    {
+        let drops = match (found.last_seq + 1).saturating_sub(seq) {
+            0 => format!("what {} damaged bytes held", plan.damaged_bytes),
+            1 => "1 input".to_owned(),
+            more => format!("{more} inputs"),
+        };
+        problem = problem.fix(format!(
+            "go on without what follows: corelane journal truncate {dir} --at-seq {seq} --dry-run (would drop {drops})"
+        ));
     }
     problem
+}
+
+/// Says of damage that a start does not get to it.
+pub(in crate::cli) fn not_touched(what: String, snapshot: u64) -> Problem {
+    Problem::error("JRN005", what)
+        .why(format!(
+            "a start does not read it: it begins with the snapshot at seq {snapshot}, behind it"
+        ))
+        .fix("bring the file back from a copy; or leave it: the segment is recycled by and by")
+}
+
+/// The sinks that have not taken what is damaged.
+fn needed_by(first: &Damaged, cursors: &[CursorFile]) -> Option<String> {
+    let next_seq = first.damage.next_seq?;
+    let is_behind =
+        |cursor: &&CursorFile| cursor.position.as_ref().is_ok_and(|at| at.seq < next_seq);
+    let cursor = cursors.iter().find(is_behind)?;
+    let at = cursor.position.as_ref().ok()?;
+    Some(format!(
+        "but sink {} is {}: what it has not taken cannot be read from here",
+        cursor.sink,
+        whereabouts(*at)
+    ))
+}
+
+/// Says that a segment is missing.
+pub(in crate::cli) fn missing(hole: &Hole) -> Problem {
+    Problem::error("JRN005", hole.to_string())
+        .why("segments are made in order, so no crash leaves one out: the disk or a person removed it")
+        .fix("bring the file back from a copy; nothing was changed here")
 }
 
 fn newer(what: &str, format: u16) -> Problem {

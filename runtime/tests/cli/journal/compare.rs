@@ -9,15 +9,15 @@ use persist::tail::Tail;
 use serde_json::Value;
 use shards::Core;
 
-use super::{BLOCK, INPUTS, Sample, Writer, arg, run, says};
+use super::{BLOCK, INPUTS, Sample, Writer, arg, lines, run, says};
 use crate::{Ended, directory};
 
 /// Makes a snapshot of a journal at its end.
-fn make_snapshot(data: &Sample, core: &Core) {
+pub(super) fn make_snapshot(data: &Sample, core: &Core, seq: u64) {
     let shard = data.shard();
     let mut tail = Tail::open(&shard, Position::START).expect("a journal");
     let mut last_event = Position::START;
-    tail.read(INPUTS, usize::MAX, &mut |record| {
+    tail.read(seq, usize::MAX, &mut |record| {
         if !record.is_input {
             last_event = Position::new(record.seq, record.index);
         }
@@ -41,7 +41,7 @@ fn snapshots_and_cursors_are_judged_too() {
     let data = Sample { home: directory() };
     let mut writer = Writer::open(&data.shard(), 0, 1);
     writer.write(INPUTS);
-    make_snapshot(&data, &writer.core);
+    make_snapshot(&data, &writer.core, writer.seq);
     let at = |sink: &str, seq| {
         let path = cursor::path_of(&data.shard(), sink);
         let mut cursor = Cursor::open(&path).expect("a cursor");
@@ -78,7 +78,7 @@ fn a_journal_without_its_beginning_is_replayed_from_its_snapshot() {
     let data = Sample { home: directory() };
     let mut writer = Writer::open(&data.shard(), 0, 1);
     writer.write(INPUTS);
-    make_snapshot(&data, &writer.core);
+    make_snapshot(&data, &writer.core, writer.seq);
     let whole = data.ask(&["replay"], &["--json"]);
     fs::remove_file(data.segment(1)).expect("removed");
     says(&data.journal("verify", &[]), 0, &[]);
@@ -88,8 +88,16 @@ fn a_journal_without_its_beginning_is_replayed_from_its_snapshot() {
         replay["shards"][0]["state_hash"].clone()
     };
     assert_eq!(hash(&replay), hash(&whole), "{}", replay.err);
-    says(&data.ask(&["replay"], &["--to-seq", "5"]), 74, &["JRN014", "before seq 5"]);
-    says(&data.journal("dump", &["--to-seq", "5"]), 0, &[]);
+    let behind = "begins behind the snapshot at seq 60: 5 is before it";
+    says(&data.ask(&["replay"], &["--to-seq", "5"]), 1, &["JRN015", behind, "--to-seq 60"]);
+    let verified = data.ask(&["replay"], &["--verify"]).out;
+    assert!(verified.contains("shard 0: no inputs (behind the snapshot at seq 60"), "{verified}");
+    let first = lines(&data.journal("dump", &[])).remove(0)["seq"].to_string();
+    let begins = format!("shard 0: the journal begins at seq {first}\n");
+    let dump = data.journal("dump", &["--from-seq", "2", "--to-seq", "5"]);
+    assert_eq!((dump.code, dump.out.as_str(), &dump.err), (Some(0), "", &begins));
+    assert_eq!(data.journal("dump", &["--from-seq", &first]).err, "");
+    says(&data.journal("dump", &["--from-seq", "6", "--to-seq", "5"]), 2, &["JRN009"]);
     fs::remove_file(snapshot::path_of(&data.shard(), INPUTS)).expect("removed");
     says(&data.journal("verify", &[]), 1, &["JRN014"]);
     says(&data.ask(&["replay"], &[]), 74, &["JRN014"]);
@@ -122,6 +130,20 @@ fn two_journals_are_compared_by_what_they_say() {
     says(&longer, 1, &["A goes on at seq 21"]);
     let line: Value = serde_json::from_str(&longer.out).expect("one line of JSON");
     assert_eq!((&line["a"]["seq"], &line["b"]), (&21.into(), &Value::Null));
+    assert_eq!((&line["same"], &line["shard"]), (&false.into(), &0.into()));
+    let same = run(&["journal", "diff", arg(&a), arg(&a)]);
+    let line: Value = serde_json::from_str(&same.out).expect("one line of JSON");
+    assert_eq!((same.code, &line["same"], &line["a"]), (Some(0), &true.into(), &Value::Null));
+    // Two shards of one directory, and a directory that has one more.
+    let home = directory();
+    for shard in 0..2 {
+        Writer::open(&home.path().join(format!("shard-{shard}")), shard, 2).write(9);
+    }
+    let [first, second] = [0, 1].map(|shard| home.path().join(format!("shard-{shard}")));
+    let others = run(&["journal", "diff", arg(&first), arg(&second)]);
+    says(&others, 0, &["A is shard 0, B is shard 1: different shards"]);
+    let fewer = run(&["journal", "diff", arg(home.path()), arg(one.path())]);
+    says(&fewer, 1, &["A has 2 shards, B has 1 shard\n", "shard 1 is only in A"]);
     let prefix = run(&["journal", "diff", arg(&b), arg(&a), "--prefix"]);
     says(&prefix, 0, &["B goes on at seq 21"]);
     let lying = Sample::with(|writer| {
