@@ -1,22 +1,29 @@
 //! One process a data directory.
 //!
-//! The lock is the kernel's (`flock`), so it goes with the process, however that ends. The file's
+//! The lock is the kernel's (`flock`), so it goes with the process, however that ends, and with the
+//! last write that a ring of that process has under way. The file's
 //! content says who holds it and since when; it is for the reader of an error, not for the lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use thiserror::Error;
 
 use crate::disk::{DiskError, Op, failed};
 
 /// The file's name in the data directory.
 pub const NAME: &str = "lock";
+
+/// How long to wait for the writes of a process that is gone. A disk that takes longer is told of.
+const RELEASED_WITHIN: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(5);
 
 /// Why a directory could not be locked.
 #[derive(Debug, Error)]
@@ -44,7 +51,7 @@ fn by(pid: &Option<u32>) -> String {
 #[derive(Debug)]
 pub struct DirLock {
     /// Open, and thereby locked.
-    _file: File,
+    file: File,
 }
 
 impl DirLock {
@@ -56,18 +63,40 @@ impl DirLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(failed(Op::Create, &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let (pid, since_unix_s) = holder(&mut file);
-                let data_dir = data_dir.to_owned();
-                return Err(LockError::Held { data_dir, pid, since_unix_s });
+        let deadline = Instant::now() + RELEASED_WITHIN;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::WOULDBLOCK) => {
+                    let (pid, since_unix_s) = holder(&mut file);
+                    // What a killed process had given to the disk is still on its way.
+                    if pid.is_some_and(is_dead) && Instant::now() < deadline {
+                        std::thread::sleep(RETRY);
+                        continue;
+                    }
+                    let data_dir = data_dir.to_owned();
+                    return Err(LockError::Held { data_dir, pid, since_unix_s });
+                }
+                Err(error) => return Err(failed(Op::Open, &path)(error.into()).into()),
             }
-            Err(error) => return Err(failed(Op::Open, &path)(error.into()).into()),
         }
         sign(&mut file).map_err(failed(Op::Write, &path))?;
-        Ok(DirLock { _file: file })
+        Ok(DirLock { file })
     }
+}
+
+impl AsFd for DirLock {
+    /// To be registered with every ring that writes into the directory: then the kernel keeps the lock
+    /// until the last write is done, also when the process is killed before.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Whether there is no such process any more.
+fn is_dead(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Makes the names of a directory and of those above it durable, as far as this user may: where it is not ours, it was
@@ -89,7 +118,8 @@ fn sign(file: &mut File) -> io::Result<()> {
 /// Who holds the lock since when, as far as the file tells: it may just be being written.
 fn holder(file: &mut File) -> (Option<u32>, Option<u64>) {
     let mut text = String::new();
-    if file.take(64).read_to_string(&mut text).is_err() {
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut text));
+    if read.is_err() {
         return (None, None);
     }
     let mut words = text.split_whitespace();

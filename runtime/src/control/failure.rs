@@ -16,7 +16,7 @@ use persist::segment::{SegmentError, SegmentOrder};
 use persist::tail::{Tail, TailError};
 use shards::{Address, ShardId};
 
-use crate::diag::{Problem, reason};
+use crate::diag::{Problem, reason, whereabouts};
 use crate::publisher::store::StartError;
 use crate::shard::message::{NotOpened, Opened};
 use crate::shard::replayer::{Broken, Diverged};
@@ -142,10 +142,9 @@ pub(super) fn check_cursor(
     Err(Problem::error(
         "JRN008",
         format!(
-            "{} is at event {}.{}, but the journal ends at seq {last_seq}",
+            "{} is {}, but the journal ends at seq {last_seq}",
             path.display(),
-            at.seq,
-            at.index
+            whereabouts(at)
         ),
     )
     .why("journal files were removed, or an older copy was put back: new events would be taken for old ones")
@@ -161,10 +160,9 @@ fn check_recycled(dir: &Path, path: &Path, at: Position) -> Result<(), Problem> 
         Err(TailError::Recycled { first_seq, .. }) => Err(Problem::error(
             "JRN008",
             format!(
-                "{} is at event {}.{}, but the journal begins at seq {first_seq}",
+                "{} is {}, but the journal begins at seq {first_seq}",
                 path.display(),
-                at.seq,
-                at.index
+                whereabouts(at)
             ),
         )
         .why("segments behind it were recycled, as the cursor was further then: an older copy was put back")
@@ -196,10 +194,9 @@ pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, need: Option<&
         );
     if let Some(Need { first, by: Needed::Cursor { path, at } }) = need {
         problem = problem.why(format!(
-            "segments from {first} on are held by {}, whose sink is at event {}.{}; if that sink is gone for good, remove the file",
+            "segments from {first} on are held by {}, whose sink is {}; if that sink is gone for good, remove the file",
             path.display(),
-            at.seq,
-            at.index
+            whereabouts(*at)
         ));
     }
     problem.fix("free space; it goes on by itself within a second or two")

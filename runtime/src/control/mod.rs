@@ -88,7 +88,7 @@ pub struct Node {
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
     said: BTreeMap<String, Instant>,
-    _lock: DirLock,
+    _lock: Arc<DirLock>,
 }
 
 struct ShardState {
@@ -157,6 +157,7 @@ impl Node {
     pub fn start(options: NodeOptions) -> Result<Node, Problem> {
         let lock = DirLock::acquire(&options.data_dir)
             .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
+        let lock = Arc::new(lock);
         failure::check_shards(&options.data_dir, options.shard_count)?;
         let bell = new_bell()?;
         let publisher_bell = new_bell()?;
@@ -166,7 +167,7 @@ impl Node {
         let mut shards = Vec::new();
         for at in 0..options.shard_count {
             let (state, feed) =
-                start_shard(&options, ShardId(at), &sources, &bell, &publisher_bell)?;
+                start_shard(&options, ShardId(at), &sources, &bell, &publisher_bell, &lock)?;
             shards.push(state);
             feeds.push(feed);
         }
@@ -648,6 +649,7 @@ fn start_shard(
     sources: &[Vec<shard::message::Source>],
     bell: &Arc<Bell>,
     publisher_bell: &Arc<Bell>,
+    lock: &Arc<DirLock>,
 ) -> Result<(ShardState, HalfFeed), Problem> {
     let own_bell = new_bell()?;
     let (commands, received_commands) = channel(MESSAGES_MAX, &own_bell);
@@ -667,6 +669,7 @@ fn start_shard(
         },
         flush: options.flush,
         policy: options.policy,
+        lock: Some(Arc::clone(lock)),
         check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
         wait: options.wait,
         sources: sources[usize::from(id.0)].clone(),

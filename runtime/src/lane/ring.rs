@@ -4,7 +4,7 @@
 //! caller and must stay where it is until that completion.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -120,6 +120,17 @@ impl Ring {
     /// The ring itself, to register buffers with.
     pub fn uring(&self) -> &IoUring {
         &self.uring
+    }
+
+    /// Lets the ring hold an open file until the last of its operations is done, even if the process is killed before.
+    /// Best effort: an old kernel may refuse.
+    pub fn hold(&self, file: BorrowedFd<'_>) {
+        let _ = self.uring.submitter().register_files(&[file.as_raw_fd()]);
+    }
+
+    /// Lets go of what [`Ring::hold`] holds, now.
+    pub fn let_go(&self) {
+        let _ = self.uring.submitter().unregister_files();
     }
 
     /// Keeps the kernel's workers for this thread's operations on one CPU.
@@ -283,5 +294,20 @@ mod tests {
         ring.cancel(Token::new(Op::Bell, 0)).expect("room");
         let error = wait_for(&mut ring, Op::Bell).result().expect_err("cancelled");
         assert_eq!(error.raw_os_error(), Some(libc::ECANCELED));
+    }
+
+    #[test]
+    fn a_ring_holds_a_lock_until_it_lets_go() {
+        use persist::lock::{DirLock, LockError};
+        use std::os::fd::AsFd;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let ring = Ring::new().expect("a ring");
+        let lock = DirLock::acquire(dir.path()).expect("free");
+        ring.hold(lock.as_fd());
+        drop(lock);
+        let error = DirLock::acquire(dir.path()).expect_err("a write may be on its way");
+        assert!(matches!(error, LockError::Held { .. }), "{error}");
+        ring.let_go();
+        DirLock::acquire(dir.path()).expect("free again");
     }
 }

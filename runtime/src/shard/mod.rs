@@ -24,12 +24,14 @@ mod station;
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use net::hyperliquid::subscription::Subscription;
 use persist::Position;
+use persist::lock::DirLock;
 use persist::open::Ready;
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
@@ -85,6 +87,8 @@ pub struct ShardOptions {
     pub policy: Policy,
     /// Inputs between two journaled digests of the state.
     pub check_every: u64,
+    /// The lock of the data directory, to be held until the last write is done.
+    pub lock: Option<Arc<DirLock>>,
     /// How the loop waits.
     pub wait: Wait,
     /// Servers, by index.
@@ -241,6 +245,9 @@ impl Shard {
         let clock = Clock::new(replayed.newest_ns);
         let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
         station.check_every = options.check_every;
+        if let Some(lock) = &options.lock {
+            ring.hold(lock.as_fd());
+        }
         let flusher = Flusher::new(options.flush, &ring, &station.journal);
         station.reply(Reply::Opened(Opened {
             ring: ring.flavour(),
@@ -528,6 +535,10 @@ impl Drop for Shard {
             if self.take_completions().is_err() {
                 break;
             }
+        }
+        if !self.flusher.is_flushing() {
+            // Whoever locks the directory next need not wait for the kernel to take the ring down.
+            self.ring.let_go();
         }
     }
 }
