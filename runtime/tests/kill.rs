@@ -269,6 +269,18 @@ fn a_tail_that_is_cut_off_is_said_and_it_goes_on() {
 }
 
 #[test]
+fn a_stop_before_the_first_connection_is_an_end() {
+    let market = Market::start(&["--seed", "35", "--traders", "10"]);
+    for _ in 0..5 {
+        let home = Home::following(&market, "", SHORT);
+        let mut node = home.run();
+        node.err.wait_for("running");
+        // Accounts are about to be followed: none may be, now.
+        node.ends_well();
+    }
+}
+
+#[test]
 fn a_refused_start_leaves_every_shard_as_it_was() {
     let market = Market::start(&["--seed", "34", "--traders", "10"]);
     let home = Home::new(3, &follow(&market, "", SHORT));

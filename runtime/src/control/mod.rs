@@ -584,6 +584,9 @@ impl Node {
     /// Stops in order: no more input, journals sealed, sinks drained, cursors written.
     pub fn stop(mut self) -> (Ended, Latency) {
         let started = Instant::now();
+        // Nothing more is begun: a connection opened now would outlive the order to stop.
+        self.watches = None;
+        self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);
         }

@@ -393,6 +393,7 @@ impl Shard {
             // It came before the loop began.
             Command::Open => {}
             Command::Space(is_there) => self.station.space = is_there,
+            Command::Watch { .. } if self.stopping => {}
             Command::Watch { .. } if !self.station.takes_new_work() => {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
             }
