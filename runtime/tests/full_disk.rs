@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::ending::all_followed;
 use common::market::Market;
 use common::node::{contents, follow_at, source};
 use common::program::Program;
@@ -84,11 +85,7 @@ fn a_full_disk_is_said_heals_by_itself_and_loses_nothing() {
     fs::write(&config, text).expect("written");
     let args = ["run", "-c", config.to_str().expect("a plain path")];
     let mut node = Program::start(&args);
-    let mut followed = 0;
-    node.err.wait(&mut 0, "account that is followed", |line| {
-        followed += usize::from(line.contains("followed address"));
-        followed == market.addresses().len()
-    });
+    all_followed(&node, market.addresses().len());
     let mut signals = Signals::default();
     let ballast = disk.fill();
     let mut said = 0;

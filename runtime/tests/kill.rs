@@ -7,10 +7,10 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use common::ending::{all_followed, finish, take_rest};
 use common::market::Market;
 use common::node::{Home, contents, follow, follow_at, silent_addr, source};
-use common::program::Program;
-use common::sums::{LegSums, Signals};
+use common::sums::Signals;
 
 /// Bytes of a journal block: every batch begins on one and fills whole ones.
 const BLOCK_BYTES: usize = 4096;
@@ -37,20 +37,6 @@ fn moment(seed: &mut u64, is_late: bool) -> Moment {
         0 if !is_late => Moment::Talk(1 + draw / 3 % 40),
         _ => Moment::Signals(1 + draw / 3 % 60),
     }
-}
-
-/// Waits until a node has said of so many accounts that it follows them.
-fn all_followed(node: &Program, accounts: usize) {
-    let mut followed = 0;
-    node.err.wait(&mut 0, "account that is followed", |line| {
-        followed += usize::from(line.contains("followed address"));
-        followed == accounts
-    });
-}
-
-/// Takes what a node has written to its end.
-fn take_rest(node: &Program, cursor: usize, signals: &mut Signals) {
-    node.out.to_end().lines().skip(cursor).for_each(|line| signals.take(line));
 }
 
 #[test]
@@ -86,35 +72,6 @@ fn kill_9_at_any_moment_loses_nothing_and_tells_nothing_in_two_ways() {
     assert!(truth.len() > 20, "{} legs are no test", truth.len());
     eprintln!("{} signals of {} legs, {} repeated", signals.len(), truth.len(), signals.repeated);
     assert_eq!(signals.gaps, [""; 0], "everything could be fetched");
-}
-
-/// Starts a node once more, ends the market, and waits until standard output has told the whole truth; then stops the
-/// node: the database must tell it too. The truth, and what the node said.
-#[track_caller]
-fn finish(home: &Home, market: &Market, signals: &mut Signals) -> (LegSums, String) {
-    let mut node = home.run();
-    // It follows the market again: the rest is not only what was missed.
-    let mut cursor = 0;
-    node.out.wait(&mut cursor, "signal", |line| {
-        signals.take(line);
-        true
-    });
-    market.stop_trading();
-    let truth = market.truth();
-    if signals.sums != truth {
-        let told = node.out.try_wait(&mut cursor, |line| {
-            signals.take(line);
-            signals.sums == truth
-        });
-        if let Err(why) = told {
-            signals.sums.assert_equals(&truth, &why);
-        }
-    }
-    let said = node.ends_well();
-    take_rest(&node, cursor, signals);
-    signals.sums.assert_equals(&truth, "standard output");
-    LegSums::of_database(&home.database()).assert_equals(&truth, "the database");
-    (truth, said)
 }
 
 /// Follows an account at a server that is not there: such a node runs, and says nothing.

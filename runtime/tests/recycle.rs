@@ -7,10 +7,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use common::ending::{all_followed, finish, take_rest};
 use common::market::Market;
 use common::node::Home;
 use common::program::Program;
-use common::sums::{LegSums, Signals};
+use common::sums::Signals;
 
 /// Time-outs that a test can wait for.
 const SHORT: &str = "timeout = \"2s\"\nstatus_grace = \"1s\"";
@@ -40,37 +41,15 @@ fn segments_are_recycled_under_load_and_kills_lose_nothing() {
     for kill in 0..3 {
         let mut node = home.run();
         if kill == 0 {
-            let (mut cursor, mut followed) = (0, 0);
-            node.err.wait(&mut cursor, "account that is followed", |line| {
-                followed += usize::from(line.contains("followed address"));
-                followed == market.addresses().len()
-            });
+            all_followed(&node, market.addresses().len());
         }
         until_recycled(&node, &shard, &mut 0);
         node.kill();
-        node.out.to_end().lines().for_each(|line| signals.take(line));
+        take_rest(&node, 0, &mut signals);
         let snapshots = files(&shard, |name| name.starts_with("snapshot-"));
         assert!(!snapshots.is_empty() && snapshots.len() <= 3, "{snapshots:?}");
     }
-    let mut node = home.run();
-    let mut cursor = 0;
-    node.out.wait(&mut cursor, "signal", |line| {
-        signals.take(line);
-        true
-    });
-    market.stop_trading();
-    let truth = market.truth();
-    if signals.sums != truth {
-        let told = node.out.try_wait(&mut cursor, |line| {
-            signals.take(line);
-            signals.sums == truth
-        });
-        if let Err(why) = told {
-            signals.sums.assert_equals(&truth, &why);
-        }
-    }
-    let said = node.ends_well();
-    LegSums::of_database(&home.database()).assert_equals(&truth, "the database");
+    let said = finish(&home, &market, &mut signals).1;
     assert_eq!(signals.gaps, [""; 0], "everything could be fetched");
     // What the shard had at its end is what a replay from the newest snapshot gives.
     let sealed = said.lines().rfind(|line| line.contains("journal sealed")).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! | file | what is there |
 //! |---|---|
 //! | `program` | the binary as a child process: its lines, its end |
+//! | `ending` | a market that ends, and a node that must have told all of it |
 //! | `market` | the simulator as a process of its own |
 //! | `node` | configuration and data directory of `corelane run` |
 //! | `sums` | sizes and notionals by leg, from four places that must agree |
@@ -12,6 +13,7 @@
 // Each test binary compiles this for itself and uses its own part.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod ending;
 pub mod market;
 pub mod node;
 pub mod program;
