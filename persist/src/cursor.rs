@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::batch::COUNT_MAX;
 use crate::block::BLOCK_BYTES;
 use crate::disk::{
-    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, sync_names,
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, OsFile, failed, failed_at, read_up_to, sync_names,
 };
 use crate::position::Position;
 
@@ -111,7 +111,8 @@ impl<F: DiskFile> Cursor<F> {
         let mut newest = None;
         for slot in 0..SLOTS {
             let mut bytes = [0; SLOT_BYTES];
-            read(&file, path, slot * BLOCK_BYTES as u64, &mut bytes)?;
+            // What is beyond the end of the file stays zero.
+            read_up_to(&file, path, slot * BLOCK_BYTES as u64, &mut bytes)?;
             // Zeros were never written, as far as the disk remembers: the state before the first
             // write.
             let unwritten = (bytes == [0; SLOT_BYTES]).then_some((0, Position::START));
@@ -144,25 +145,6 @@ impl<F: DiskFile> Cursor<F> {
     pub fn sync(&self) -> Result<(), CursorError> {
         Ok(self.file.sync().map_err(failed(Op::Sync, &self.path))?)
     }
-}
-
-/// Fills `bytes` from `offset`, with zeros beyond the end of the file.
-fn read<F: DiskFile>(
-    file: &F,
-    path: &Path,
-    offset: u64,
-    bytes: &mut [u8],
-) -> Result<(), DiskError> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed_at(Op::Read, path, offset)(error)),
-        }
-    }
-    Ok(())
 }
 
 fn encode(slot: u64, generation: u64, position: Position) -> [u8; SLOT_BYTES] {

@@ -168,6 +168,27 @@ pub(crate) fn failed_at(op: Op, path: &Path, offset: u64) -> impl FnOnce(io::Err
     move |source| DiskError { op, path: path.to_owned(), offset: Some(offset), source }
 }
 
+/// Fills `bytes` from `offset`; says how many the file had. An error names the byte at which the disk
+/// said no.
+pub(crate) fn read_up_to<F: DiskFile>(
+    file: &F,
+    path: &Path,
+    offset: u64,
+    bytes: &mut [u8],
+) -> Result<usize, DiskError> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let at = offset + filled as u64;
+        match file.read_at(&mut bytes[filled..], at) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed_at(Op::Read, path, at)(error)),
+        }
+    }
+    Ok(filled)
+}
+
 /// Makes the names in a directory durable.
 pub(crate) fn sync_names<D: Disk>(disk: &D, dir: &Path) -> Result<(), DiskError> {
     if !defence::stands(Defence::DirSync) {

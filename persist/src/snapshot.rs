@@ -41,7 +41,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::batch::{COUNT_MAX, Place};
 use crate::block::{BLOCK_BYTES, Blocks};
 use crate::chain::Chain;
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at, sync_names};
+use crate::disk::{
+    Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at, read_up_to, sync_names,
+};
 use crate::position::Position;
 use crate::reader::Reader;
 
@@ -444,18 +446,8 @@ fn read_all<F: DiskFile>(
     offset: u64,
     bytes: &mut [u8],
 ) -> Result<(), SnapshotError> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        let at = offset + filled as u64;
-        match file.read_at(&mut bytes[filled..], at) {
-            Ok(0) => {
-                let path = path.to_owned();
-                return Err(SnapshotError::Damaged { path, what: "it ends early" });
-            }
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed_at(Op::Read, path, at)(error).into()),
-        }
+    if read_up_to(file, path, offset, bytes)? < bytes.len() {
+        return Err(SnapshotError::Damaged { path: path.to_owned(), what: "it ends early" });
     }
     Ok(())
 }

@@ -36,14 +36,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::batch::{COUNT_MAX, Place, VERSION};
 use crate::block::{BLOCK_BYTES, Blocks};
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at, sync_names};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, failed, failed_at, read_up_to, sync_names};
 use crate::segment;
 
 /// The file's name.
 pub const NAME: &str = "superblock";
 
 /// The file's name before it is whole.
-pub(crate) const TMP_NAME: &str = "superblock.tmp";
+const TMP_NAME: &str = "superblock.tmp";
 const MAGIC: u32 = u32::from_le_bytes(*b"CLSB");
 const SLOTS: usize = 2;
 
@@ -155,15 +155,7 @@ pub(crate) fn load<D: Disk>(disk: &D, dir: &Path) -> Result<Option<Loaded>, Supe
     };
     let mut blocks = Blocks::with_bytes(SLOTS * BLOCK_BYTES);
     let bytes = blocks.bytes_mut();
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed_at(Op::Read, &path, filled as u64)(error).into()),
-        }
-    }
+    read_up_to(&file, &path, 0, bytes)?;
     let slots = [0, 1].map(|slot| read_slot(&bytes[slot * BLOCK_BYTES..][..BLOCK_BYTES], slot));
     let newest = (0..SLOTS).filter_map(|slot| slots[slot].map(|found| (slot, found)));
     let Some((slot, (version, generation, superblock))) =

@@ -180,7 +180,7 @@ pub fn snapshots(dir: &Path) -> Result<Vec<SnapshotFile>, DiskError> {
     let mut files = Vec::new();
     for seq in snapshot::list(dir)? {
         let path = snapshot::path_of(dir, seq);
-        let header = match judged(dir, seq) {
+        let header = match snapshot::load_fitting(dir, seq).map(|snapshot| snapshot.header) {
             Err(SnapshotError::Disk(error)) if error.source.kind() == io::ErrorKind::NotFound => {
                 // Removed since it was listed: there are newer ones.
                 continue;
@@ -190,11 +190,4 @@ pub fn snapshots(dir: &Path) -> Result<Vec<SnapshotFile>, DiskError> {
         files.push(SnapshotFile { seq, path, header });
     }
     Ok(files)
-}
-
-fn judged(dir: &Path, seq: u64) -> Result<Header, SnapshotError> {
-    let header = snapshot::load(dir, seq)?.header;
-    let fit = snapshot::check_fit(&OsDisk, dir, &header.mark)?;
-    fit.map_err(|what| SnapshotError::Stranger { path: snapshot::path_of(dir, seq), what })?;
-    Ok(header)
 }

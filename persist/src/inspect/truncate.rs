@@ -18,7 +18,7 @@ use super::{Batch, Piece, Standing, Walk};
 use crate::batch::{self, Header, Place};
 use crate::block::Blocks;
 use crate::cursor::{self, Cursor, CursorError};
-use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at};
+use crate::disk::{Disk, DiskError, DiskFile, Mode, Op, OsDisk, failed, failed_at, read_up_to};
 use crate::position::Position;
 use crate::segment;
 use crate::snapshot;
@@ -389,17 +389,9 @@ fn read<F: DiskFile>(
     offset: u64,
     bytes: &mut [u8],
 ) -> Result<(), DiskError> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => {
-                let error = io::ErrorKind::UnexpectedEof.into();
-                return Err(failed_at(Op::Read, path, offset)(error));
-            }
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed_at(Op::Read, path, offset)(error)),
-        }
+    if read_up_to(file, path, offset, bytes)? < bytes.len() {
+        let error = io::ErrorKind::UnexpectedEof.into();
+        return Err(failed_at(Op::Read, path, offset)(error));
     }
     Ok(())
 }
