@@ -523,7 +523,8 @@ impl<F: DiskFile> Journal<F> {
     }
 
     /// A segment to be made on a background thread, if there are too few. Each order is given once;
-    /// if it fails, try the same order again.
+    /// if it fails, try the same order again. Carry the orders of a journal out one after the other:
+    /// an opening takes a hole among the segments for damage.
     pub fn segment_wanted(&mut self) -> Option<SegmentOrder> {
         let is_known = |index: &u64| {
             self.ordered.contains(index) || self.spares.iter().any(|spare| spare.index == *index)

@@ -127,7 +127,7 @@ fn segments_roll_over_and_wait_for_a_spare() {
     push(&mut journal, &body);
     assert!(journal.take_write().is_none(), "no room, no spare");
     assert_eq!((journal.durable_seq(), journal.is_idle()), (4, false));
-    // They may become ready in any order.
+    // They may be told of in any order.
     for order in orders.iter().rev() {
         assert_eq!(journal.take_write(), None);
         journal.segment_ready(segment::prepare(order).expect("prepared"));

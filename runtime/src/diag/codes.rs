@@ -230,7 +230,7 @@ pub static CODES: &[CodeRow] = &[
         Exit::Io,
         "not enough disk space",
         "Journal segments are written in full before use, so that a record is never half written for\n\
-         want of space. Two spare segments per shard must fit.",
+         want of space. Three spare segments per shard must fit.",
     ),
     code(
         "DSK002",
