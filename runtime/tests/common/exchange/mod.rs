@@ -256,16 +256,25 @@ impl Exchange {
         at(&self.shared.lock())
     }
 
+    /// Waits until something is so, at the latest until a moment; whether it is.
+    pub fn wait_until(&self, moment: Instant, is_so: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.shared.lock();
+        while !is_so(&state) {
+            let left = moment.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.expect("nobody panics with the lock").0;
+        }
+        true
+    }
+
     /// Waits until something is so.
     #[track_caller]
     pub fn wait(&self, what: &str, is_so: impl Fn(&State) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut state = self.shared.lock();
-        while !is_so(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {what}: {}", state.brief());
-            let waited = self.shared.changed.wait_timeout(state, left);
-            state = waited.expect("nobody panics with the lock").0;
+        if !self.wait_until(Instant::now() + PATIENCE, is_so) {
+            panic!("no {what}: {}", self.shared.lock().brief());
         }
     }
 }
@@ -282,6 +291,11 @@ impl State {
     /// The open connections, the oldest first.
     pub fn open_lines(&self) -> Vec<usize> {
         (0..self.lines.len()).filter(|at| self.lines[*at].is_open).collect()
+    }
+
+    /// Messages heard on all connections that ever were.
+    pub fn heard(&self) -> usize {
+        self.lines.iter().map(|line| line.heard).sum()
     }
 
     /// Open subscriptions of a type.
