@@ -8,6 +8,7 @@ mod scan;
 pub mod session;
 pub mod subscription;
 pub mod symbols;
+pub mod weight;
 pub(crate) mod wire;
 
 pub use account::{AccountState, Balance};
