@@ -4,6 +4,7 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `options` | what a node is made of, from the configuration |
+//! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | which account goes over which source |
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
@@ -15,6 +16,7 @@
 pub mod latency;
 pub mod options;
 pub mod rest;
+pub mod roster;
 
 mod failure;
 mod placement;
