@@ -113,6 +113,8 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                 Notice::Uncovered(address, limit) => {
                     warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
                 }
+                Notice::Covered(address) => info!(%address, "there is room for it now"),
+                Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
                 Notice::Snapshot(shard, taken, took) => info!(
                     shard = shard.0,

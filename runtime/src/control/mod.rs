@@ -6,6 +6,7 @@
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
+//! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
@@ -17,6 +18,7 @@
 pub mod latency;
 pub mod options;
 pub mod rest;
+pub mod roster;
 
 mod accounts;
 mod failure;
@@ -49,6 +51,7 @@ use accounts::{Accounts, Order};
 pub use accounts::{Census, Stage};
 use options::NodeOptions;
 use rest::{Answer, Job, Rest};
+use roster::{Change, Origin, Roster};
 use segments::Segments;
 use snapshots::{Said, Snapshots};
 
@@ -86,6 +89,7 @@ pub struct Node {
     symbol_refresh: Duration,
     /// Until when orders about accounts wait for the symbol table: a signal should carry its symbol from the first on.
     orders_wait: Option<Instant>,
+    roster: Roster,
     accounts: Accounts,
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
@@ -124,6 +128,10 @@ pub enum Notice {
     Followed(Address),
     /// No source has room for an account.
     Uncovered(Address, Limit),
+    /// A source has room now for an account that had none.
+    Covered(Address),
+    /// An account is followed no longer.
+    Released(Address),
     /// A snapshot of a shard was made, in this time.
     Snapshot(ShardId, Taken, Duration),
     /// Something is wrong; it goes on.
@@ -237,6 +245,16 @@ impl Node {
             return;
         }
         self.orders_wait = None;
+        while let Some(change) = self.roster.poll(now) {
+            match change {
+                Change::Add(address) => {
+                    if let Err(limit) = self.accounts.want(address, now) {
+                        self.notices.push_back(Notice::Uncovered(address, limit));
+                    }
+                }
+                Change::Remove(address) => self.release(&address, now),
+            }
+        }
         self.accounts.turn(now);
         while let Some(order) = self.accounts.order() {
             match order {
@@ -245,6 +263,21 @@ impl Node {
                 Order::Follow(..) | Order::Unfollow(..) => {}
             }
         }
+    }
+
+    fn release(&mut self, address: &Address, now: Instant) {
+        self.refused.retain(
+            |(_, command)| !matches!(command, Command::Watch { address: a, .. } if a == address),
+        );
+        self.notices.push_back(Notice::Released(*address));
+        for seated in self.accounts.release(address, now) {
+            self.notices.push_back(Notice::Covered(seated));
+        }
+    }
+
+    /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
+    pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
+        self.roster.offer(origin, addresses, Instant::now());
     }
 
     fn thread_ended(&mut self, at: usize) {

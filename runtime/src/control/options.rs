@@ -50,6 +50,8 @@ pub struct NodeOptions {
     pub housekeeping: Housekeeping,
     /// The accounts.
     pub addresses: Vec<Address>,
+    /// How long an account that left all lists is still followed.
+    pub remove_grace: Duration,
     /// Where a new account's signals begin.
     pub start_from: StartFrom,
     /// Where signals are written as JSON lines.
@@ -103,6 +105,7 @@ impl NodeOptions {
                 cpus.iter().flatten().copied().chain(config.node.publisher_cpu),
             ),
             addresses: config.monitor.addresses.clone(),
+            remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,
                 config::StartFrom::Snapshot => StartFrom::Snapshot,

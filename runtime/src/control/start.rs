@@ -13,6 +13,7 @@ use super::accounts::Accounts;
 use super::latency::Latency;
 use super::options::{self, NodeOptions};
 use super::rest::Rest;
+use super::roster::{Origin, Roster};
 use super::segments::Segments;
 use super::snapshots::Snapshots;
 use super::{
@@ -68,6 +69,7 @@ impl Node {
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
             orders_wait: Some(Instant::now() + SYMBOLS_WITHIN),
+            roster: Roster::new(options.remove_grace),
             accounts: Accounts::new(placement::placer(&options), options.start_from),
             notices: VecDeque::new(),
             said: BTreeMap::new(),
@@ -80,12 +82,7 @@ impl Node {
         node.begin_snapshots();
         node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
-        let now = Instant::now();
-        for address in &options.addresses {
-            if let Err(limit) = node.accounts.want(*address, now) {
-                node.notices.push_back(Notice::Uncovered(*address, limit));
-            }
-        }
+        node.offer(Origin::Configuration, &options.addresses);
         node.unwatch_strangers(&options);
         Ok(node)
     }
