@@ -17,7 +17,6 @@ use crate::config::units::approximate_size;
 use crate::config::{Config, Cpus, Poll, Shards, Source, SourceKind, StoreUrl};
 use crate::diag::{Exit, Problem, Problems, Severity};
 use crate::host::{self, Root, cpus::CpuMap, dirs};
-use crate::placement::Limit;
 use crate::placement::capacity::{self, Plan};
 
 /// Looks, prints, and ends as the first problem says.
@@ -156,14 +155,6 @@ impl Findings {
     }
 }
 
-fn limit_key(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Users => "users_per_ip",
-        Limit::Subscriptions => "subscriptions_per_ip",
-        Limit::Connections => "connections_per_ip",
-    }
-}
-
 fn table(findings: &Findings, problems: &Problems) -> String {
     let mut out = String::new();
     let file = findings.file.as_ref();
@@ -195,7 +186,7 @@ fn table(findings: &Findings, problems: &Problems) -> String {
             of(share.users, share.users_max),
             share.connections,
             of(share.subscriptions, share.subscriptions_max),
-            share.limit.map_or("none", limit_key),
+            share.limit.map_or("none".to_owned(), |limit| limit.to_string()),
         );
     }
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
@@ -221,7 +212,7 @@ fn json_line(findings: Option<&Findings>, problems: &Problems) -> String {
                 json!({
                     "name": share.name, "users": share.users, "users_max": share.users_max,
                     "connections": share.connections, "subscriptions": share.subscriptions,
-                    "subscriptions_max": share.subscriptions_max, "limit": share.limit.map(limit_key),
+                    "subscriptions_max": share.subscriptions_max, "limit": share.limit.map(|limit| limit.to_string()),
                 })
             })
             .collect();

@@ -14,6 +14,7 @@ pub mod capacity;
 mod share;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Instant;
 
 use shards::{Address, ShardId, shard_of};
@@ -63,6 +64,16 @@ pub enum Limit {
     Subscriptions,
     /// `connections_per_ip`, each with at most `monitor.users_per_connection`
     Connections,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Users => "users_per_ip",
+            Limit::Subscriptions => "subscriptions_per_ip",
+            Limit::Connections => "connections_per_ip",
+        })
+    }
 }
 
 /// What is known of a source.

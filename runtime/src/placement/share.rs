@@ -51,7 +51,7 @@ pub(super) fn cut<'a>(
 ) -> Option<Instant> {
     let mut slices: Vec<&mut Slice> = slices.collect();
     let used = slices.iter().filter(|slice| slice.is_used).count() as u32;
-    let target = if used == 0 { 0 } else { ((total - total / 4) / used).max(1) };
+    let target = (total - total / 4).checked_div(used).unwrap_or(0).max(1);
     for slice in &mut slices {
         slice.settle(now);
         let wanted = if slice.is_used { target } else { 0 };

@@ -183,6 +183,11 @@ impl Core {
         self.accounts.iter().filter(|(_, a)| a.watched).map(|(_, a)| a.address)
     }
 
+    /// Whether an account is watched.
+    pub fn is_watched(&self, address: &Address) -> bool {
+        self.by_address.get(address).is_some_and(|&key| self.accounts[key].watched)
+    }
+
     /// The symbol known for a coin.
     pub fn symbol(&self, coin: &Coin) -> Option<&SymbolEntry> {
         self.symbols.get(coin)
