@@ -4,6 +4,7 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `options` | what a node is made of, from the configuration |
+//! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | which account goes over which source |
 //! | `rest` | the thread that asks the REST interface |
@@ -14,6 +15,7 @@
 //! | `failure` | what the user reads when a journal cannot be opened |
 
 pub mod latency;
+pub mod lists;
 pub mod options;
 pub mod rest;
 pub mod roster;

@@ -44,6 +44,9 @@ fn coming_back_cancels_the_leaving_whichever_origin_it_is() {
     polled(&mut roster, start);
     roster.offer(Origin::File, &[], start);
     roster.offer(Origin::Database, &[account(1)], start + GRACE);
+    assert!(!roster.is_complete(), "the configuration said nothing yet");
+    roster.offer(Origin::Configuration, &[], start + GRACE);
+    assert!(roster.is_complete());
     assert_eq!(polled(&mut roster, start + GRACE * 9), []);
     let (origins, standing) = roster.get(&account(1)).expect("it is wanted");
     assert_eq!((origins.to_string().as_str(), standing), ("database", Standing::Wanted));
@@ -67,10 +70,7 @@ fn who_leaves_goes_before_who_comes() {
     roster.offer(Origin::Database, &[account(1)], start);
     polled(&mut roster, start);
     roster.offer(Origin::Database, &[account(2)], start);
-    assert_eq!(
-        polled(&mut roster, start),
-        [Change::Remove(account(1)), Change::Add(account(2))]
-    );
+    assert_eq!(polled(&mut roster, start), [Change::Remove(account(1)), Change::Add(account(2))]);
 }
 
 #[test]
@@ -86,10 +86,7 @@ fn an_account_can_be_let_go_at_once_but_not_against_an_origin() {
     assert_eq!(roster.remove_now(&account(1)), Removal::Leaves);
     // It comes back before control was told: it leaves and comes, in this order.
     roster.offer(Origin::File, &[account(1)], start);
-    assert_eq!(
-        polled(&mut roster, start),
-        [Change::Remove(account(1)), Change::Add(account(1))]
-    );
+    assert_eq!(polled(&mut roster, start), [Change::Remove(account(1)), Change::Add(account(1))]);
 }
 
 #[test]
