@@ -57,6 +57,8 @@ use snapshots::{Said, Snapshots};
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
+/// Orders to the publisher that may wait: a person gives them.
+const PUBLISHER_ORDERS_MAX: usize = 16;
 /// Bytes of the event ring of one shard: some 3000 signals.
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
@@ -111,7 +113,8 @@ struct ShardState {
 
 struct PublisherState {
     thread: Option<JoinHandle<()>>,
-    stop: Option<Sender<()>>,
+    /// Dropped when it is to end.
+    orders: Option<Sender<publisher::Order>>,
     news: Receiver<News>,
     report: PublisherReport,
     stopped: bool,
@@ -294,7 +297,7 @@ impl Node {
         if let Some(out) = &options.stdout {
             let out =
                 out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
-            sinks.push(Box::new(Stdout::new(out)));
+            sinks.push(Box::new(Stdout::new(out, options.canary.clone())));
         }
         if let Some((path, store)) = &options.store {
             if !path.exists() {
@@ -310,13 +313,13 @@ impl Node {
             last_event: state.opened.as_ref().map_or(Position::START, |opened| opened.last_event),
             acks: feed.acks,
         });
-        let (stop, stopped) = channel(1, &bell);
+        let (orders, ordered) = channel(PUBLISHER_ORDERS_MAX, &bell);
         let (news, received) = channel(MESSAGES_MAX, &self.bell);
         let parts = PublisherOptions {
             feeds: feeds.collect(),
             sinks,
             bell,
-            stop: stopped,
+            orders: ordered,
             news,
             drain_within: STOP_WITHIN,
         };
@@ -331,7 +334,7 @@ impl Node {
         let report = PublisherReport::default();
         Ok(PublisherState {
             thread: Some(thread),
-            stop: Some(stop),
+            orders: Some(orders),
             news: received,
             report,
             stopped: false,
@@ -572,6 +575,12 @@ impl Node {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
     }
 
+    /// From now on this many percent of the accounts are live. `false` when the publisher has too many orders waiting.
+    pub fn set_canary_ratio(&mut self, ratio: u8) -> bool {
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.orders.as_mut());
+        publisher.is_some_and(|orders| orders.send(publisher::Order::CanaryRatio(ratio)).is_ok())
+    }
+
     /// The counters as they were last told: up to a second old.
     pub fn report(&self) -> NodeReport {
         let mut report = NodeReport::default();
@@ -624,7 +633,7 @@ impl Node {
 
     fn stop_publisher(&mut self) {
         let Some(publisher) = &mut self.publisher else { return };
-        publisher.stop = None;
+        publisher.orders = None;
         let deadline = Instant::now() + STOP_WITHIN + Duration::from_secs(1);
         while Instant::now() < deadline {
             self.take_news();

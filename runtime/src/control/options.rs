@@ -15,6 +15,7 @@ use crate::diag::Problem;
 use crate::host::Root;
 use crate::host::cpus::CpuMap;
 use crate::lane::executor::Housekeeping;
+use crate::publisher::canary::Canary;
 use crate::publisher::store::StoreOptions;
 use crate::shard::Wait;
 
@@ -55,6 +56,8 @@ pub struct NodeOptions {
     pub start_from: StartFrom,
     /// Where signals are written as JSON lines.
     pub stdout: Option<File>,
+    /// Which accounts' signals are live.
+    pub canary: Canary,
     /// The database.
     pub store: Option<(PathBuf, StoreOptions)>,
     /// Names of spot tokens: the venue's, and ours.
@@ -130,6 +133,7 @@ impl NodeOptions {
                 config::StartFrom::Snapshot => StartFrom::Snapshot,
             },
             stdout,
+            canary: Canary::new(config.canary.ratio, &config.canary.shadow_subject),
             store,
             aliases: config.symbols.aliases.clone().into_iter().collect(),
             symbol_refresh: config.symbols.refresh,
