@@ -30,6 +30,50 @@ const fn code(
 /// Every code, by area and number.
 pub static CODES: &[CodeRow] = &[
     code(
+        "ADM001",
+        Exit::Unavailable,
+        "no or another token",
+        "The administration port asks for the secret in admin.token_file, as the header\n\
+         `Authorization: Bearer ...`; `corelane addr` takes it with --token-file, or from the\n\
+         configuration.",
+    ),
+    code(
+        "ADM002",
+        Exit::Config,
+        "token file cannot be used",
+        "admin.token_file cannot be read, or what is in it is no secret: at least 16 printable\n\
+         characters on one line. `head -c 32 /dev/urandom | base64 > FILE` makes one.",
+    ),
+    code(
+        "ADM003",
+        Exit::Unavailable,
+        "request from a web page",
+        "A browser sent this request on behalf of a page (it has an Origin header), or under a host\n\
+         name that this program does not know, as a page does that had its own name point here. No\n\
+         page may change what is watched. Send it from a program, to the IP address or to localhost.",
+    ),
+    code(
+        "ADM004",
+        Exit::Usage,
+        "request not understood",
+        "There is no such path, the path does not take this method, or the body is not what it takes.",
+    ),
+    code(
+        "ADM005",
+        Exit::Unavailable,
+        "nobody answers on the administration port",
+        "No corelane listens where the configuration (or --admin) says, or it does not answer.\n\
+         Addresses can be put into the configuration, or with --offline into the database: the next\n\
+         start, or the next reload, reads them.",
+    ),
+    code(
+        "ADM006",
+        Exit::Unavailable,
+        "too much at a time",
+        "The program has more requests than it takes at a time, or could not answer this one within\n\
+         its time. Ask again.",
+    ),
+    code(
         "ADR001",
         Exit::Config,
         "not an address",
@@ -49,6 +93,21 @@ pub static CODES: &[CodeRow] = &[
         "the zero address",
         "0x0000000000000000000000000000000000000000 belongs to nobody and never trades. It usually\n\
          stands where a value was to be filled in.",
+    ),
+    code(
+        "ADR004",
+        Exit::Config,
+        "row of an address table left out",
+        "A row of hl_watch_addresses or hl_active_addresses does not hold an address. It is named by\n\
+         its table, id and value, and left out; the other rows count. Correct it or delete it.",
+    ),
+    code(
+        "ADR005",
+        Exit::Io,
+        "a list of addresses cannot be read or written",
+        "The database or the file that holds the list is missing, locked or damaged. While a list\n\
+         cannot be read, the one that was read last stays in force: nobody is let go because a file\n\
+         was away. It is read again at each monitor.reload_interval.",
     ),
     code(
         "BEN001",
@@ -187,6 +246,27 @@ pub static CODES: &[CodeRow] = &[
         "Neither monitor.addresses nor monitor.addresses_file names an account, so a monitor\n\
          would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
          some that can be followed.",
+    ),
+    code(
+        "CFG014",
+        Exit::Config,
+        "a change that needs a restart",
+        "The file was read again, and a key in it has another value that only a start takes over.\n\
+         Until then the old value is in force. `corelane config reference` says which keys are live.",
+    ),
+    code(
+        "CFG015",
+        Exit::Config,
+        "the configuration was not read again",
+        "The file has errors now. Nothing of it was taken over, the old values stay in force; the\n\
+         first of what is wrong is named, `corelane check` names all.",
+    ),
+    code(
+        "CFG016",
+        Exit::Io,
+        "a table of pairs is not as it should be",
+        "pair_configs decides the coin type of a signal. A row whose category is no number from 0 to\n\
+         255 is left out; while the table cannot be read, what was read last stays in force.",
     ),
     code(
         "CSV001",
@@ -434,6 +514,14 @@ pub static CODES: &[CodeRow] = &[
         "port in use",
         "Another program listens on the address. `demo` takes a free port by itself, `run` and `sim`\n\
          never do: a service that moves is a service that is not found.",
+    ),
+    code(
+        "NET002",
+        Exit::Config,
+        "not loopback without a token",
+        "admin.listen is an address that other hosts reach. Whoever can send a request there could\n\
+         change what is watched. Name a file with a secret in admin.token_file, which clients send as\n\
+         `Authorization: Bearer ...`, or listen on 127.0.0.1.",
     ),
     code(
         "NET003",
