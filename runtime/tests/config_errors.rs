@@ -344,7 +344,7 @@ fn bad_sources() {
         "error[CFG006]: source.kind does not work
    ╭─[corelane.toml:2:8]
  2 │ kind = \"node-files\"
-   ·        ──────┬───── this build knows \"hyperliquid-ws\" only
+   ·        ──────┬───── not one of \"hyperliquid-ws\", \"hyperliquid-node\", \"hyperliquid-provider\"
 
 error[CFG006]: source.ws_url does not work
    ╭─[corelane.toml:3:10]

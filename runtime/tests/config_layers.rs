@@ -94,7 +94,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.monitor.start_from, StartFrom::Now);
     let source = &config.sources[0];
     assert_eq!(source.ws_url, "wss://api.hyperliquid.xyz/ws");
-    assert_eq!(source.info_url, "https://api.hyperliquid.xyz/info");
+    assert_eq!(source.info_url.as_deref(), Some("https://api.hyperliquid.xyz/info"));
     assert_eq!((source.users_per_ip, source.connections_per_ip), (10, 10));
     assert_eq!((source.subscriptions_per_ip, source.rest_weight_per_minute), (1000, 1200));
     assert_eq!((source.connects_per_minute, source.messages_per_minute), (30, 2000));
@@ -138,10 +138,10 @@ fn every_word_of_the_file_reaches_the_program() {
     assert_eq!((node.spin_for, node.profile), (Duration::from_millis(1), Profile::Prod));
     assert_eq!(monitor.addresses, [A.parse().expect("an address")]);
     assert_eq!((monitor.start_from, monitor.users_per_connection), (StartFrom::Snapshot, 5));
-    assert_eq!(sources[0].info_url, "http://127.0.0.1:9/info");
+    assert_eq!(sources[0].info_url.as_deref(), Some("http://127.0.0.1:9/info"));
     assert_eq!((sources[0].users_per_ip, sources[0].local_addr), (1000, None));
     assert_eq!(sources[1].local_addr, Some([192, 0, 2, 7].into()));
-    assert_eq!(sources[1].info_url, "http://h/i");
+    assert_eq!(sources[1].info_url.as_deref(), Some("http://h/i"));
     assert_eq!((aggregation.emit, aggregation.emit_final), (Emit::Frame, true));
     assert_eq!(symbols.aliases["UBTC"], "BTC");
     assert_eq!(matching.symbols[0].tick.to_string(), "0.5");
@@ -186,7 +186,7 @@ fn lists_and_tables_can_come_from_the_environment_and_flags() {
     assert_eq!(loaded.config.monitor.addresses.len(), 2);
     assert_eq!(loaded.config.node.cpus, Cpus::List(vec![0, 2, 3]));
     assert_eq!(loaded.config.symbols.aliases["X"], "Y");
-    assert_eq!(loaded.config.sources[0].info_url, "http://[::1]:7/info");
+    assert_eq!(loaded.config.sources[0].info_url.as_deref(), Some("http://[::1]:7/info"));
     let quoted = format!("monitor.addresses=[\"{A}\"]");
     let loaded = load(None, &[("CORELANE_MONITOR__ADDRESSES", &both)], &[&quoted]);
     assert_eq!(loaded.config.monitor.addresses, [A.parse().expect("an address")]);

@@ -181,7 +181,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 /// A limit as the configuration takes it; beyond the most that a key takes there is no need.
 fn within_key(name: &str, limit: u32) -> u64 {
     let kind = keys::find(keys::SOURCE, name).map(|key| key.kind);
-    let Some(Kind::Count { max, .. }) = kind else {
+    let Some(Kind::Count { max, .. } | Kind::AutoCount { max }) = kind else {
         unreachable!("{name} is a count of [[source]]")
     };
     u64::from(limit).min(max)

@@ -11,6 +11,12 @@ use super::layers::Slot;
 use super::types::*;
 use crate::diag::{Problem, Problems};
 
+/// How many accounts the public server lets one IP follow.
+const USERS_PER_IP: u32 = 10;
+
+/// The default of `source.ws_url`.
+const PUBLIC_WS_URL: &str = "wss://api.hyperliquid.xyz/ws";
+
 /// Every value, by slot: the defaults are in it, so nothing is missing.
 pub(super) struct Values(pub(super) BTreeMap<Slot, Value>);
 
@@ -50,7 +56,7 @@ impl Values {
         Config {
             node: self.node(),
             monitor: self.monitor(),
-            sources: (0..sources).map(|index| self.source(index)).collect(),
+            sources: (0..sources).flat_map(|index| self.sources(index)).collect(),
             aggregation: Aggregation {
                 emit: match self.word("aggregation", "emit") {
                     "frame" => Emit::Frame,
@@ -138,6 +144,17 @@ impl Values {
         }
     }
 
+    /// The sources that one `[[source]]` table stands for: one for each address of this host.
+    fn sources(&self, index: usize) -> Vec<Source> {
+        let one = self.source(index);
+        let from = |ip: &IpAddr| Source { local_addr: Some(*ip), ..one.clone() };
+        match self.get(SOURCE, index, "local_addrs") {
+            Value::Ips(ips) if ips.is_empty() => vec![one],
+            Value::Ips(ips) => one.local_addr.iter().chain(ips).map(from).collect(),
+            other => panic!("source.local_addrs is a {other:?}"),
+        }
+    }
+
     fn source(&self, index: usize) -> Source {
         let text = |name| match self.get(SOURCE, index, name) {
             Value::Text(text) => text.clone(),
@@ -147,20 +164,35 @@ impl Values {
             Value::Number(number) => u32::try_from(*number).expect("limited by its key"),
             other => panic!("source.{name} is a {other:?}"),
         };
+        let kind = match self.get(SOURCE, index, "kind") {
+            Value::Word("hyperliquid-node") => SourceKind::HyperliquidNode,
+            Value::Word("hyperliquid-provider") => SourceKind::HyperliquidProvider,
+            _ => SourceKind::HyperliquidWs,
+        };
         let ws_url = text("ws_url");
         let info_url = match self.get(SOURCE, index, "info_url") {
-            Value::Optional(Some(url)) => url.clone(),
-            _ => info_url(&ws_url),
+            Value::Optional(Some(url)) => Some(url.clone()),
+            _ if kind == SourceKind::HyperliquidWs => Some(info_url(&ws_url)),
+            _ => None,
         };
+        let users_max = if kind == SourceKind::HyperliquidWs { USERS_PER_IP } else { u32::MAX };
         Source {
-            kind: SourceKind::HyperliquidWs,
+            kind,
             ws_url,
+            node_dir: match self.get(SOURCE, index, "node_dir") {
+                Value::Path(path) => path.clone(),
+                other => panic!("source.node_dir is a {other:?}"),
+            },
             info_url,
             local_addr: match self.get(SOURCE, index, "local_addr") {
                 Value::Ip(ip) => *ip,
                 other => panic!("source.local_addr is a {other:?}"),
             },
-            users_per_ip: count("users_per_ip"),
+            users_per_ip: match self.get(SOURCE, index, "users_per_ip") {
+                Value::AutoNumber(None) => users_max,
+                Value::AutoNumber(Some(n)) => u32::try_from(*n).expect("limited by its key"),
+                other => panic!("source.users_per_ip is a {other:?}"),
+            },
             connections_per_ip: count("connections_per_ip"),
             connects_per_minute: count("connects_per_minute"),
             subscriptions_per_ip: count("subscriptions_per_ip"),
@@ -285,13 +317,20 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
         problems.push(Problem::error("CFG010", what).why(why).fix("raise aggregation.status_ttl"));
     }
     for (index, source) in config.sources.iter().enumerate() {
-        for url in [&source.ws_url, &source.info_url].into_iter().filter(|url| in_the_clear(url)) {
+        let ws_url = Some(&source.ws_url).filter(|_| source.kind != SourceKind::HyperliquidNode);
+        let urls = ws_url.into_iter().chain(&source.info_url);
+        for url in urls.filter(|url| in_the_clear(url)) {
             let what = format!("{url} is not encrypted, and does not look like a private server");
             let fix = "write wss:// and https://";
             problems.push(Problem::warning("CFG012", what).fix(fix));
         }
-        let same =
-            |other: &Source| other.ws_url == source.ws_url && other.local_addr == source.local_addr;
+        problems.extend(kind_checks(index, source));
+        let same = |other: &Source| {
+            other.kind == source.kind
+                && other.ws_url == source.ws_url
+                && other.node_dir == source.node_dir
+                && other.local_addr == source.local_addr
+        };
         if let Some(first) = config.sources[..index].iter().position(same) {
             let what = format!(
                 "[[source]] {} and {} are the same: {} from {}",
@@ -304,6 +343,29 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
             let fix = "give them different local_addr or ws_url, or remove one";
             problems.push(Problem::error("CFG010", what).why(why).fix(fix));
         }
+    }
+}
+
+/// What a kind of source needs, and what is of no use to it.
+fn kind_checks(index: usize, source: &Source) -> Option<Problem> {
+    let here = format!("[[source]] {}", index + 1);
+    match (source.kind, &source.node_dir) {
+        (SourceKind::HyperliquidNode, None) => {
+            let what = format!("{here}: a node is read from its files, and node_dir is not set");
+            Some(Problem::error("CFG010", what).fix("node_dir = \"/home/hl/hl/data\""))
+        }
+        (SourceKind::HyperliquidWs | SourceKind::HyperliquidProvider, Some(_)) => {
+            let what = format!("{here}: node_dir is set, and this source is no node");
+            Some(Problem::error("CFG010", what).fix("kind = \"hyperliquid-node\""))
+        }
+        (SourceKind::HyperliquidProvider, None) if source.ws_url == PUBLIC_WS_URL => {
+            let what = format!("{here}: ws_url is the public server, which is no provider");
+            Some(
+                Problem::error("CFG010", what)
+                    .fix("ws_url = \"wss://…\", as the provider names it"),
+            )
+        }
+        _ => None,
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) enum Value {
     Addresses(Vec<Address>),
     Listen(SocketAddr),
     Ip(Option<IpAddr>),
+    Ips(Vec<IpAddr>),
     Store(StoreUrl),
     Aliases(BTreeMap<String, String>),
     Symbols(Vec<MatchSymbol>),
@@ -53,6 +54,7 @@ impl Check<'_> {
             Kind::Addresses => return lists::addresses(self).map(Value::Addresses),
             Kind::Aliases => return lists::aliases(self).map(Value::Aliases),
             Kind::MatchSymbols => return lists::match_symbols(self).map(Value::Symbols),
+            Kind::Ips => return lists::ips(self).map(Value::Ips),
             _ => {}
         }
         self.scalar().map_err(|problem| vec![problem])
@@ -87,7 +89,7 @@ impl Check<'_> {
                 None => Ok(Value::Optional(None)),
             },
             Kind::StoreUrl => self.store_url(),
-            Kind::Addresses | Kind::Aliases | Kind::MatchSymbols => {
+            Kind::Addresses | Kind::Aliases | Kind::MatchSymbols | Kind::Ips => {
                 unreachable!("lists are checked by `run`")
             }
         }

@@ -88,12 +88,14 @@ impl Item {
         let span = base..base + text.len();
         let trimmed = text.trim();
         let lead = base + (text.len() - text.trim_start().len());
-        let structured =
-            matches!(kind, Kind::Addresses | Kind::Cpus | Kind::Aliases | Kind::MatchSymbols);
+        let structured = matches!(
+            kind,
+            Kind::Addresses | Kind::Ips | Kind::Cpus | Kind::Aliases | Kind::MatchSymbols
+        );
         if structured && trimmed.starts_with(['[', '{']) {
             return DeValue::parse(trimmed).map(|value| Item::from_toml(&value, lead));
         }
-        if kind == Kind::Addresses {
+        if matches!(kind, Kind::Addresses | Kind::Ips) {
             return Ok(Item { raw: Raw::List(split(text, base)), span });
         }
         let textual = matches!(

@@ -57,6 +57,8 @@ pub enum Kind {
     Listen,
     /// An IP address of this host, or `""` for whichever the system takes.
     OptionalIp,
+    /// A list of IP addresses of this host, and of ranges of them.
+    Ips,
     /// A URL with one of these schemes.
     Url(&'static [&'static str]),
     /// The same, or `""` for none.
@@ -221,16 +223,21 @@ mod table {
         key("monitor", "users_per_connection", count(1, 1000), "100",
             "Most accounts on one connection; fewer means that one lost connection touches fewer."),
 
-        key(SOURCE, "kind", Kind::Word(&["hyperliquid-ws"]), "\"hyperliquid-ws\"",
-            "What speaks there."),
+        key(SOURCE, "kind", Kind::Word(&["hyperliquid-ws", "hyperliquid-node", "hyperliquid-provider"]),
+            "\"hyperliquid-ws\"",
+            "The public WebSocket, the files of an own node, or a provider's stream of many accounts."),
         key(SOURCE, "ws_url", Kind::Url(&["wss", "ws"]), "\"wss://api.hyperliquid.xyz/ws\"",
-            "Where the stream is."),
+            "Where the stream is; a node has none."),
+        key(SOURCE, "node_dir", Kind::OptionalPath, "\"\"",
+            "Directory that an own node writes, for example /home/hl/hl/data."),
         key(SOURCE, "info_url", Kind::OptionalUrl(&["https", "http"]), "\"\"",
-            "Where requests go; not set: the host of ws_url with the path /info."),
+            "Where requests go; not set: the host of ws_url with /info; for node and provider: nowhere."),
         key(SOURCE, "local_addr", Kind::OptionalIp, "\"\"",
             "Address of this host to connect from; the venue counts its limits by it."),
-        key(SOURCE, "users_per_ip", count(1, 100_000), "10",
-            "Most accounts that the venue lets one IP follow."),
+        key(SOURCE, "local_addrs", Kind::Ips, "[]",
+            "Several of them, or ranges (\"10.0.0.2-10.0.0.9\"): the table stands once for each."),
+        key(SOURCE, "users_per_ip", Kind::AutoCount { max: 100_000 }, "\"auto\"",
+            "Most accounts that the venue lets one IP follow. auto: 10; node and provider: no limit."),
         key(SOURCE, "connections_per_ip", count(1, 10_000), "10",
             "Most connections from one IP."),
         key(SOURCE, "connects_per_minute", count(1, 10_000), "30",

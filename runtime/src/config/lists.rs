@@ -3,6 +3,7 @@
 //! Every element is checked; one bad element does not hide another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
 use shards::{Address, Decimal};
@@ -65,6 +66,49 @@ fn twice(check: &Check<'_>, first: &Range<usize>, again: &Range<usize>) -> Probl
     let mut excerpt = check.source.excerpt(first, "first here");
     excerpt.spots.push(check.source.spot(again, "and again here"));
     Problem::error("ADR002", "the same address twice").at(excerpt).fix("take one of them out")
+}
+
+/// Most addresses of this host that one list may name.
+const IPS_MAX: usize = 4096;
+
+/// Reads a list of IP addresses and ranges of them, each address once.
+pub(super) fn ips(check: &Check<'_>) -> Result<Vec<IpAddr>, Vec<Problem>> {
+    let Raw::List(items) = &check.item.raw else {
+        return Err(vec![check.wrong("a list: [\"192.0.2.7\", \"192.0.2.8\"]")]);
+    };
+    let what = format!("{} does not work", check.key.path());
+    let mut found: Vec<IpAddr> = Vec::new();
+    let mut problems = Vec::new();
+    for item in items {
+        let mut fault = |label: &str| {
+            problems.push(check.problem_at(&item.span, "CFG006", &what, label));
+        };
+        let range = match &item.raw {
+            Raw::Text(text) => ip_range(text),
+            _ => None,
+        };
+        match range {
+            None => fault("not an IP address or a range, for example \"192.0.2.7-192.0.2.9\""),
+            Some(range) if found.len() + range.len() > IPS_MAX => fault("more than 4096 addresses"),
+            Some(range) if range.iter().any(|ip| found.contains(ip)) => fault("is there twice"),
+            Some(range) => found.extend(range),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// The addresses of `A` or of `A-B`, both included; `None` if it is neither.
+fn ip_range(text: &str) -> Option<Vec<IpAddr>> {
+    let Some((first, last)) = text.split_once('-') else {
+        return text.trim().parse().ok().map(|ip| vec![ip]);
+    };
+    let (first, last): (Ipv4Addr, Ipv4Addr) =
+        (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    let (first, last) = (u32::from(first), u32::from(last));
+    if first > last {
+        return None;
+    }
+    Some((first..=last).take(IPS_MAX + 1).map(|ip| IpAddr::V4(Ipv4Addr::from(ip))).collect())
 }
 
 /// Reads `"auto"`, `"0-3,6"`, a number or a list of numbers; `None` is `auto`.

@@ -83,6 +83,7 @@ fn values(kind: Kind) -> String {
         Kind::Addresses => "list of addresses".to_owned(),
         Kind::Listen => "IP:port".to_owned(),
         Kind::OptionalIp => "IP or none".to_owned(),
+        Kind::Ips => "list of IPs and ranges".to_owned(),
         Kind::Url(schemes) => format!("URL: {}", listed(schemes)),
         Kind::OptionalUrl(schemes) => format!("URL or none: {}", listed(schemes)),
         Kind::StoreUrl => "`sqlite:FILE` or none".to_owned(),
@@ -161,6 +162,7 @@ fn toml_text(value: &Value) -> String {
         }
         Value::Listen(addr) => quote(&addr.to_string()),
         Value::Ip(ip) => quote(&ip.map_or(String::new(), |ip| ip.to_string())),
+        Value::Ips(ips) => list(ips.iter().map(|ip| quote(&ip.to_string()))),
         Value::Store(StoreUrl::None) => quote(""),
         Value::Store(StoreUrl::Sqlite(path)) => quote(&format!("sqlite:{}", path.display())),
         Value::Aliases(aliases) if aliases.is_empty() => "{}".to_owned(),

@@ -121,9 +121,12 @@ pub enum StartFrom {
 pub struct Source {
     pub kind: SourceKind,
     pub ws_url: String,
-    /// Derived from `ws_url` when not set: same host, `http` for `ws`, path `/info`.
-    pub info_url: String,
+    /// Of a node only, and there always.
+    pub node_dir: Option<PathBuf>,
+    /// For the public WebSocket derived from `ws_url` when not set: same host, `http` for `ws`, path `/info`.
+    pub info_url: Option<String>,
     pub local_addr: Option<IpAddr>,
+    /// `u32::MAX` is no limit.
     pub users_per_ip: u32,
     pub connections_per_ip: u32,
     pub connects_per_minute: u32,
@@ -137,6 +140,10 @@ pub struct Source {
 pub enum SourceKind {
     /// Hyperliquid's public WebSocket API, or a server that speaks it.
     HyperliquidWs,
+    /// The files that an own node writes.
+    HyperliquidNode,
+    /// A provider's WebSocket: fills of many accounts by one subscription.
+    HyperliquidProvider,
 }
 
 /// From fills to signals.

@@ -467,6 +467,8 @@ impl Node {
             Reply::Followed(address) => {
                 self.notices.push_back(Notice::Followed(address));
             }
+            // Feeders are not wired yet in this commit.
+            Reply::Fed { .. } => {}
             Reply::Report(report) => state.report = *report,
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;

@@ -68,8 +68,12 @@ pub struct NodeOptions {
 pub struct SourceOptions {
     /// Its WebSocket.
     pub ws_url: String,
+    /// What speaks there.
+    pub kind: config::SourceKind,
+    /// Where a node writes its files.
+    pub node_dir: Option<PathBuf>,
     /// Its REST interface.
-    pub info_url: String,
+    pub info_url: Option<String>,
     /// The address of this host to connect from.
     pub local_addr: Option<IpAddr>,
     /// Accounts that may be followed from one address.
@@ -137,6 +141,8 @@ impl SourceOptions {
     fn new(source: &config::Source) -> SourceOptions {
         SourceOptions {
             ws_url: source.ws_url.clone(),
+            kind: source.kind,
+            node_dir: source.node_dir.clone(),
             info_url: source.info_url.clone(),
             local_addr: source.local_addr,
             users_max: source.users_per_ip as usize,

@@ -160,7 +160,7 @@ impl Rest {
             .into();
         let worker = Worker {
             agent,
-            urls: options.sources.iter().map(|source| source.info_url.clone()).collect(),
+            urls: options.sources.iter().filter_map(|source| source.info_url.clone()).collect(),
             targets: placement::targets(options)?,
             placed: placement::place(options),
             aliases: options.aliases.clone(),

@@ -34,6 +34,18 @@ impl<T> Sender<T> {
         sent.map_err(|rtrb::PushError::Full(message)| message)
     }
 
+    /// Puts a message and lets the receiver sleep: [`Sender::wake`] is rung once for many. Gives it back when there is no
+    /// room.
+    pub fn put(&mut self, message: T) -> Result<(), T> {
+        let sent = self.producer.as_mut().expect(THERE).push(message);
+        sent.map_err(|rtrb::PushError::Full(message)| message)
+    }
+
+    /// Wakes the receiver.
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+
     /// Room for this many messages.
     pub fn room(&self) -> usize {
         self.producer.as_ref().expect(THERE).slots()

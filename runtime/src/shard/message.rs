@@ -102,6 +102,13 @@ pub enum Reply {
     NoSpace(Box<Command>),
     /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
     Followed(Address),
+    /// Everything that a feeder gave up to this block is durable.
+    Fed {
+        /// Index of the source.
+        source: u16,
+        /// The feeder's number of the block.
+        number: u64,
+    },
     /// Counters, about once a second.
     Report(Box<Report>),
     /// The shard has ended in order.

@@ -4,6 +4,7 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `message` | what the shard and control say to each other |
+//! | `fed` | what a feeder hands to the shard |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
@@ -13,6 +14,7 @@
 //!
 //! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
 
+pub mod fed;
 pub mod message;
 pub mod replayer;
 

@@ -70,7 +70,7 @@ fn the_configuration_it_writes_loads_and_has_room_for_every_account() {
         assert_eq!((plan.live, plan.problem), (u32::from(accounts), None));
         let source = &loaded.config.sources[0];
         assert_eq!(source.ws_url, "ws://127.0.0.1:3001/ws");
-        assert_eq!(source.info_url, "http://127.0.0.1:3001/info");
+        assert_eq!(source.info_url.as_deref(), Some("http://127.0.0.1:3001/info"));
         net::Target::parse(&source.ws_url).expect("it can be connected to");
     }
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
