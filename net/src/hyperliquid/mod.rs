@@ -10,8 +10,8 @@ pub mod subscription;
 pub mod symbols;
 pub(crate) mod wire;
 
-pub use account::{AccountState, Balance};
+pub use account::{AccountState, Balance, DexState};
 pub use frame::{DecodeError, Frame, Scratch, decode};
 pub use session::{Action, Policy, Session};
 pub use subscription::Subscription;
-pub use symbols::{SymbolEntry, SymbolTable};
+pub use symbols::{SymbolEntry, SymbolTable, Tokens};

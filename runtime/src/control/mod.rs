@@ -8,7 +8,8 @@
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
-//! | `symbols` | the symbol table |
+//! | `symbols` | the symbol table, and what of it the shards are told |
+//! | `coin_types` | the types of coins, from the database's categories |
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
@@ -16,6 +17,7 @@ pub mod latency;
 pub mod options;
 pub mod rest;
 
+mod coin_types;
 mod failure;
 mod placement;
 mod segments;
@@ -30,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use persist::Position;
 use persist::lock::DirLock;
-use shards::{Address, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId, shard_of};
 
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
@@ -50,6 +52,7 @@ use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use segments::Segments;
 use snapshots::{Said, Snapshots};
+use symbols::Symbols;
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
@@ -59,8 +62,6 @@ const EVENT_RING_BYTES: usize = 1 << 20;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first connections wait for the symbol table.
 const SYMBOLS_WITHIN: Duration = Duration::from_secs(3);
-/// How soon the symbol table is read again for a coin that it does not have.
-const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 /// How soon a symbol table that could not be read is tried again.
 const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
 /// How soon a sink's trouble is told again.
@@ -81,6 +82,7 @@ pub struct Node {
     /// Watches that a shard refused for want of space.
     refused: Vec<(ShardId, Command)>,
     latency: Latency,
+    symbols: Symbols,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
     /// Watches that wait for the symbol table, and until when: a signal should carry its symbol from the first on.
@@ -122,6 +124,13 @@ pub enum Notice {
     Followed(Address),
     /// A snapshot of a shard was made, in this time.
     Snapshot(ShardId, Taken, Duration),
+    /// An instrument is called by its coin, for another one has the symbol.
+    Clash {
+        /// The coin.
+        coin: Coin,
+        /// The symbol.
+        symbol: String,
+    },
     /// Something is wrong; it goes on.
     Warning(Problem),
     /// The node cannot go on.
@@ -182,6 +191,7 @@ impl Node {
             )?,
             refused: Vec::new(),
             latency: Latency::default(),
+            symbols: Symbols::default(),
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
             watches: None,
@@ -446,12 +456,9 @@ impl Node {
             Reply::StatusWanted { address, oid } => {
                 self.rest.ask(Job::Status { shard: id, address, oid });
             }
+            Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
-                if let LinkNews::UnknownCoin { .. } = &news {
-                    let soon = Instant::now() + UNKNOWN_COIN_REFRESH;
-                    self.symbols_due = self.symbols_due.map(|due| due.min(soon));
-                }
                 if let LinkNews::Down { source, .. } = &news {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
@@ -490,11 +497,8 @@ impl Node {
                 self.notices.push_back(Notice::Warning(failure::backfill(&address, &why)));
             }
             Answer::Status { shard, status } => self.command(shard, Command::Status(status)),
-            Answer::Symbols { entries, spot_prices } => {
-                for at in 0..self.shards.len() {
-                    let (entries, spot_prices) = (entries.clone(), spot_prices.clone());
-                    self.command(ShardId(at as u16), Command::Symbols { entries, spot_prices });
-                }
+            Answer::Symbols(table) => {
+                self.take_table(*table);
                 self.send_watches();
             }
             Answer::Resolved { source, addresses } => {
@@ -679,6 +683,7 @@ fn start_shard(
         wait: options.wait,
         sources: sources[usize::from(id.0)].clone(),
         users_per_link: options.users_per_link,
+        caches: options.caches,
         bell: own_bell,
         commands: received_commands,
         replies,

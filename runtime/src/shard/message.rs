@@ -3,9 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use net::Target;
+use net::hyperliquid::Tokens;
 use net::hyperliquid::subscription::Subscription;
 use persist::segment::{Segment, SegmentOrder};
-use shards::{Address, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry};
+use shards::{
+    Address, CacheCounts, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry,
+};
 
 /// A server to connect to, from one source address.
 #[derive(Clone, Debug)]
@@ -38,13 +41,13 @@ pub enum Command {
     },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
-    /// The symbol table, and which coin prices which spot token.
-    Symbols {
-        /// All entries.
-        entries: Vec<SymbolEntry>,
-        /// Token index and the pair that prices it.
-        spot_prices: Vec<(u32, Coin)>,
-    },
+    /// Symbols: all when the table was read for the first time, later what changed in it, and answers to
+    /// [`Reply::SymbolWanted`].
+    Symbols(Vec<SymbolEntry>),
+    /// How tokens are priced, and in which of them the dexes count.
+    Tokens(Box<Tokens>),
+    /// The dexes whose prices are to be followed, in place of those before.
+    Prices(Vec<Coin>),
     /// The answer to [`Request::Backfill`], or a page of it.
     Backfill {
         /// The account.
@@ -93,6 +96,11 @@ pub enum Reply {
         address: Address,
         /// The order.
         oid: u64,
+    },
+    /// A coin is traded that the shard has no symbol for at hand. Asked once; the answer may come when the table has it.
+    SymbolWanted {
+        /// The coin.
+        coin: Coin,
     },
     /// A segment is wanted.
     SegmentWanted(SegmentOrder),
@@ -254,6 +262,13 @@ pub struct Report {
     pub links_lost: u64,
     /// Accounts followed now.
     pub followed: u64,
+    /// The cache of symbols.
+    pub symbols: CacheCounts,
+    /// The cache of prices. A look-up is a token that is valued.
+    pub prices: CacheCounts,
+    /// The accounts whose state is known. A look-up is a state that came; their weight is the bytes of their text;
+    /// none goes but with its account.
+    pub positions: CacheCounts,
     /// Journal batches that are durable.
     pub flushes: u64,
     /// Bytes of them.

@@ -9,7 +9,9 @@
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
-//! | `positions` | the position cache |
+//! | `names` | symbols at hand, bounded |
+//! | `prices` | prices at hand, bounded, and what amounts are worth |
+//! | `positions` | the newest state of each account |
 //! | `replayer` | a core brought to where its journal ends |
 //!
 //! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
@@ -20,8 +22,10 @@ pub mod replayer;
 
 mod flush;
 mod link;
+mod names;
 mod outbox;
 mod positions;
+mod prices;
 mod station;
 
 use std::cell::Cell;
@@ -97,6 +101,8 @@ pub struct ShardOptions {
     pub sources: Vec<Source>,
     /// Accounts on one connection before another one is opened.
     pub users_per_link: usize,
+    /// How much is kept at hand.
+    pub caches: CacheSizes,
     /// Wakes this shard.
     pub bell: Arc<Bell>,
     /// From control.
@@ -111,6 +117,15 @@ pub struct ShardOptions {
     pub acks: Receiver<Position>,
 }
 
+/// The most that a shard keeps at hand of what control or the venue has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CacheSizes {
+    /// Symbols.
+    pub symbols: u64,
+    /// Prices.
+    pub prices: u64,
+}
+
 struct Shard {
     ring: Ring,
     flusher: Flusher,
@@ -118,6 +133,8 @@ struct Shard {
     station: Station,
     sources: Vec<Source>,
     users_per_link: usize,
+    /// The dexes whose prices come over the first link.
+    price_dexs: Vec<Coin>,
     wait: Wait,
     bell: Arc<Bell>,
     bell_watched: bool,
@@ -245,7 +262,8 @@ impl Shard {
         };
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
-        let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
+        let mut station =
+            Station::new(core, replayed.journal, outbox, clock, options.replies, options.caches);
         station.check_every = options.check_every;
         if let Some(lock) = &options.lock {
             ring.hold(lock.as_fd());
@@ -270,6 +288,8 @@ impl Shard {
             station,
             sources: options.sources,
             users_per_link: options.users_per_link,
+            // The venue's own dex: what is known before the table says which others there are.
+            price_dexs: vec![Coin::EMPTY],
             wait: options.wait,
             bell: options.bell,
             bell_watched: false,
@@ -400,7 +420,7 @@ impl Shard {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
             }
             Command::Watch { address, source, start } => {
-                if !self.station.core.watched().any(|known| known == address) {
+                if !self.station.core.is_watched(&address) {
                     self.station.apply(&Input::Watch { address, start }, 0);
                 }
                 self.place(address, source);
@@ -412,10 +432,9 @@ impl Shard {
                 strangers.sort_unstable();
                 strangers.into_iter().for_each(|address| self.unwatch(address));
             }
-            Command::Symbols { entries, spot_prices } => {
-                self.station.symbols(&entries);
-                self.station.positions.spot_pairs(&spot_prices);
-            }
+            Command::Symbols(entries) => self.station.symbols(&entries),
+            Command::Tokens(tokens) => self.station.positions.tokens(*tokens),
+            Command::Prices(dexs) => self.follow_prices(dexs),
             Command::Backfill { address, fills, last } => {
                 self.station.backfill(address, &fills, last);
             }
@@ -453,12 +472,27 @@ impl Shard {
                 let seed = crate::lane::clock::wall_now_ns() ^ (number as u64) << 48;
                 self.links.push(Link::new(number, source, &self.sources[source], seed));
                 if number == 0 {
-                    self.links[0].want(Subscription::AllMids { dex: Coin::EMPTY });
+                    for &dex in &self.price_dexs {
+                        self.links[0].want(Subscription::AllMids { dex });
+                    }
                 }
                 number
             }
         };
         self.links[at].add(address);
+    }
+
+    /// Prices come over the first link: one subscription a dex, whatever the number of connections.
+    fn follow_prices(&mut self, dexs: Vec<Coin>) {
+        if let Some(link) = self.links.first_mut() {
+            for &dex in self.price_dexs.iter().filter(|dex| !dexs.contains(dex)) {
+                link.unwant(Subscription::AllMids { dex });
+            }
+            for &dex in dexs.iter().filter(|dex| !self.price_dexs.contains(dex)) {
+                link.want(Subscription::AllMids { dex });
+            }
+        }
+        self.price_dexs = dexs;
     }
 
     fn is_finished(&mut self) -> bool {
@@ -563,6 +597,9 @@ impl Report {
         self.links_open += other.links_open;
         self.links_lost += other.links_lost;
         self.followed += other.followed;
+        self.symbols.add(&other.symbols);
+        self.prices.add(&other.prices);
+        self.positions.add(&other.positions);
         self.flushes += other.flushes;
         self.journal_bytes += other.journal_bytes;
         self.spares += other.spares;

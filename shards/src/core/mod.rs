@@ -101,6 +101,7 @@ pub struct Core {
     orders: Slab<Order>,
     by_oid: HashMap<u64, OrderKey>,
     legs: Slab<Leg>,
+    /// Of the coins that were traded here.
     symbols: HashMap<Coin, SymbolEntry>,
     /// Terminal statuses whose fills have not come, by oid, and when each was queued, in that order.
     waiting: HashMap<u64, Waiting>,
@@ -183,7 +184,13 @@ impl Core {
         self.accounts.iter().filter(|(_, a)| a.watched).map(|(_, a)| a.address)
     }
 
-    /// The symbol known for a coin.
+    /// Whether an account is watched.
+    pub fn is_watched(&self, address: &Address) -> bool {
+        self.by_address.get(address).is_some_and(|&key| self.accounts[key].watched)
+    }
+
+    /// The symbol known for a coin. What bounds these is the one who gives them: only those of coins whose fills are
+    /// applied, of a table that the venue wrote, so never more than it has instruments.
     pub fn symbol(&self, coin: &Coin) -> Option<&SymbolEntry> {
         self.symbols.get(coin)
     }
