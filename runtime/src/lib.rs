@@ -7,6 +7,7 @@
 //! | `publisher` | events to the sinks, cursors, catching up from the journals |
 //! | `control` | the housekeeping thread: start and stop, REST, segments, latency log |
 //! | `config` | the configuration: keys, layers, checks |
+//! | `placement` | which account goes over which connection, inside the budgets; the capacity plan |
 //! | `host` | what the host allows: io_uring, locked memory, CPUs, ports, directories |
 //! | `diag` | what the user reads when something is wrong |
 //! | `sim` | the exchange simulator |
@@ -18,6 +19,7 @@ pub mod control;
 pub mod diag;
 pub mod host;
 pub mod lane;
+pub mod placement;
 pub mod publisher;
 pub mod shard;
 pub mod sim;

@@ -3,11 +3,13 @@
 pub(crate) mod account;
 pub(crate) mod fill;
 pub mod frame;
+pub mod pages;
 pub mod rest;
 mod scan;
 pub mod session;
 pub mod subscription;
 pub mod symbols;
+pub mod weight;
 pub(crate) mod wire;
 
 pub use account::{AccountState, Balance, DexState};

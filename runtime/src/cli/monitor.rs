@@ -110,6 +110,11 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
         while let Some(notice) = node.notice() {
             match notice {
                 Notice::Link(shard, news) => say_link(shard.0, &news),
+                Notice::Uncovered(address, limit) => {
+                    warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
+                }
+                Notice::Covered(address) => info!(%address, "there is room for it now"),
+                Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
                 Notice::Snapshot(shard, taken, took) => info!(
                     shard = shard.0,
@@ -153,6 +158,13 @@ fn say_link(shard: u16, news: &LinkNews) {
         }
         LinkNews::Down { link, users, why, retry_ms, .. } => {
             warn!(code = "UPS007", shard, link, users, retry_ms, "connection lost: {why}");
+        }
+        LinkNews::Left { link } => info!(shard, link, "connection closed: no account needs it"),
+        LinkNews::Paced { link, users, wait_ms } => {
+            info!(
+                shard,
+                link, users, wait_ms, "connects when the budget of new connections allows"
+            );
         }
         LinkNews::Refused { subscription, said, retry_ms } => {
             let what = subscription.map_or("a request".to_owned(), |s| s.to_string());

@@ -3,8 +3,11 @@
 //!
 //! | file | what happens there |
 //! |---|---|
+//! | `start` | threads, journals, sinks |
+//! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
-//! | `placement` | which account goes over which source |
+//! | `roster` | which accounts are wanted, by origin, and who leaves when |
+//! | `placement` | the servers, resolved |
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
@@ -16,40 +19,41 @@
 pub mod latency;
 pub mod options;
 pub mod rest;
+pub mod roster;
 
+mod accounts;
 mod coin_types;
 mod failure;
 mod placement;
 mod segments;
 mod snapshots;
+mod start;
 mod symbols;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use persist::Position;
 use persist::lock::DirLock;
 use shards::{Address, Coin, Request, ShardId, shard_of};
 
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
-use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::events;
-use crate::lane::executor::{Executor, Glommio, Join};
-use crate::publisher::sink::Sink;
-use crate::publisher::stdout::Stdout;
-use crate::publisher::store::Store;
-use crate::publisher::{self, Feed, News, PublisherOptions, PublisherReport};
+use crate::lane::channel::{Receiver, Sender};
+use crate::lane::executor::Join;
+use crate::placement::Limit;
+use crate::publisher::{News, PublisherReport};
 use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, Stopped};
-use crate::shard::{self, ShardOptions};
 use latency::Latency;
 pub use snapshots::Taken;
 
+use accounts::{Accounts, Order};
+pub use accounts::{Census, Stage};
 use options::NodeOptions;
 use rest::{Answer, Job, Rest};
+use roster::{Change, Origin, Roster};
 use segments::Segments;
 use snapshots::{Said, Snapshots};
 use symbols::Symbols;
@@ -85,8 +89,10 @@ pub struct Node {
     symbols: Symbols,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
-    /// Watches that wait for the symbol table, and until when: a signal should carry its symbol from the first on.
-    watches: Option<(Instant, Vec<(ShardId, Command)>)>,
+    /// Until when orders about accounts wait for the symbol table: a signal should carry its symbol from the first on.
+    orders_wait: Option<Instant>,
+    roster: Roster,
+    accounts: Accounts,
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
     said: BTreeMap<String, Instant>,
@@ -122,6 +128,12 @@ pub enum Notice {
     Link(ShardId, LinkNews),
     /// An account is followed.
     Followed(Address),
+    /// No source has room for an account.
+    Uncovered(Address, Limit),
+    /// A source has room now for an account that had none.
+    Covered(Address),
+    /// An account is followed no longer.
+    Released(Address),
     /// A snapshot of a shard was made, in this time.
     Snapshot(ShardId, Taken, Duration),
     /// An instrument is called by its coin, for another one has the symbol.
@@ -162,200 +174,6 @@ pub struct Ended {
 }
 
 impl Node {
-    /// Starts a node: journals are replayed, then everything runs.
-    pub fn start(options: NodeOptions) -> Result<Node, Problem> {
-        let lock = DirLock::acquire(&options.data_dir)
-            .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
-        let lock = Arc::new(lock);
-        failure::check_shards(&options.data_dir, options.shard_count)?;
-        let bell = new_bell()?;
-        let publisher_bell = new_bell()?;
-        let placed = placement::place(&options);
-        let sources = placement::sources(&options, &placed)?;
-        let mut feeds = Vec::new();
-        let mut shards = Vec::new();
-        for at in 0..options.shard_count {
-            let (state, feed) =
-                start_shard(&options, ShardId(at), &sources, &bell, &publisher_bell, &lock)?;
-            shards.push(state);
-            feeds.push(feed);
-        }
-        let mut node = Node {
-            rest: Rest::start(&options, &bell)?,
-            segments: Segments::start(&bell, &options.housekeeping)?,
-            snapshots: Snapshots::start(
-                &bell,
-                options.snapshot_every,
-                &options.housekeeping,
-                options.shard_count,
-            )?,
-            refused: Vec::new(),
-            latency: Latency::default(),
-            symbols: Symbols::default(),
-            symbols_due: Some(Instant::now()),
-            symbol_refresh: options.symbol_refresh,
-            watches: None,
-            notices: VecDeque::new(),
-            said: BTreeMap::new(),
-            publisher: None,
-            shards,
-            bell,
-            _lock: lock,
-        };
-        node.wait_for_journals(&options)?;
-        node.begin_snapshots();
-        node.latency = Latency::open(&options.data_dir, options.shard_count)?;
-        node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
-        let watch = |(address, source)| {
-            let shard = shard_of(&address, options.shard_count);
-            (shard, Command::Watch { address, source, start: options.start_from })
-        };
-        let watches = placed.into_iter().map(watch).collect();
-        node.watches = Some((Instant::now() + SYMBOLS_WITHIN, watches));
-        node.unwatch_strangers(&options);
-        Ok(node)
-    }
-
-    /// Snapshots are made from where the journals were opened on; what opening them found is told.
-    fn begin_snapshots(&mut self) {
-        let newest = |state: &ShardState| {
-            let snapshot = state.opened.as_ref().and_then(|opened| opened.snapshot);
-            (state.dir.clone(), snapshot.unwrap_or(0))
-        };
-        self.snapshots.begin(self.shards.iter().map(newest));
-        for opened in self.shards.iter().filter_map(|state| state.opened.as_ref()) {
-            for why in &opened.skipped {
-                self.notices.push_back(Notice::Warning(failure::snapshot_skipped(why, opened)));
-            }
-        }
-        // All journals are on one file system.
-        let is_direct = |state: &&ShardState| state.opened.as_ref().is_none_or(|o| o.direct);
-        if let Some(state) = self.shards.iter().find(|state| !is_direct(state)) {
-            self.notices.push_back(Notice::Warning(failure::not_direct(&state.dir)));
-        }
-    }
-
-    /// Each shard reads its journal and says how it found it. Only when all are good, and the sinks' cursors fit them, is one
-    /// of them opened: a refusal leaves all as they were.
-    fn wait_for_journals(&mut self, options: &NodeOptions) -> Result<(), Problem> {
-        self.wait_for_shards(|state| state.judged.is_some())?;
-        let old = || {
-            let judged = |state: &'_ ShardState| state.judged.filter(|judged| !judged.is_new);
-            self.shards.iter().filter_map(move |state| Some((&state.dir, judged(state)?)))
-        };
-        for (dir, judged) in old() {
-            for sink in sink_names(options) {
-                failure::check_cursor(dir, sink, judged.last_event, judged.last_seq)?;
-            }
-        }
-        // Those of new sinks are made before anything is recycled: what the journals have now is held for them.
-        for (dir, _) in old() {
-            for sink in sink_names(options) {
-                failure::begin_cursor(dir, sink)?;
-            }
-        }
-        for state in &mut self.shards {
-            // The ring is empty.
-            let _ = state.commands.send(Command::Open);
-        }
-        self.wait_for_shards(|state| state.opened.is_some())
-    }
-
-    fn wait_for_shards(&mut self, is_done: impl Fn(&ShardState) -> bool) -> Result<(), Problem> {
-        loop {
-            self.segments.turn(|shard, segment| {
-                self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
-            });
-            for state in &mut self.shards {
-                while !is_done(state) {
-                    match state.replies.receive() {
-                        Some(Reply::Judged(judged)) => state.judged = Some(judged),
-                        Some(Reply::Opened(opened)) => state.opened = Some(opened),
-                        Some(Reply::NotOpened(why)) => return Err(failure::not_opened(&why)),
-                        Some(Reply::Fault(why)) => return Err(failure::fault(state.id, &why)),
-                        Some(Reply::SegmentWanted(order)) => self.segments.prepare(state.id, order),
-                        Some(_) => {}
-                        None if state.replies.is_abandoned() => {
-                            return Err(failure::fault(state.id, "its thread has ended"));
-                        }
-                        None => break,
-                    }
-                }
-            }
-            if self.shards.iter().all(&is_done) {
-                return Ok(());
-            }
-            let shards = &self.shards;
-            self.bell.sleep(SLEEP_MAX, || shards.iter().any(|s| !s.replies.is_empty()));
-        }
-    }
-
-    fn start_publisher(
-        &mut self,
-        options: &NodeOptions,
-        feeds: Vec<HalfFeed>,
-        bell: Arc<Bell>,
-    ) -> Result<PublisherState, Problem> {
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if let Some(out) = &options.stdout {
-            let out =
-                out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
-            sinks.push(Box::new(Stdout::new(out)));
-        }
-        if let Some((path, store)) = &options.store {
-            if !path.exists() {
-                self.tell_of_new_database(path);
-            }
-            let sink = Store::start(path.clone(), *store, &bell);
-            sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
-        }
-        let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
-            shard: state.id,
-            events: feed.events,
-            dir: state.dir.clone(),
-            last_event: state.opened.as_ref().map_or(Position::START, |opened| opened.last_event),
-            acks: feed.acks,
-        });
-        let (stop, stopped) = channel(1, &bell);
-        let (news, received) = channel(MESSAGES_MAX, &self.bell);
-        let parts = PublisherOptions {
-            feeds: feeds.collect(),
-            sinks,
-            bell,
-            stop: stopped,
-            news,
-            drain_within: STOP_WITHIN,
-        };
-        let cpu = options.publisher_cpu;
-        let thread = std::thread::Builder::new()
-            .name("publisher".to_owned())
-            .spawn(move || {
-                crate::lane::executor::pin(cpu);
-                publisher::run(parts);
-            })
-            .map_err(|error| failure::thread("the publisher", &error))?;
-        let report = PublisherReport::default();
-        Ok(PublisherState {
-            thread: Some(thread),
-            stop: Some(stop),
-            news: received,
-            report,
-            stopped: false,
-        })
-    }
-
-    fn tell_of_new_database(&mut self, path: &Path) {
-        for state in &self.shards {
-            let cursor = persist::cursor::path_of(&state.dir, publisher::store::NAME);
-            let at = persist::cursor::Cursor::peek(&cursor).unwrap_or(Position::START);
-            if at > Position::START {
-                let problem = failure::new_database(path, &cursor, at);
-                self.notices.push_back(Notice::Warning(problem));
-                return;
-            }
-        }
-    }
-
     /// Accounts that the journals know and the configuration no longer names are let go.
     fn unwatch_strangers(&mut self, options: &NodeOptions) {
         for shard in 0..options.shard_count {
@@ -406,9 +224,7 @@ impl Node {
         {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
         }
-        if self.watches.as_ref().is_some_and(|(until, _)| *until <= Instant::now()) {
-            self.send_watches();
-        }
+        self.turn_accounts();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
                 if let Err(command) = state.commands.send(command) {
@@ -431,10 +247,46 @@ impl Node {
         }
     }
 
-    fn send_watches(&mut self) {
-        for (shard, command) in self.watches.take().into_iter().flat_map(|(_, watches)| watches) {
-            self.command(shard, command);
+    /// What connections may do, and who follows what.
+    fn turn_accounts(&mut self) {
+        let now = Instant::now();
+        if self.orders_wait.is_some_and(|until| until > now) {
+            return;
         }
+        self.orders_wait = None;
+        while let Some(change) = self.roster.poll(now) {
+            match change {
+                Change::Add(address) => {
+                    if let Err(limit) = self.accounts.want(address, now) {
+                        self.notices.push_back(Notice::Uncovered(address, limit));
+                    }
+                }
+                Change::Remove(address) => self.release(&address, now),
+            }
+        }
+        self.accounts.turn(now);
+        while let Some(order) = self.accounts.order() {
+            match order {
+                Order::Shard(shard, command) => self.command(shard, command),
+                // Feeders are not wired yet in this commit.
+                Order::Follow(..) | Order::Unfollow(..) => {}
+            }
+        }
+    }
+
+    fn release(&mut self, address: &Address, now: Instant) {
+        self.refused.retain(
+            |(_, command)| !matches!(command, Command::Watch { address: a, .. } if a == address),
+        );
+        self.notices.push_back(Notice::Released(*address));
+        for seated in self.accounts.release(address, now) {
+            self.notices.push_back(Notice::Covered(seated));
+        }
+    }
+
+    /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
+    pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
+        self.roster.offer(origin, addresses, Instant::now());
     }
 
     fn thread_ended(&mut self, at: usize) {
@@ -463,6 +315,9 @@ impl Node {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
                 }
+                if let LinkNews::Down { link, .. } = &news {
+                    self.accounts.lost(id, *link, Instant::now());
+                }
                 self.notices.push_back(Notice::Link(id, news));
             }
             Reply::NoSpace(command) => {
@@ -471,7 +326,9 @@ impl Node {
                 }
                 self.refused.push((id, *command));
             }
+            Reply::Watched(address) => self.accounts.watched(address),
             Reply::Followed(address) => {
+                self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
             // Feeders are not wired yet in this commit.
@@ -499,7 +356,7 @@ impl Node {
             Answer::Status { shard, status } => self.command(shard, Command::Status(status)),
             Answer::Symbols(table) => {
                 self.take_table(*table);
-                self.send_watches();
+                self.orders_wait = None;
             }
             Answer::Resolved { source, addresses } => {
                 for at in 0..self.shards.len() {
@@ -591,7 +448,7 @@ impl Node {
     pub fn stop(mut self) -> (Ended, Latency) {
         let started = Instant::now();
         // Nothing more is begun: a connection opened now would outlive the order to stop.
-        self.watches = None;
+        self.accounts.drop_orders();
         self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);
@@ -643,81 +500,13 @@ impl Node {
     }
 }
 
-struct HalfFeed {
-    events: events::EventConsumer,
-    acks: Sender<Position>,
-}
-
 fn new_bell() -> Result<Arc<Bell>, Problem> {
     Bell::new().map(Arc::new).map_err(|error| failure::thread("an eventfd", &error))
-}
-
-fn start_shard(
-    options: &NodeOptions,
-    id: ShardId,
-    sources: &[Vec<shard::message::Source>],
-    bell: &Arc<Bell>,
-    publisher_bell: &Arc<Bell>,
-    lock: &Arc<DirLock>,
-) -> Result<(ShardState, HalfFeed), Problem> {
-    let own_bell = new_bell()?;
-    let (commands, received_commands) = channel(MESSAGES_MAX, &own_bell);
-    let (replies, received_replies) = channel(MESSAGES_MAX, bell);
-    let (producer, consumer) = events::ring(EVENT_RING_BYTES);
-    let (acks, received_acks) = channel(64, &own_bell);
-    let dir = options.data_dir.join(format!("shard-{}", id.0));
-    let parts = ShardOptions {
-        id,
-        journal: persist::Options {
-            dir: dir.clone(),
-            shard: id.0,
-            shard_count: options.shard_count,
-            segment_bytes: options.segment_bytes,
-            batch_bytes_max: options::BATCH_BYTES_MAX,
-            flights: options.flights,
-        },
-        flush: options.flush,
-        policy: options.policy,
-        lock: Some(Arc::clone(lock)),
-        check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
-        wait: options.wait,
-        sources: sources[usize::from(id.0)].clone(),
-        users_per_link: options.users_per_link,
-        caches: options.caches,
-        bell: own_bell,
-        commands: received_commands,
-        replies,
-        events: producer,
-        publisher_bell: Arc::clone(publisher_bell),
-        acks: received_acks,
-    };
-    let cpu = options.cpus[usize::from(id.0)];
-    let thread = Glommio
-        .start(&format!("shard-{}", id.0), cpu, move |cold| shard::run(parts, cold))
-        .map_err(|error| failure::thread(&format!("shard {}", id.0), &error))?;
-    let state = ShardState {
-        id,
-        commands,
-        waiting: VecDeque::new(),
-        replies: received_replies,
-        thread: Some(thread),
-        judged: None,
-        opened: None,
-        report: Report::default(),
-        stopped: None,
-        dir,
-    };
-    Ok((state, HalfFeed { events: consumer, acks }))
 }
 
 /// What the user reads when a data directory cannot be locked.
 pub(crate) fn not_locked(dir: &std::path::Path, error: &persist::lock::LockError) -> Problem {
     failure::not_locked(dir, error)
-}
-
-fn sink_names(options: &NodeOptions) -> impl Iterator<Item = &'static str> {
-    let stdout = options.stdout.as_ref().map(|_| publisher::stdout::NAME);
-    stdout.into_iter().chain(options.store.as_ref().map(|_| publisher::store::NAME))
 }
 
 /// What the user reads when a journal cannot be replayed.

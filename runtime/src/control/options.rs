@@ -1,7 +1,6 @@
 //! What a node is made of, and how that follows from the configuration.
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use persist::ring::Flush;
 use shards::input::Emit;
 use shards::{Address, Policy, StartFrom};
 
-use crate::config::{self, Config, Cpus, FlushMode, Poll, Shards, StoreUrl};
+use crate::config::{self, Config, Cpus, FlushMode, Poll, Shards, Source, StoreUrl};
 use crate::diag::Problem;
 use crate::host::Root;
 use crate::host::cpus::CpuMap;
@@ -34,9 +33,9 @@ pub struct NodeOptions {
     /// How shards wait.
     pub wait: Wait,
     /// Servers.
-    pub sources: Vec<SourceOptions>,
+    pub sources: Vec<Source>,
     /// Accounts on a connection before another is opened.
-    pub users_per_link: usize,
+    pub users_per_link: u32,
     /// Settings that decide outputs.
     pub policy: Policy,
     /// Bytes of a journal segment.
@@ -51,6 +50,8 @@ pub struct NodeOptions {
     pub housekeeping: Housekeeping,
     /// The accounts.
     pub addresses: Vec<Address>,
+    /// How long an account that left all lists is still followed.
+    pub remove_grace: Duration,
     /// Where a new account's signals begin.
     pub start_from: StartFrom,
     /// Where signals are written as JSON lines.
@@ -63,27 +64,6 @@ pub struct NodeOptions {
     pub symbol_refresh: Duration,
     /// How much each shard keeps at hand.
     pub caches: CacheSizes,
-}
-
-/// A server.
-#[derive(Clone, Debug)]
-pub struct SourceOptions {
-    /// Its WebSocket.
-    pub ws_url: String,
-    /// What speaks there.
-    pub kind: config::SourceKind,
-    /// Where a node writes its files.
-    pub node_dir: Option<PathBuf>,
-    /// Its REST interface.
-    pub info_url: Option<String>,
-    /// The address of this host to connect from.
-    pub local_addr: Option<IpAddr>,
-    /// Accounts that may be followed from one address.
-    pub users_max: usize,
-    /// Connections that may be held from one address.
-    pub connections_max: usize,
-    /// Messages that may be sent per minute from one address.
-    pub messages_per_minute: u32,
 }
 
 impl NodeOptions {
@@ -112,8 +92,8 @@ impl NodeOptions {
                 Poll::Spin => Wait::Spin,
                 Poll::Park => Wait::Park { spin_for: config.node.spin_for },
             },
-            sources: config.sources.iter().map(SourceOptions::new).collect(),
-            users_per_link: config.monitor.users_per_connection as usize,
+            sources: config.sources.clone(),
+            users_per_link: config.monitor.users_per_connection,
             policy: policy(config),
             segment_bytes: config.journal.segment_size,
             flush: match config.journal.flush {
@@ -127,6 +107,7 @@ impl NodeOptions {
                 cpus.iter().flatten().copied().chain(config.node.publisher_cpu),
             ),
             addresses: config.monitor.addresses.clone(),
+            remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,
                 config::StartFrom::Snapshot => StartFrom::Snapshot,
@@ -140,21 +121,6 @@ impl NodeOptions {
                 prices: config.symbols.price_cache_size,
             },
         })
-    }
-}
-
-impl SourceOptions {
-    fn new(source: &config::Source) -> SourceOptions {
-        SourceOptions {
-            ws_url: source.ws_url.clone(),
-            kind: source.kind,
-            node_dir: source.node_dir.clone(),
-            info_url: source.info_url.clone(),
-            local_addr: source.local_addr,
-            users_max: source.users_per_ip as usize,
-            connections_max: source.connections_per_ip as usize,
-            messages_per_minute: source.messages_per_minute,
-        }
     }
 }
 

@@ -195,7 +195,7 @@ struct Retry {
 struct Worker {
     agent: ureq::Agent,
     urls: Vec<String>,
-    targets: Vec<Target>,
+    targets: Vec<Option<Target>>,
     placed: Vec<(Address, usize)>,
     aliases: Vec<(String, String)>,
     answers: Sender<Answer>,
@@ -312,7 +312,7 @@ impl Worker {
     }
 
     fn resolve(&mut self, source: usize) {
-        let target = &self.targets[source];
+        let Some(target) = &self.targets[source] else { return };
         let answer = match placement::resolve(target) {
             Ok(addresses) => Answer::Resolved { source, addresses },
             Err(error) => Answer::NotResolved(failure::resolve(&target.host, &error)),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::config::SourceKind;
 use net::Target;
 use net::hyperliquid::Tokens;
 use net::hyperliquid::subscription::Subscription;
@@ -13,16 +14,14 @@ use shards::{
 /// A server to connect to, from one source address.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Where.
-    pub target: Target,
+    /// What speaks there.
+    pub kind: SourceKind,
+    /// Where; a source without a server has no connections.
+    pub target: Option<Target>,
     /// Its addresses, as control resolved them: name resolution blocks, and a core must not.
     pub resolved: Vec<SocketAddr>,
     /// The address of this host to connect from.
     pub local_addr: Option<IpAddr>,
-    /// Connections that this shard may hold from that address.
-    pub connections_max: usize,
-    /// Messages that this shard may send per minute on one connection.
-    pub messages_per_minute: u32,
 }
 
 /// To a shard.
@@ -36,8 +35,21 @@ pub enum Command {
         address: Address,
         /// Index of the source.
         source: usize,
+        /// The connection's number; `None` when a feeder brings the account.
+        link: Option<usize>,
         /// Where its signals begin, if it is new.
         start: StartFrom,
+    },
+    /// Follow an account no longer.
+    Unwatch(Address),
+    /// How much a connection may do from here on.
+    Allow {
+        /// Its number.
+        link: usize,
+        /// Messages that it may send in a minute.
+        messages_per_minute: u32,
+        /// Times that it may connect in a minute.
+        connects_per_minute: u32,
     },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
@@ -102,6 +114,8 @@ pub enum Reply {
         /// The coin.
         coin: Coin,
     },
+    /// An account is watched that a feeder is to bring.
+    Watched(Address),
     /// A segment is wanted.
     SegmentWanted(SegmentOrder),
     /// A connection changed.
@@ -199,6 +213,20 @@ pub enum LinkNews {
         why: String,
         /// When it is tried again, milliseconds from now.
         retry_ms: u64,
+    },
+    /// It was closed: no account needs it.
+    Left {
+        /// Its number on this shard.
+        link: usize,
+    },
+    /// It may not be opened yet: the venue takes so many in a minute.
+    Paced {
+        /// Its number on this shard.
+        link: usize,
+        /// Accounts on it.
+        users: usize,
+        /// When it is opened, milliseconds from now.
+        wait_ms: u64,
     },
     /// The venue refused a subscription.
     Refused {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `message` | what the shard and control say to each other |
 //! | `fed` | what a feeder hands to the shard |
+//! | `feed` | the shard's end of a feeder's ring |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
@@ -20,6 +21,7 @@ pub mod fed;
 pub mod message;
 pub mod replayer;
 
+mod feed;
 mod flush;
 mod link;
 mod names;
@@ -49,6 +51,8 @@ use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
 use crate::lane::way;
+use fed::Fed;
+use feed::Feed;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, Judged, NotOpened, Opened, Reply, Report, Source, Stopped};
@@ -99,10 +103,10 @@ pub struct ShardOptions {
     pub wait: Wait,
     /// Servers, by index.
     pub sources: Vec<Source>,
-    /// Accounts on one connection before another one is opened.
-    pub users_per_link: usize,
     /// How much is kept at hand.
     pub caches: CacheSizes,
+    /// What feeders bring.
+    pub feeds: Vec<Receiver<Fed>>,
     /// Wakes this shard.
     pub bell: Arc<Bell>,
     /// From control.
@@ -132,9 +136,10 @@ struct Shard {
     links: Vec<Link>,
     station: Station,
     sources: Vec<Source>,
-    users_per_link: usize,
-    /// The dexes whose prices come over the first link.
+    /// The connection that prices come over, and of which dexes.
+    price_link: Option<usize>,
     price_dexs: Vec<Coin>,
+    feeds: Vec<Feed>,
     wait: Wait,
     bell: Arc<Bell>,
     bell_watched: bool,
@@ -287,9 +292,10 @@ impl Shard {
             links: Vec::new(),
             station,
             sources: options.sources,
-            users_per_link: options.users_per_link,
+            price_link: None,
             // The venue's own dex: what is known before the table says which others there are.
             price_dexs: vec![Coin::EMPTY],
+            feeds: options.feeds.into_iter().map(Feed::new).collect(),
             wait: options.wait,
             bell: options.bell,
             bell_watched: false,
@@ -335,6 +341,11 @@ impl Shard {
             self.acked = self.acked.max(position);
         }
         worked |= self.take_completions()?;
+        if !self.stopping {
+            for feed in &mut self.feeds {
+                worked |= feed.turn(&mut self.station);
+            }
+        }
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         for link in &mut self.links {
             let source = &self.sources[link.source];
@@ -419,11 +430,18 @@ impl Shard {
             Command::Watch { .. } if !self.station.takes_new_work() => {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
             }
-            Command::Watch { address, source, start } => {
+            Command::Watch { address, source, link, start } => {
                 if !self.station.core.is_watched(&address) {
                     self.station.apply(&Input::Watch { address, start }, 0);
                 }
-                self.place(address, source);
+                match link {
+                    Some(link) => self.seat(address, source, link),
+                    None => self.station.reply(Reply::Watched(address)),
+                }
+            }
+            Command::Unwatch(address) => self.unwatch(address),
+            Command::Allow { link, messages_per_minute, connects_per_minute } => {
+                self.link(link).allow(messages_per_minute, connects_per_minute);
             }
             Command::Keep(keep) => {
                 let mut strangers: Vec<Address> =
@@ -454,37 +472,50 @@ impl Shard {
     fn unwatch(&mut self, address: Address) {
         self.station.apply(&Input::Unwatch { address }, 0);
         self.station.positions.forget(&address);
-        self.links.iter_mut().for_each(|link| link.remove(&address));
+        self.links.iter_mut().for_each(|link| link.remove(&address, &mut self.station));
+        self.choose_price_link();
     }
 
-    /// Puts an account on the connection of its source that has the fewest, or on a new one when none has room.
-    fn place(&mut self, address: Address, source: usize) {
+    /// The connection of this number. It may be the first that is heard of it.
+    fn link(&mut self, number: usize) -> &mut Link {
+        while self.links.len() <= number {
+            let new = self.links.len();
+            let seed = crate::lane::clock::wall_now_ns() ^ (new as u64) << 48;
+            self.links.push(Link::new(new, seed));
+        }
+        &mut self.links[number]
+    }
+
+    fn seat(&mut self, address: Address, source: usize, number: usize) {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        let of_source = || self.links.iter().enumerate().filter(|(_, link)| link.source == source);
-        let fewest = of_source().min_by_key(|(_, link)| link.users.len());
-        let may_open = of_source().count() < self.sources[source].connections_max;
-        let at = match fewest {
-            Some((at, link)) if link.users.len() < self.users_per_link || !may_open => at,
-            _ => {
-                let number = self.links.len();
-                let seed = crate::lane::clock::wall_now_ns() ^ (number as u64) << 48;
-                self.links.push(Link::new(number, source, &self.sources[source], seed));
-                if number == 0 {
-                    for &dex in &self.price_dexs {
-                        self.links[0].want(Subscription::AllMids { dex });
-                    }
-                }
-                number
-            }
-        };
-        self.links[at].add(address);
+        self.link(number).add(address, source);
+        self.choose_price_link();
     }
 
-    /// Prices come over the first link: one subscription a dex, whatever the number of connections.
+    /// Prices come over one connection, the first that has accounts: one subscription a dex.
+    fn choose_price_link(&mut self) {
+        let wanted = self.links.iter().position(|link| !link.users.is_empty());
+        if wanted == self.price_link {
+            return;
+        }
+        let old = std::mem::replace(&mut self.price_link, wanted);
+        for &dex in &self.price_dexs {
+            let prices = Subscription::AllMids { dex };
+            if let Some(old) = old {
+                self.links[old].unwant(prices);
+            }
+            if let Some(new) = wanted {
+                self.links[new].want(prices);
+            }
+        }
+    }
+
+    /// Other dexes' prices are to be followed.
     fn follow_prices(&mut self, dexs: Vec<Coin>) {
-        if let Some(link) = self.links.first_mut() {
+        if let Some(at) = self.price_link {
+            let link = &mut self.links[at];
             for &dex in self.price_dexs.iter().filter(|dex| !dexs.contains(dex)) {
                 link.unwant(Subscription::AllMids { dex });
             }
@@ -534,7 +565,9 @@ impl Shard {
         let timeout = self.sleep_time(cold_deadline);
         self.bell.before_sleep();
         let nothing = self.commands.is_empty() || self.station.journal.wants_room();
-        if nothing && self.acks.is_empty() && !timeout.is_zero() {
+        let fed =
+            self.feeds.iter().all(|feed| !feed.has_more() || self.station.journal.wants_room());
+        if nothing && fed && self.acks.is_empty() && !timeout.is_zero() {
             self.station.report.parks += 1;
             self.ring.wait(timeout).map_err(fault)?;
         }

@@ -158,7 +158,14 @@ impl Station {
         self.scratch.fills = fills;
     }
 
-    fn fills(&mut self, address: Address, snapshot: bool, fills: &[Fill], received_ns: u64) {
+    /// Fills of an account, from a frame or from a feeder.
+    pub(super) fn fills(
+        &mut self,
+        address: Address,
+        snapshot: bool,
+        fills: &[Fill],
+        received_ns: u64,
+    ) {
         let mut admitted = std::mem::take(&mut self.admitted);
         let admission = self.core.admit(&address, snapshot, fills, &mut admitted);
         self.report.duplicates += admitted.known;
@@ -362,7 +369,9 @@ impl Station {
                 break;
             }
             self.followed.pop_front();
-            self.waiting.push_back(Reply::Followed(address));
+            if self.core.is_watched(&address) {
+                self.waiting.push_back(Reply::Followed(address));
+            }
         }
         while self.replies.room() > 0 {
             let Some(reply) = self.waiting.pop_front() else { return };

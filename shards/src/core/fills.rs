@@ -6,8 +6,8 @@ use super::order::{Order, OrderKey, Terminal};
 use super::{Core, Effects, chain};
 use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
-use crate::fill::Fill;
-use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
+use crate::fill::{Fill, TIME_MS_MAX};
+use crate::input::{Baseline, FILLS_PER_INPUT_MAX, Origin, Request};
 
 /// Where a fill goes in its chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,37 @@ impl Core {
         if reaches || first {
             account.hold = None;
             self.drain(key, false, effects);
+        } else {
+            let since_ns = account.hold.map_or(now_ns, Hold::since_ns);
+            self.ask(key, since_ns, effects);
+        }
+    }
+
+    /// A source without snapshots feeds the account from `at_ms` on; with `continues`, nothing was missed before that.
+    pub(super) fn joined(
+        &mut self,
+        key: AccountKey,
+        at_ms: u64,
+        continues: bool,
+        effects: &mut impl Effects,
+    ) {
+        let now_ns = self.now_ns;
+        let account = &mut self.accounts[key];
+        if !account.watched {
+            return;
+        }
+        if !account.baselined {
+            // A time that no block has would make everything that follows look old.
+            let newest_ms = if at_ms < TIME_MS_MAX { at_ms } else { now_ns / 1_000_000 };
+            let nothing = Baseline { newest_ms, newest: &[], chain: &[], orders: &[] };
+            return self.baseline(key, &nothing, effects);
+        }
+        let first = !std::mem::replace(&mut account.synced, true);
+        account.joined = true;
+        if continues || first {
+            // What was asked for before is still missing: only its answer says what it was.
+            self.live(key, effects);
+            self.settle_touched(effects);
         } else {
             let since_ns = account.hold.map_or(now_ns, Hold::since_ns);
             self.ask(key, since_ns, effects);

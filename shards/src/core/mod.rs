@@ -241,6 +241,7 @@ impl Core {
             Input::Tick | Input::Check { .. } => {}
             Input::Unwatch { address }
             | Input::Disconnected { address }
+            | Input::Joined { address, .. }
             | Input::Baseline { address, .. }
             | Input::Fills { address, .. }
             | Input::BackfillFailed { address }
@@ -262,6 +263,9 @@ impl Core {
         match *input {
             Input::Unwatch { .. } => account.unwatch(),
             Input::Disconnected { .. } => account.joined = false,
+            Input::Joined { at_ms, continues, .. } => {
+                self.joined(key, at_ms, continues, effects);
+            }
             Input::Baseline { baseline, .. } => self.baseline(key, &baseline, effects),
             Input::Fills { origin, fills, .. } => self.fills(key, origin, fills, effects),
             Input::BackfillFailed { .. } => self.give_up(key, effects),

@@ -630,6 +630,7 @@ mod digest;
 mod faults;
 mod fuzz;
 mod golden;
+mod joined;
 mod logs;
 mod origin;
 mod refuse;

@@ -81,7 +81,7 @@ fn live_replay_and_copy_agree_at_every_seq_of_odd_journals() {
 
 #[test]
 fn random_journals_reach_what_there_is_to_reach() {
-    let (mut holds, mut kinds) = ([0; 4], [0; 14]);
+    let (mut holds, mut kinds) = ([0; 4], [0; 15]);
     let mut most = [0; 6];
     for seed in 0..300 {
         let (mut core, mut scratch) = (Core::new(), Scratch::default());
