@@ -265,13 +265,16 @@ fn a_refused_subscription_is_said_and_asked_again_and_until_then_nothing_is_foll
     let home = Home::new(1, &follow_at(&[A.to_owned()], &source, "", LONG));
     let mut node = home.run();
     let mut line = venue.accept();
-    line.acknowledge(4);
+    line.acknowledge(3);
     let refused = line.hear();
     assert_eq!(refused["subscription"]["type"], "userFills");
     line.send("error", &json!("Cannot track more than 10 total users."));
     let said = node.err.wait_for("UPS003");
     assert!(said.contains("Cannot track more than 10 total users.") && said.contains(A), "{said}");
-    assert_eq!(line.hear(), refused, "asked again");
+    let others = std::iter::repeat_with(|| line.hear());
+    let mut others = others.skip_while(|asked| asked["subscription"]["type"] == "allMids");
+    assert_eq!(others.next().as_ref(), Some(&refused), "asked again");
+    drop(others);
     let echo = json!({"method": "subscribe", "subscription": refused["subscription"]});
     line.send("subscriptionResponse", &echo);
     line.send("userFills", &json!({"isSnapshot": true, "user": A, "fills": []}));

@@ -96,7 +96,7 @@ fn none() -> (u64, Vec<u8>) {
 /// The account `n` with nothing but what `tail` says of its last list.
 fn account(n: u64, tail: &[u8], out: &mut Vec<u8>) {
     out.extend(n.to_le_bytes());
-    out.extend([0; 12 + 8]);
+    out.extend([0; 12 + 10]);
     out.extend(tail);
 }
 

@@ -144,6 +144,25 @@ impl DecodeError {
         let why = Text::<200>::new(why).to_string();
         DecodeError { at, why, sample: Text::<SAMPLE_BYTES>::new(&text[from..]).to_string() }
     }
+
+    /// At a byte of a text that need not be UTF-8.
+    pub(crate) fn in_bytes(text: &[u8], at: usize, why: &str) -> DecodeError {
+        let at = at.min(text.len());
+        let from = at.saturating_sub(SAMPLE_BYTES / 2);
+        let sample = String::from_utf8_lossy(&text[from..text.len().min(from + SAMPLE_BYTES)]);
+        DecodeError {
+            at,
+            why: Text::<200>::new(why).to_string(),
+            sample: Text::<SAMPLE_BYTES>::new(&sample).to_string(),
+        }
+    }
+
+    /// As [`DecodeError::new`], in a piece of one line that begins at `base`.
+    pub(crate) fn of_piece(line: &[u8], base: usize, error: &serde_json::Error) -> DecodeError {
+        let said = error.to_string();
+        let why = said.rfind(" at line ").map_or(said.as_str(), |end| &said[..end]);
+        DecodeError::in_bytes(line, base + error.column().saturating_sub(1), why)
+    }
 }
 
 /// Reads one text frame.

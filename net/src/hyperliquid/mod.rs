@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod fill;
 pub mod frame;
 pub mod pages;
+pub mod node;
 pub mod rest;
 mod scan;
 pub mod session;

@@ -23,11 +23,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     let source = &args.source;
     let mut load = LoadOptions::from_process(source.config.clone(), args.sets());
     load.ignore_unknown_env = source.ignore_unknown_env;
-    let loaded = Config::load(load)?;
+    let loaded = Config::load(load.clone())?;
     start_log(&loaded.config);
     loaded.warnings.print();
     say_settings(&loaded);
-    let options = fit(&loaded.config)?;
+    let options = fit(load, &loaded)?;
     let stop = Stop::listen()?;
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
     let mut node = Node::start(options)?;
@@ -60,9 +60,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
 }
 
 /// Checks that this host and configuration go together, all problems at once.
-fn fit(config: &Config) -> Result<NodeOptions, Problems> {
-    let options = NodeOptions::from_config(config)?;
-    let mut problems = check::fit(config, options.shard_count, &Root::system());
+fn fit(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problems> {
+    let options = NodeOptions::from_loaded(load, loaded)?;
+    let mut problems = check::fit(&loaded.config, options.shard_count, &Root::system());
     if let Err(problem) = dirs::prepare(&options.data_dir, "node.data_dir") {
         // The check of the directory has said it, if it could.
         if !problems.has_errors() {
@@ -113,6 +113,7 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                 Notice::Uncovered(address, limit) => {
                     warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
                 }
+                Notice::Settings(live) => info!(?live, "settings that count from now on"),
                 Notice::Covered(address) => info!(%address, "there is room for it now"),
                 Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),

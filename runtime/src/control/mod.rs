@@ -6,6 +6,7 @@
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
+//! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
 //! | `rest` | the thread that asks the REST interface |
@@ -17,6 +18,7 @@
 //! | `failure` | what the user reads when a journal cannot be opened |
 
 pub mod latency;
+pub mod lists;
 pub mod options;
 pub mod rest;
 pub mod roster;
@@ -44,13 +46,14 @@ use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::executor::Join;
 use crate::placement::Limit;
-use crate::publisher::{News, PublisherReport};
+use crate::publisher::{self, News, PublisherReport};
 use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, Stopped};
 use latency::Latency;
 pub use snapshots::Taken;
 
 use accounts::{Accounts, Order};
 pub use accounts::{Census, Stage};
+use lists::{Done, Keeper, Lists, Live};
 use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
@@ -60,6 +63,8 @@ use symbols::Symbols;
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
+/// Orders to the publisher that may wait: a person gives them.
+const PUBLISHER_ORDERS_MAX: usize = 16;
 /// Bytes of the event ring of one shard: some 3000 signals.
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
@@ -93,6 +98,13 @@ pub struct Node {
     orders_wait: Option<Instant>,
     roster: Roster,
     accounts: Accounts,
+    /// The thread that reads the lists again.
+    lists: Option<Keeper>,
+    /// Names for people.
+    names: BTreeMap<Address, String>,
+    live: Live,
+    /// The ratio that the publisher knows.
+    canary_told: u8,
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
     said: BTreeMap<String, Instant>,
@@ -115,7 +127,8 @@ struct ShardState {
 
 struct PublisherState {
     thread: Option<JoinHandle<()>>,
-    stop: Option<Sender<()>>,
+    /// Dropped when it is to end.
+    orders: Option<Sender<publisher::Order>>,
     news: Receiver<News>,
     report: PublisherReport,
     stopped: bool,
@@ -130,6 +143,8 @@ pub enum Notice {
     Followed(Address),
     /// No source has room for an account.
     Uncovered(Address, Limit),
+    /// Settings that count from now on.
+    Settings(Live),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -174,19 +189,6 @@ pub struct Ended {
 }
 
 impl Node {
-    /// Accounts that the journals know and the configuration no longer names are let go.
-    fn unwatch_strangers(&mut self, options: &NodeOptions) {
-        for shard in 0..options.shard_count {
-            let keep: Vec<Address> = options
-                .addresses
-                .iter()
-                .filter(|address| shard_of(address, options.shard_count) == ShardId(shard))
-                .copied()
-                .collect();
-            self.command(ShardId(shard), Command::Keep(keep));
-        }
-    }
-
     fn command(&mut self, shard: ShardId, command: Command) {
         self.shards[usize::from(shard.0)].waiting.push_back(command);
     }
@@ -224,6 +226,14 @@ impl Node {
         {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
         }
+        while let Some(said) = self.lists.as_mut().and_then(Keeper::said) {
+            match said {
+                lists::Said::Lists(lists) => self.take_lists(*lists),
+                lists::Said::Problem(problem) => self.notices.push_back(Notice::Warning(problem)),
+                lists::Said::Done { ticket, done } => self.done(ticket, done),
+            }
+        }
+        self.tell_canary_ratio();
         self.turn_accounts();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
@@ -281,6 +291,41 @@ impl Node {
         self.notices.push_back(Notice::Released(*address));
         for seated in self.accounts.release(address, now) {
             self.notices.push_back(Notice::Covered(seated));
+        }
+    }
+
+    /// Takes what is new in the lists and in the settings that count while running.
+    fn take_lists(&mut self, new: Lists) {
+        let lists = [
+            (Origin::Configuration, new.configuration),
+            (Origin::File, new.file),
+            (Origin::Database, new.database),
+        ];
+        for (origin, list) in lists {
+            if let Some(list) = list {
+                self.offer(origin, &list);
+            }
+        }
+        if let Some(names) = new.names {
+            self.names = names;
+        }
+        if let Some(live) = new.live {
+            self.roster.set_grace(live.remove_grace);
+            self.notices.push_back(Notice::Settings(live));
+            self.live = live;
+        }
+    }
+
+    /// Has everything read again: the configuration, the lists. `false` if it reads none.
+    pub fn reload(&mut self) -> bool {
+        let order = lists::Order::Reload { ticket: 0 };
+        self.lists.as_mut().is_some_and(|lists| lists.order(order).is_ok())
+    }
+
+    fn done(&mut self, _ticket: u64, done: Done) {
+        match done {
+            Done::Reloaded(_) | Done::Written(_) => {}
+            Done::Refused(problem) => self.notices.push_back(Notice::Warning(problem)),
         }
     }
 
@@ -421,12 +466,30 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
     }
 
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
+    }
+
+    /// From now on this many percent of the accounts are live.
+    pub fn set_canary_ratio(&mut self, ratio: u8) {
+        self.live.canary_ratio = ratio;
+    }
+
+    /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.
+    fn tell_canary_ratio(&mut self) {
+        let ratio = self.live.canary_ratio;
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.orders.as_mut());
+        if ratio != self.canary_told
+            && let Some(orders) = publisher
+            && orders.send(publisher::Order::CanaryRatio(ratio)).is_ok()
+        {
+            self.canary_told = ratio;
+        }
     }
 
     /// The counters as they were last told: up to a second old.
@@ -481,7 +544,7 @@ impl Node {
 
     fn stop_publisher(&mut self) {
         let Some(publisher) = &mut self.publisher else { return };
-        publisher.stop = None;
+        publisher.orders = None;
         let deadline = Instant::now() + STOP_WITHIN + Duration::from_secs(1);
         while Instant::now() < deadline {
             self.take_news();

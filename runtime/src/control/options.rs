@@ -9,11 +9,15 @@ use persist::ring::Flush;
 use shards::input::Emit;
 use shards::{Address, Policy, StartFrom};
 
-use crate::config::{self, Config, Cpus, FlushMode, Poll, Shards, Source, StoreUrl};
+use super::lists::{ListsOptions, Live};
+use crate::config::{
+    self, Config, Cpus, FlushMode, LoadOptions, Loaded, Poll, Shards, Source, StoreUrl,
+};
 use crate::diag::Problem;
 use crate::host::Root;
 use crate::host::cpus::CpuMap;
 use crate::lane::executor::Housekeeping;
+use crate::publisher::canary::Canary;
 use crate::publisher::store::StoreOptions;
 use crate::shard::{CacheSizes, Wait};
 
@@ -48,14 +52,20 @@ pub struct NodeOptions {
     pub snapshot_every: u64,
     /// Where threads run that are not on the way of an event.
     pub housekeeping: Housekeeping,
-    /// The accounts.
+    /// The accounts, if no lists are read.
     pub addresses: Vec<Address>,
+    /// Where the lists of accounts are, if they are read again while running.
+    pub lists: Option<ListsOptions>,
+    /// Settings that may change while running.
+    pub live: Live,
     /// How long an account that left all lists is still followed.
     pub remove_grace: Duration,
     /// Where a new account's signals begin.
     pub start_from: StartFrom,
     /// Where signals are written as JSON lines.
     pub stdout: Option<File>,
+    /// Which accounts' signals are live.
+    pub canary: Canary,
     /// The database.
     pub store: Option<(PathBuf, StoreOptions)>,
     /// Names of spot tokens: the venue's, and ours.
@@ -67,6 +77,18 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
+    /// The node that a configuration describes, which reads its lists again while it runs.
+    pub fn from_loaded(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problem> {
+        let mut options = NodeOptions::from_config(&loaded.config)?;
+        options.lists = Some(ListsOptions {
+            load: Some(load),
+            loaded: loaded.clone(),
+            data_dir: options.data_dir.clone(),
+            database: options.store.as_ref().map(|(path, _)| path.clone()),
+        });
+        Ok(options)
+    }
+
     /// The node that a configuration describes, on this host.
     pub fn from_config(config: &Config) -> Result<NodeOptions, Problem> {
         let map = CpuMap::read(&Root::system());
@@ -107,12 +129,15 @@ impl NodeOptions {
                 cpus.iter().flatten().copied().chain(config.node.publisher_cpu),
             ),
             addresses: config.monitor.addresses.clone(),
+            lists: None,
+            live: Live::of(config),
             remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,
                 config::StartFrom::Snapshot => StartFrom::Snapshot,
             },
             stdout,
+            canary: Canary::new(config.canary.ratio, &config.canary.shadow_subject),
             store,
             aliases: config.symbols.aliases.clone().into_iter().collect(),
             symbol_refresh: config.symbols.refresh,

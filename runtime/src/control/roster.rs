@@ -105,6 +105,7 @@ pub enum Removal {
 /// All accounts that are wanted or leave.
 pub struct Roster {
     grace: Duration,
+    offered: Origins,
     entries: BTreeMap<Address, Entry>,
     /// Wanted and not yet told, in the order of their coming.
     arrivals: BTreeMap<u64, Address>,
@@ -128,6 +129,7 @@ impl Roster {
     pub fn new(grace: Duration) -> Roster {
         Roster {
             grace,
+            offered: Origins::default(),
             entries: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             arrivals_seen: 0,
@@ -143,6 +145,7 @@ impl Roster {
 
     /// Takes the complete list of an origin; one that could not be read is not offered.
     pub fn offer(&mut self, origin: Origin, addresses: &[Address], now: Instant) {
+        self.offered.0 |= origin.bit();
         let named: HashSet<Address> = addresses.iter().copied().collect();
         let gone: Vec<Address> = self
             .entries
@@ -189,6 +192,12 @@ impl Roster {
             entry.arrival = Some(self.arrivals_seen);
             self.arrivals.insert(self.arrivals_seen, address);
         }
+    }
+
+    /// Whether every origin has offered its list. Before that, an account that the journal knows and nobody names may be on
+    /// a list that could not be read yet: it must not be let go.
+    pub fn is_complete(&self) -> bool {
+        Origin::ALL.into_iter().all(|origin| self.offered.has(origin))
     }
 
     /// Lets an account that no origin names go at once, without the rest of its grace.

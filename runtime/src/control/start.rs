@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use persist::Position;
 use persist::lock::DirLock;
-use shards::ShardId;
+use shards::{Address, ShardId, shard_of};
 
 use super::accounts::Accounts;
 use super::latency::Latency;
+use super::lists::{self, Keeper, Lists, ListsOptions};
 use super::options::{self, NodeOptions};
 use super::rest::Rest;
 use super::roster::{Origin, Roster};
@@ -18,14 +19,15 @@ use super::segments::Segments;
 use super::snapshots::Snapshots;
 use super::symbols::Symbols;
 use super::{
-    CHECK_EVERY_MAX, EVENT_RING_BYTES, MESSAGES_MAX, Node, Notice, PublisherState, SLEEP_MAX,
-    STOP_WITHIN, SYMBOLS_WITHIN, ShardState, failure, new_bell, placement,
+    CHECK_EVERY_MAX, EVENT_RING_BYTES, MESSAGES_MAX, Node, Notice, PUBLISHER_ORDERS_MAX,
+    PublisherState, SLEEP_MAX, STOP_WITHIN, SYMBOLS_WITHIN, ShardState, failure, new_bell,
+    placement,
 };
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Sender, channel};
 use crate::lane::events;
-use crate::lane::executor::{Executor, Glommio};
+use crate::lane::executor::{Executor, Glommio, Housekeeping};
 use crate::publisher::sink::Sink;
 use crate::publisher::stdout::Stdout;
 use crate::publisher::store::Store;
@@ -73,6 +75,10 @@ impl Node {
             orders_wait: Some(Instant::now() + SYMBOLS_WITHIN),
             roster: Roster::new(options.remove_grace),
             accounts: Accounts::new(placement::placer(&options), options.start_from),
+            lists: None,
+            names: BTreeMap::new(),
+            live: options.live,
+            canary_told: options.live.canary_ratio,
             notices: VecDeque::new(),
             said: BTreeMap::new(),
             publisher: None,
@@ -84,9 +90,57 @@ impl Node {
         node.begin_snapshots();
         node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
-        node.offer(Origin::Configuration, &options.addresses);
-        node.unwatch_strangers(&options);
+        match options.lists {
+            Some(lists) => node.start_lists(lists, &options.housekeeping, options.shard_count)?,
+            None => node.begin_with(&options.addresses, options.shard_count),
+        }
         Ok(node)
+    }
+
+    /// The lists of accounts, read once now and again while the node runs.
+    fn start_lists(
+        &mut self,
+        options: ListsOptions,
+        housekeeping: &Housekeeping,
+        shard_count: u16,
+    ) -> Result<(), Problem> {
+        let mut keeper = Keeper::start(options, &self.bell, housekeeping)?;
+        let mut first = Lists::default();
+        let mut is_whole = true;
+        while let Some(said) = keeper.said() {
+            match said {
+                lists::Said::Lists(lists) => first = *lists,
+                lists::Said::Problem(problem) => {
+                    // Who is on a list that cannot be read is not let go for that.
+                    is_whole &= !lists::is_unread(&problem);
+                    self.notices.push_back(Notice::Warning(problem));
+                }
+                lists::Said::Done { .. } => {}
+            }
+        }
+        let all = [&first.configuration, &first.file, &first.database];
+        let all: Vec<Address> = all.into_iter().flatten().flatten().copied().collect();
+        if is_whole {
+            self.let_strangers_go(&all, shard_count);
+        }
+        self.take_lists(first);
+        self.lists = Some(keeper);
+        Ok(())
+    }
+
+    fn begin_with(&mut self, addresses: &[Address], shard_count: u16) {
+        self.let_strangers_go(addresses, shard_count);
+        self.offer(Origin::Configuration, addresses);
+    }
+
+    /// Accounts that the journals know and nobody names any more are let go: their grace is for lists that change while the
+    /// node runs.
+    fn let_strangers_go(&mut self, wanted: &[Address], shard_count: u16) {
+        for shard in (0..shard_count).map(ShardId) {
+            let is_of_shard = |address: &&Address| shard_of(address, shard_count) == shard;
+            let keep = wanted.iter().filter(is_of_shard).copied().collect();
+            self.command(shard, Command::Keep(keep));
+        }
     }
 
     /// Snapshots are made from where the journals were opened on; what opening them found is told.
@@ -173,7 +227,7 @@ impl Node {
         if let Some(out) = &options.stdout {
             let out =
                 out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
-            sinks.push(Box::new(Stdout::new(out)));
+            sinks.push(Box::new(Stdout::new(out, options.canary.clone())));
         }
         if let Some((path, store)) = &options.store {
             if !path.exists() {
@@ -189,13 +243,13 @@ impl Node {
             last_event: state.opened.as_ref().map_or(Position::START, |opened| opened.last_event),
             acks: feed.acks,
         });
-        let (stop, stopped) = channel(1, &bell);
+        let (orders, ordered) = channel(PUBLISHER_ORDERS_MAX, &bell);
         let (news, received) = channel(MESSAGES_MAX, &self.bell);
         let parts = PublisherOptions {
             feeds: feeds.collect(),
             sinks,
             bell,
-            stop: stopped,
+            orders: ordered,
             news,
             drain_within: STOP_WITHIN,
         };
@@ -210,7 +264,7 @@ impl Node {
         let report = PublisherReport::default();
         Ok(PublisherState {
             thread: Some(thread),
-            stop: Some(stop),
+            orders: Some(orders),
             news: received,
             report,
             stopped: false,

@@ -490,23 +490,31 @@ impl Shard {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        self.link(number).add(address, source);
-        self.choose_price_link();
+        self.link(number);
+        if self.price_link.is_none() {
+            // Before its accounts: what they hold is valued at prices.
+            self.take_prices_over(Some(number));
+        }
+        self.links[number].add(address, source);
     }
 
-    /// Prices come over one connection, the first that has accounts: one subscription a dex.
+    /// Prices come over one connection that has accounts, one subscription a dex. When it has none any more they come over
+    /// another.
     fn choose_price_link(&mut self) {
-        let wanted = self.links.iter().position(|link| !link.users.is_empty());
-        if wanted == self.price_link {
-            return;
+        if self.price_link.is_some_and(|at| self.links[at].users.is_empty()) {
+            let other = self.links.iter().position(|link| !link.users.is_empty());
+            self.take_prices_over(other);
         }
-        let old = std::mem::replace(&mut self.price_link, wanted);
+    }
+
+    fn take_prices_over(&mut self, new: Option<usize>) {
+        let old = std::mem::replace(&mut self.price_link, new);
         for &dex in &self.price_dexs {
             let prices = Subscription::AllMids { dex };
             if let Some(old) = old {
                 self.links[old].unwant(prices);
             }
-            if let Some(new) = wanted {
+            if let Some(new) = new {
                 self.links[new].want(prices);
             }
         }

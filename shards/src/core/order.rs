@@ -29,7 +29,7 @@ pub(super) struct Keep {
 /// Of an order whose end came with all its fills: nothing more can come of it but repeats, which are known by their keys.
 const COMPLETE_KEEP: Keep = Keep { least_ns: 10 * SECOND_NS, most_ns: 10 * SECOND_NS };
 /// Of any other: a resting order is filled again after days, a missing fill is found after an outage.
-const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
+pub(super) const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
 
 /// The end of an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

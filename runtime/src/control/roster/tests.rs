@@ -44,6 +44,9 @@ fn coming_back_cancels_the_leaving_whichever_origin_it_is() {
     polled(&mut roster, start);
     roster.offer(Origin::File, &[], start);
     roster.offer(Origin::Database, &[account(1)], start + GRACE);
+    assert!(!roster.is_complete(), "the configuration said nothing yet");
+    roster.offer(Origin::Configuration, &[], start + GRACE);
+    assert!(roster.is_complete());
     assert_eq!(polled(&mut roster, start + GRACE * 9), []);
     let (origins, standing) = roster.get(&account(1)).expect("it is wanted");
     assert_eq!((origins.to_string().as_str(), standing), ("database", Standing::Wanted));
