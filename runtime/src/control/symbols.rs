@@ -20,6 +20,10 @@ const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 /// Most coins that are remembered as told of. A stranger's names must not fill the memory, nor the log.
 const TOLD_MAX: usize = 1000;
 
+/// Most dexes besides the venue's own whose prices are followed. They come out of the twentieth of the subscriptions that
+/// accounts leave free; no worth is made of them, so that accounts have theirs matters more.
+const OTHER_DEXS_MAX: usize = 16;
+
 /// What the answers of the REST interface say.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -144,7 +148,8 @@ impl Symbols {
     /// The dexes whose prices one of so many shards follows. The prices of spot come with the venue's own, and every shard
     /// values its accounts' spot; those of the others are followed once.
     pub(super) fn price_dexs(&self, shard: usize, shards: usize) -> Vec<Coin> {
-        let others = self.tokens.dexs().filter(|dex| !dex.is_empty()).enumerate();
+        let others =
+            self.tokens.dexs().filter(|dex| !dex.is_empty()).take(OTHER_DEXS_MAX).enumerate();
         let mine = others.filter(|(at, _)| at % shards == shard).map(|(_, dex)| dex);
         std::iter::once(Coin::EMPTY).chain(mine).collect()
     }

@@ -493,28 +493,39 @@ impl Shard {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        self.link(number).add(address, source);
-        self.choose_price_link();
+        self.link(number);
+        if self.price_link.is_none() && self.has_prices(source) {
+            // Before its accounts: what they hold is valued at prices.
+            self.take_prices_over(Some(number));
+        }
+        self.links[number].add(address, source);
     }
 
-    /// Prices come over one connection: the first that has accounts.
+    /// Only the public WebSocket has prices.
+    fn has_prices(&self, source: usize) -> bool {
+        self.sources[source].kind == SourceKind::HyperliquidWs
+    }
+
+    /// Prices come over one connection that has accounts. When it has none any more they come over another.
     fn choose_price_link(&mut self) {
-        let has_prices = |link: &Link| {
-            !link.users.is_empty() && self.sources[link.source].kind == SourceKind::HyperliquidWs
-        };
-        let wanted = self.links.iter().position(has_prices);
-        if wanted == self.price_link {
-            return;
+        if self.price_link.is_some_and(|at| self.links[at].users.is_empty()) {
+            let fit = |link: &Link| !link.users.is_empty() && self.has_prices(link.source);
+            let other = self.links.iter().position(fit);
+            self.take_prices_over(other);
         }
+    }
+
+    fn take_prices_over(&mut self, new: Option<usize>) {
+        let old = std::mem::replace(&mut self.price_link, new);
         for &dex in &self.price_dexs {
-            if let Some(old) = self.price_link {
-                self.links[old].unwant(Subscription::AllMids { dex });
+            let prices = Subscription::AllMids { dex };
+            if let Some(old) = old {
+                self.links[old].unwant(prices);
             }
-            if let Some(new) = wanted {
-                self.links[new].want(Subscription::AllMids { dex });
+            if let Some(new) = new {
+                self.links[new].want(prices);
             }
         }
-        self.price_link = wanted;
     }
 
     /// One subscription a dex, whatever the number of connections; as many as the plan of capacity counts on.
