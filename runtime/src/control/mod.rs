@@ -6,6 +6,8 @@
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
+//! | `asks` | what the administration port asks, answered |
+//! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
@@ -17,6 +19,8 @@
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
+pub mod asks;
+pub mod health;
 pub mod latency;
 pub mod lists;
 pub mod options;

@@ -74,6 +74,14 @@ pub static CODES: &[CodeRow] = &[
          its time. Ask again.",
     ),
     code(
+        "ADM007",
+        Exit::Failed,
+        "not on the list kept at run time",
+        "`addr rm` takes accounts off the list that is kept at run time: rows of hl_watch_addresses of\n\
+         player 0, or addresses.csv of the data directory. An account that the configuration, the CSV\n\
+         file or another program's row names is taken out there.",
+    ),
+    code(
         "ADR001",
         Exit::Config,
         "not an address",
