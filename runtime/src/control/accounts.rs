@@ -167,9 +167,9 @@ impl Accounts {
         });
     }
 
-    /// When [`Accounts::turn`] has something to do.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.placer.next_deadline()
+    /// Connections that are needed.
+    pub(super) fn links(&self) -> u32 {
+        self.placer.links()
     }
 
     /// The next order.

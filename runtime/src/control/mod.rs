@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
+//! | `house` | what the administration port sees of the node |
 //! | `options` | what a node is made of, from the configuration |
 //! | `asks` | what the administration port asks, answered |
 //! | `health` | whether all that is wanted is done |
@@ -30,6 +31,7 @@ pub mod roster;
 mod accounts;
 mod coin_types;
 mod failure;
+mod house;
 mod placement;
 mod segments;
 mod snapshots;
@@ -43,7 +45,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use persist::lock::DirLock;
-use shards::{Address, Coin, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId};
 
 use crate::diag::Problem;
 use crate::feeder::Feeder;
@@ -58,8 +60,9 @@ pub use snapshots::Taken;
 
 use accounts::{Accounts, Order};
 pub use accounts::{Census, Stage};
+use asks::Asks;
+use house::Arrivals;
 use lists::{Done, Keeper, Lists, Live};
-use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
 use segments::Segments;
@@ -112,6 +115,10 @@ pub struct Node {
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
+    asks: Asks,
+    arrivals: Arrivals,
+    /// What sources are called.
+    source_names: Vec<String>,
     /// The ratio that the publisher knows.
     canary_told: u8,
     notices: VecDeque<Notice>,
@@ -154,6 +161,8 @@ pub enum Notice {
     Uncovered(Address, Limit),
     /// Settings that count from now on.
     Settings(Live),
+    /// Everything was read again; these changed keys need a restart.
+    Reloaded(Vec<String>),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -242,6 +251,9 @@ impl Node {
                 lists::Said::Done { ticket, done } => self.done(ticket, done),
             }
         }
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.turn(self);
+        self.asks = asks;
         self.tell_canary_ratio();
         self.turn_feeders();
         self.turn_accounts();
@@ -349,16 +361,25 @@ impl Node {
         }
     }
 
-    /// Has everything read again: the configuration, the lists. `false` if it reads none.
-    pub fn reload(&mut self) -> bool {
-        let order = lists::Order::Reload { ticket: 0 };
-        self.lists.as_mut().is_some_and(|lists| lists.order(order).is_ok())
+    /// Has everything read again because of a signal: the configuration, the lists. [`Notice::Reloaded`] tells the outcome.
+    pub fn reload(&mut self) {
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.reload_by_signal(self);
+        self.asks = asks;
     }
 
-    fn done(&mut self, _ticket: u64, done: Done) {
-        match done {
-            Done::Reloaded(_) | Done::Written(_) => {}
-            Done::Refused(problem) => self.notices.push_back(Notice::Warning(problem)),
+    fn done(&mut self, ticket: u64, done: Done) {
+        // What the order changed counts now: the answer tells how things stand.
+        self.turn_accounts();
+        let mut asks = std::mem::take(&mut self.asks);
+        let nobody_waits = asks.done(ticket, done, self);
+        self.asks = asks;
+        match nobody_waits {
+            Some(Done::Reloaded(needs_restart)) => {
+                self.notices.push_back(Notice::Reloaded(needs_restart));
+            }
+            Some(Done::Refused(problem)) => self.notices.push_back(Notice::Warning(problem)),
+            Some(Done::Written(_)) | None => {}
         }
     }
 
@@ -413,7 +434,11 @@ impl Node {
             Reply::Fed { source, number } => {
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
             }
-            Reply::Report(report) => state.report = *report,
+            Reply::Report(report) => {
+                state.report = *report;
+                let frames = self.shards.iter().map(|state| state.report.frames).sum();
+                self.arrivals.report(frames, Instant::now());
+            }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
                 state.stopped = Some(*stopped);
@@ -501,6 +526,7 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.asks.has_news()
             || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
@@ -509,11 +535,6 @@ impl Node {
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
-    }
-
-    /// From now on this many percent of the accounts are live.
-    pub fn set_canary_ratio(&mut self, ratio: u8) {
-        self.live.canary_ratio = ratio;
     }
 
     /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.
