@@ -202,8 +202,9 @@ fn symbol_tables() {
             table.read_meta(bytes).is_ok(),
             table.read_all_perp_metas(bytes).is_ok(),
         ];
-        let (entries, prices) = (table.entries(), table.spot_prices());
-        assert!(entries.len() + prices.len() <= 2 * bytes.len() + ALIASES.len());
+        let (entries, clashes) = (table.entries(), table.clashes());
+        assert!(clashes.len() <= entries.len() && entries.len() <= bytes.len());
+        assert!(table.tokens().dexs().count() <= 1 + bytes.len());
         parsed.contains(&true)
     });
 }

@@ -159,16 +159,16 @@ pub enum Input<'a> {
     },
     /// Terminal order statuses. They name no account.
     Statuses(&'a [OrderStatus]),
-    /// What an account is worth, in the collateral's unit; `None` leaves a value as it was.
+    /// What an account is worth, in dollars; `None` leaves a value as it was.
     Worth {
         /// The account.
         address: Address,
-        /// Account value of the perpetuals, all dexes.
+        /// What backs its perpetuals, on all dexes together.
         account_value: Option<Decimal>,
         /// Value of the spot balances.
         spot_total: Option<Decimal>,
     },
-    /// New or changed symbols.
+    /// Symbols of coins that are traded from here on, or that changed.
     Symbols(&'a [SymbolEntry]),
     /// Time went on.
     Tick,

@@ -9,7 +9,7 @@
 //! for decimal strings, addresses in any case. Not tolerated: a fill that cannot be read. It makes its whole frame
 //! an error, for a frame of which half was applied could not be told from a whole one.
 
-use super::account::{AccountState, AllDexs, Balance, Spot};
+use super::account::{AccountState, AllDexs, Balance, DexState, Spot};
 use super::fill::{UserFills, WireStatus};
 use super::scan;
 use super::subscription::Subscription;
@@ -35,6 +35,8 @@ pub struct Scratch {
     pub statuses: Vec<OrderStatus>,
     /// Of [`Frame::Mids`].
     pub mids: Vec<(Coin, Decimal)>,
+    /// Of [`Frame::Account`].
+    pub dexs: Vec<DexState>,
     /// Of [`Frame::Spot`].
     pub balances: Vec<Balance>,
     /// JSON text: the positions of [`Frame::Account`], the balances of [`Frame::Spot`].
@@ -46,6 +48,7 @@ impl Scratch {
         self.fills.clear();
         self.statuses.clear();
         self.mids.clear();
+        self.dexs.clear();
         self.balances.clear();
         self.text.clear();
     }
@@ -82,12 +85,15 @@ pub enum Frame<'a> {
     },
     /// Order statuses, in [`Scratch::statuses`]. Of which account is not said.
     OrderUpdates,
-    /// Sums over an account's perpetual dexes; its positions as JSON in [`Scratch::text`].
+    /// An account's perpetuals, by dex in [`Scratch::dexs`]; its positions as JSON in [`Scratch::text`].
     Account(AccountState),
     /// Spot balances, in [`Scratch::balances`] and as JSON in [`Scratch::text`].
     Spot {
         /// The account.
         user: Address,
+        /// Whether these balances are also the collateral of its perpetuals (a unified or a portfolio-margin account):
+        /// what the perpetual dexes say of its value then means nothing, says the venue.
+        is_unified: bool,
     },
     /// Mid prices, in [`Scratch::mids`].
     Mids {
@@ -266,10 +272,10 @@ impl<'a> DeserializeSeed<'a> for Body<'a, '_> {
             "allDexsClearinghouseState" => account(json, scratch),
             "spotState" => {
                 let Scratch { balances, text, .. } = scratch;
-                let mut spot = Spot { user: None, balances, text };
+                let mut spot = Spot { user: None, is_unified: false, balances, text };
                 Object(&mut spot).deserialize(json)?;
                 let user = spot.user.ok_or_else(|| D::Error::custom("balances of no user"))?;
-                Ok(Frame::Spot { user })
+                Ok(Frame::Spot { user, is_unified: spot.is_unified })
             }
             "allMids" => {
                 let mut mids = Mids { dex: Coin::EMPTY, mids: &mut scratch.mids };
@@ -311,18 +317,11 @@ fn user_fills<'a, D: Deserializer<'a>>(
 }
 
 fn account<'a, D: Deserializer<'a>>(json: D, scratch: &mut Scratch) -> Result<Frame<'a>, D::Error> {
-    let mut data = AllDexs::new(&mut scratch.text);
+    let Scratch { dexs, text, .. } = scratch;
+    let mut data = AllDexs { user: None, positions: 0, dexs, text };
     Object(&mut data).deserialize(json)?;
     let user = data.user.ok_or_else(|| D::Error::custom("a state of no user"))?;
-    let sums = data.sums;
-    Ok(Frame::Account(AccountState {
-        user,
-        account_value: sums.account_value,
-        total_margin_used: sums.total_margin_used,
-        total_ntl_pos: sums.total_ntl_pos,
-        withdrawable: sums.withdrawable,
-        positions: sums.positions,
-    }))
+    Ok(Frame::Account(AccountState { user, positions: data.positions }))
 }
 
 /// An acknowledgement of something that is not followed here is another frame like any other.

@@ -126,6 +126,10 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                     state_hash = super::replay::hash_text(taken.state_hash),
                     "snapshot"
                 ),
+                // The built-in aliases make one on the main network; nothing is wrong with that.
+                Notice::Clash { coin, symbol } => {
+                    info!(code = "UPS040", %coin, "another spot pair has the symbol {symbol}: signals of this one carry the coin");
+                }
                 Notice::Warning(problem) => {
                     let line = problem.one_line();
                     // The level and the code are fields of the log line.
@@ -177,7 +181,7 @@ fn say_link(shard: u16, news: &LinkNews) {
             warn!(code = "UPS008", shard, %address, count, "a fill with impossible numbers is left out: {fill}");
         }
         LinkNews::UnknownCoin { coin } => {
-            warn!(code = "UPS006", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
+            warn!(code = "UPS041", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
         }
         LinkNews::Gap(gap) => warn!(
             code = "UPS009",
@@ -208,6 +212,13 @@ fn say_status(node: &Node) {
         unreadable = shards.unreadable,
         unsound = shards.unsound,
         open = shards.unsignalled,
+        symbol_hits = shards.symbols.hits,
+        symbol_misses = shards.symbols.misses,
+        symbol_evictions = shards.symbols.evictions,
+        price_hits = shards.prices.hits,
+        price_misses = shards.prices.misses,
+        price_evictions = shards.prices.evictions,
+        positions = shards.positions.entries,
         caught_up = publisher.is_caught_up,
         p50_us = latency.value_at_quantile(0.5) / 1000,
         p99_us = latency.value_at_quantile(0.99) / 1000,

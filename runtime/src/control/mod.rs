@@ -6,16 +6,21 @@
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
+//! | `asks` | what the administration port asks, answered |
+//! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
 //! | `rest` | the thread that asks the REST interface |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
-//! | `symbols` | the symbol table |
+//! | `symbols` | the symbol table, and what of it the shards are told |
+//! | `coin_types` | the types of coins, from the database's categories |
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
+pub mod asks;
+pub mod health;
 pub mod latency;
 pub mod lists;
 pub mod options;
@@ -23,6 +28,7 @@ pub mod rest;
 pub mod roster;
 
 mod accounts;
+mod coin_types;
 mod failure;
 mod placement;
 mod segments;
@@ -37,9 +43,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use persist::lock::DirLock;
-use shards::{Address, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId, shard_of};
 
 use crate::diag::Problem;
+use crate::feeder::Feeder;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::executor::Join;
@@ -57,19 +64,20 @@ use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
 use segments::Segments;
 use snapshots::{Said, Snapshots};
+use symbols::Symbols;
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
 /// Orders to the publisher that may wait: a person gives them.
 const PUBLISHER_ORDERS_MAX: usize = 16;
+/// Entries that a ring between a feeder and a shard holds: a block has a few hundred of one shard's accounts at most.
+const FED_MAX: usize = 2048;
 /// Bytes of the event ring of one shard: some 3000 signals.
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first connections wait for the symbol table.
 const SYMBOLS_WITHIN: Duration = Duration::from_secs(3);
-/// How soon the symbol table is read again for a coin that it does not have.
-const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 /// How soon a symbol table that could not be read is tried again.
 const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
 /// How soon a sink's trouble is told again.
@@ -84,12 +92,15 @@ pub struct Node {
     bell: Arc<Bell>,
     shards: Vec<ShardState>,
     publisher: Option<PublisherState>,
+    /// Of sources that have one.
+    feeders: Vec<Option<Feeder>>,
     rest: Rest,
     segments: Segments,
     snapshots: Snapshots,
     /// Watches that a shard refused for want of space.
     refused: Vec<(ShardId, Command)>,
     latency: Latency,
+    symbols: Symbols,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
     /// Until when orders about accounts wait for the symbol table: a signal should carry its symbol from the first on.
@@ -149,6 +160,13 @@ pub enum Notice {
     Released(Address),
     /// A snapshot of a shard was made, in this time.
     Snapshot(ShardId, Taken, Duration),
+    /// An instrument is called by its coin, for another one has the symbol.
+    Clash {
+        /// The coin.
+        coin: Coin,
+        /// The symbol.
+        symbol: String,
+    },
     /// Something is wrong; it goes on.
     Warning(Problem),
     /// The node cannot go on.
@@ -225,6 +243,7 @@ impl Node {
             }
         }
         self.tell_canary_ratio();
+        self.turn_feeders();
         self.turn_accounts();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
@@ -269,8 +288,28 @@ impl Node {
         while let Some(order) = self.accounts.order() {
             match order {
                 Order::Shard(shard, command) => self.command(shard, command),
-                // Feeders are not wired yet in this commit.
-                Order::Follow(..) | Order::Unfollow(..) => {}
+                Order::Follow(source, shard, address) => {
+                    self.feeder(source, |feeder| feeder.follow(shard, address));
+                }
+                Order::Unfollow(source, address) => {
+                    self.feeder(source, |feeder| feeder.unfollow(address));
+                }
+                Order::Begin(source) => self.feeder(source, Feeder::begin),
+            }
+        }
+    }
+
+    fn feeder(&mut self, source: usize, tell: impl FnOnce(&mut Feeder)) {
+        if let Some(Some(feeder)) = self.feeders.get_mut(source) {
+            tell(feeder);
+        }
+    }
+
+    fn turn_feeders(&mut self) {
+        for feeder in self.feeders.iter_mut().flatten() {
+            feeder.turn();
+            while let Some(problem) = feeder.said() {
+                self.notices.push_back(Notice::Warning(problem));
             }
         }
     }
@@ -296,6 +335,9 @@ impl Node {
             if let Some(list) = list {
                 self.offer(origin, &list);
             }
+        }
+        if let Some(pairs) = new.pairs {
+            self.take_coin_types(pairs);
         }
         if let Some(names) = new.names {
             self.names = names;
@@ -344,12 +386,9 @@ impl Node {
             Reply::StatusWanted { address, oid } => {
                 self.rest.ask(Job::Status { shard: id, address, oid });
             }
+            Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
-                if let LinkNews::UnknownCoin { .. } = &news {
-                    let soon = Instant::now() + UNKNOWN_COIN_REFRESH;
-                    self.symbols_due = self.symbols_due.map(|due| due.min(soon));
-                }
                 if let LinkNews::Down { source, .. } = &news {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
@@ -362,6 +401,7 @@ impl Node {
             Reply::NoSpace(command) => {
                 if let Command::Watch { address, .. } = &*command {
                     self.notices.push_back(Notice::Warning(failure::not_watched(address)));
+                    self.accounts.refused(*address);
                 }
                 self.refused.push((id, *command));
             }
@@ -370,8 +410,9 @@ impl Node {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
-            // Feeders are not wired yet in this commit.
-            Reply::Fed { .. } => {}
+            Reply::Fed { source, number } => {
+                self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
+            }
             Reply::Report(report) => state.report = *report,
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
@@ -393,11 +434,8 @@ impl Node {
                 self.notices.push_back(Notice::Warning(failure::backfill(&address, &why)));
             }
             Answer::Status { shard, status } => self.command(shard, Command::Status(status)),
-            Answer::Symbols { entries, spot_prices } => {
-                for at in 0..self.shards.len() {
-                    let (entries, spot_prices) = (entries.clone(), spot_prices.clone());
-                    self.command(ShardId(at as u16), Command::Symbols { entries, spot_prices });
-                }
+            Answer::Symbols(table) => {
+                self.take_table(*table);
                 self.orders_wait = None;
             }
             Answer::Resolved { source, addresses } => {
@@ -463,6 +501,7 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
     }
@@ -509,6 +548,8 @@ impl Node {
         let started = Instant::now();
         // Nothing more is begun: a connection opened now would outlive the order to stop.
         self.accounts.drop_orders();
+        // What they gave is in the rings or will be read again.
+        self.feeders.clear();
         self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);

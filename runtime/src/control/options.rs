@@ -19,7 +19,7 @@ use crate::host::cpus::CpuMap;
 use crate::lane::executor::Housekeeping;
 use crate::publisher::canary::Canary;
 use crate::publisher::store::StoreOptions;
-use crate::shard::Wait;
+use crate::shard::{CacheSizes, Wait};
 
 /// Bytes at which a journal batch is closed (DESIGN section 4.8).
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -72,6 +72,8 @@ pub struct NodeOptions {
     pub aliases: Vec<(String, String)>,
     /// How often the symbol table is read.
     pub symbol_refresh: Duration,
+    /// How much each shard keeps at hand.
+    pub caches: CacheSizes,
 }
 
 impl NodeOptions {
@@ -139,6 +141,10 @@ impl NodeOptions {
             store,
             aliases: config.symbols.aliases.clone().into_iter().collect(),
             symbol_refresh: config.symbols.refresh,
+            caches: CacheSizes {
+                symbols: config.symbols.cache_size,
+                prices: config.symbols.price_cache_size,
+            },
         })
     }
 }

@@ -17,12 +17,15 @@ use super::rest::Rest;
 use super::roster::{Origin, Roster};
 use super::segments::Segments;
 use super::snapshots::Snapshots;
+use super::symbols::Symbols;
 use super::{
-    CHECK_EVERY_MAX, EVENT_RING_BYTES, MESSAGES_MAX, Node, Notice, PUBLISHER_ORDERS_MAX,
+    CHECK_EVERY_MAX, EVENT_RING_BYTES, FED_MAX, MESSAGES_MAX, Node, Notice, PUBLISHER_ORDERS_MAX,
     PublisherState, SLEEP_MAX, STOP_WITHIN, SYMBOLS_WITHIN, ShardState, failure, new_bell,
     placement,
 };
+use crate::config::SourceKind;
 use crate::diag::Problem;
+use crate::feeder::{self, Feeder, ReaderOptions};
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Sender, channel};
 use crate::lane::events;
@@ -31,10 +34,13 @@ use crate::publisher::sink::Sink;
 use crate::publisher::stdout::Stdout;
 use crate::publisher::store::Store;
 use crate::publisher::{self, Feed, PublisherOptions, PublisherReport};
+use crate::shard::fed::Fed;
 use crate::shard::message::{Command, Reply, Report, Source};
 use crate::shard::{self, ShardOptions};
 
 struct HalfFeed {
+    /// To the shard, of each source that has a feeder.
+    fed: Vec<Sender<Fed>>,
     events: events::EventConsumer,
     acks: Sender<Position>,
 }
@@ -57,7 +63,9 @@ impl Node {
             shards.push(state);
             feeds.push(feed);
         }
+        let feeders = start_feeders(&options, &mut feeds, &bell)?;
         let mut node = Node {
+            feeders,
             rest: Rest::start(&options, &bell)?,
             segments: Segments::start(&bell, &options.housekeeping)?,
             snapshots: Snapshots::start(
@@ -68,11 +76,16 @@ impl Node {
             )?,
             refused: Vec::new(),
             latency: Latency::default(),
+            symbols: Symbols::default(),
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
             orders_wait: Some(Instant::now() + SYMBOLS_WITHIN),
             roster: Roster::new(options.remove_grace),
-            accounts: Accounts::new(placement::placer(&options), options.start_from),
+            accounts: Accounts::new(
+                placement::placer(&options),
+                options.start_from,
+                fed_sources(&options),
+            ),
             lists: None,
             names: BTreeMap::new(),
             live: options.live,
@@ -282,6 +295,37 @@ impl Node {
     }
 }
 
+/// The sources that have a feeder.
+fn fed_sources(options: &NodeOptions) -> Vec<usize> {
+    let is_fed = |at: &usize| options.sources[*at].kind == SourceKind::HyperliquidNode;
+    (0..options.sources.len()).filter(is_fed).collect()
+}
+
+/// A thread for each source that is a node's files, with a ring to every shard.
+fn start_feeders(
+    options: &NodeOptions,
+    shards: &mut [HalfFeed],
+    bell: &Arc<Bell>,
+) -> Result<Vec<Option<Feeder>>, Problem> {
+    let mut feeders = Vec::new();
+    for (at, source) in options.sources.iter().enumerate() {
+        let feeder = match &source.node_dir {
+            Some(node_dir) if source.kind == SourceKind::HyperliquidNode => {
+                let reader = ReaderOptions {
+                    source: u16::try_from(at).expect("a configuration has fewer sources"),
+                    node_dir: node_dir.clone(),
+                    data_dir: options.data_dir.clone(),
+                };
+                let rings = shards.iter_mut().map(|shard| shard.fed.remove(0)).collect();
+                Some(feeder::start(reader, rings, bell, &options.housekeeping)?)
+            }
+            _ => None,
+        };
+        feeders.push(feeder);
+    }
+    Ok(feeders)
+}
+
 fn start_shard(
     options: &NodeOptions,
     id: ShardId,
@@ -295,6 +339,9 @@ fn start_shard(
     let (replies, received_replies) = channel(MESSAGES_MAX, bell);
     let (producer, consumer) = events::ring(EVENT_RING_BYTES);
     let (acks, received_acks) = channel(64, &own_bell);
+    let is_fed = |source: &&Source| source.kind == SourceKind::HyperliquidNode;
+    let (fed, feeds): (Vec<_>, Vec<_>) =
+        sources.iter().filter(is_fed).map(|_| channel::<Fed>(FED_MAX, &own_bell)).unzip();
     let dir = options.data_dir.join(format!("shard-{}", id.0));
     let parts = ShardOptions {
         id,
@@ -312,7 +359,8 @@ fn start_shard(
         check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
         wait: options.wait,
         sources: sources.to_vec(),
-        feeds: Vec::new(),
+        feeds,
+        caches: options.caches,
         bell: own_bell,
         commands: received_commands,
         replies,
@@ -336,7 +384,7 @@ fn start_shard(
         stopped: None,
         dir,
     };
-    Ok((state, HalfFeed { events: consumer, acks }))
+    Ok((state, HalfFeed { fed, events: consumer, acks }))
 }
 
 fn sink_names(options: &NodeOptions) -> impl Iterator<Item = &'static str> {

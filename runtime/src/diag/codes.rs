@@ -74,6 +74,14 @@ pub static CODES: &[CodeRow] = &[
          its time. Ask again.",
     ),
     code(
+        "ADM007",
+        Exit::Failed,
+        "not on the list kept at run time",
+        "`addr rm` takes accounts off the list that is kept at run time: rows of hl_watch_addresses of\n\
+         player 0, or addresses.csv of the data directory. An account that the configuration, the CSV\n\
+         file or another program's row names is taken out there.",
+    ),
+    code(
         "ADR001",
         Exit::Config,
         "not an address",
@@ -745,6 +753,24 @@ pub static CODES: &[CodeRow] = &[
          line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
          seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
          warning, said once.",
+    ),
+    code(
+        "UPS040",
+        Exit::Unavailable,
+        "two spot pairs of one name",
+        "With the aliases of its tokens (UPUMP is called PUMP) a spot pair would have a symbol\n\
+         that another one has. Two instruments never share a symbol: the pair with the alias\n\
+         has it, signals of the other carry its coin (@20). symbols.aliases changes who is\n\
+         called what. It is for information.",
+    ),
+    code(
+        "UPS041",
+        Exit::Unavailable,
+        "coin without a symbol",
+        "A coin is traded that the symbol table does not have: it may be minutes old. Its\n\
+         signals carry the raw coin (@107) until the table has it; the table is read again\n\
+         within seconds, then as often as symbols.refresh says. It is said once for each coin.\n\
+         It is a warning.",
     ),
 ];
 

@@ -376,8 +376,8 @@ impl Link {
             }
             Frame::OrderUpdates => station.frame_statuses(self.received_ns),
             Frame::Account(state) => station.account(state),
-            Frame::Spot { user } => station.spot(user),
-            Frame::Mids { .. } => station.positions.prices(&station.scratch.mids),
+            Frame::Spot { user, is_unified } => station.spot(*user, *is_unified),
+            Frame::Mids { dex } => station.positions.mids(dex, &station.scratch.mids),
             _ => {}
         }
         self.session.on_frame(&frame, now_ms);

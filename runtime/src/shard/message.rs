@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::SourceKind;
 use net::Target;
+use net::hyperliquid::Tokens;
 use net::hyperliquid::subscription::Subscription;
 use persist::segment::{Segment, SegmentOrder};
-use shards::{Address, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry};
+use shards::{
+    Address, CacheCounts, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry,
+};
 
 /// A server to connect to, from one source address.
 #[derive(Clone, Debug)]
@@ -50,13 +53,13 @@ pub enum Command {
     },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
-    /// The symbol table, and which coin prices which spot token.
-    Symbols {
-        /// All entries.
-        entries: Vec<SymbolEntry>,
-        /// Token index and the pair that prices it.
-        spot_prices: Vec<(u32, Coin)>,
-    },
+    /// Symbols: all when the table was read for the first time, later what changed in it, and answers to
+    /// [`Reply::SymbolWanted`].
+    Symbols(Vec<SymbolEntry>),
+    /// How tokens are priced, and in which of them the dexes count.
+    Tokens(Box<Tokens>),
+    /// The dexes whose prices are to be followed, in place of those before.
+    Prices(Vec<Coin>),
     /// The answer to [`Request::Backfill`], or a page of it.
     Backfill {
         /// The account.
@@ -108,6 +111,11 @@ pub enum Reply {
     },
     /// An account is watched that a feeder is to bring.
     Watched(Address),
+    /// A coin is traded that the shard has no symbol for at hand. Asked once; the answer may come when the table has it.
+    SymbolWanted {
+        /// The coin.
+        coin: Coin,
+    },
     /// A segment is wanted.
     SegmentWanted(SegmentOrder),
     /// A connection changed.
@@ -282,6 +290,13 @@ pub struct Report {
     pub links_lost: u64,
     /// Accounts followed now.
     pub followed: u64,
+    /// The cache of symbols.
+    pub symbols: CacheCounts,
+    /// The cache of prices. A look-up is a token that is valued.
+    pub prices: CacheCounts,
+    /// The accounts whose state is known. A look-up is a state that came; their weight is the bytes of their text;
+    /// none goes but with its account.
+    pub positions: CacheCounts,
     /// Journal batches that are durable.
     pub flushes: u64,
     /// Bytes of them.

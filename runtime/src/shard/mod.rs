@@ -10,7 +10,9 @@
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
-//! | `positions` | the position cache |
+//! | `names` | symbols at hand, bounded |
+//! | `prices` | prices at hand, bounded, and what amounts are worth |
+//! | `positions` | the newest state of each account |
 //! | `replayer` | a core brought to where its journal ends |
 //!
 //! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
@@ -22,8 +24,10 @@ pub mod replayer;
 mod feed;
 mod flush;
 mod link;
+mod names;
 mod outbox;
 mod positions;
+mod prices;
 mod station;
 
 use std::cell::Cell;
@@ -39,6 +43,7 @@ use persist::lock::DirLock;
 use persist::open::Ready;
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
+use crate::config::SourceKind;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::clock::Clock;
@@ -47,6 +52,7 @@ use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
 use crate::lane::way;
+use crate::placement::SUBSCRIPTIONS_PER_CONNECTION;
 use fed::Fed;
 use feed::Feed;
 use flush::Flusher;
@@ -101,6 +107,8 @@ pub struct ShardOptions {
     pub sources: Vec<Source>,
     /// What feeders bring.
     pub feeds: Vec<Receiver<Fed>>,
+    /// How much is kept at hand.
+    pub caches: CacheSizes,
     /// Wakes this shard.
     pub bell: Arc<Bell>,
     /// From control.
@@ -115,6 +123,15 @@ pub struct ShardOptions {
     pub acks: Receiver<Position>,
 }
 
+/// The most that a shard keeps at hand of what control or the venue has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CacheSizes {
+    /// Symbols.
+    pub symbols: u64,
+    /// Prices.
+    pub prices: u64,
+}
+
 struct Shard {
     ring: Ring,
     flusher: Flusher,
@@ -124,6 +141,8 @@ struct Shard {
     /// The connection that prices come over.
     price_link: Option<usize>,
     feeds: Vec<Feed>,
+    /// The dexes whose prices are followed.
+    price_dexs: Vec<Coin>,
     wait: Wait,
     bell: Arc<Bell>,
     bell_watched: bool,
@@ -251,7 +270,8 @@ impl Shard {
         };
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
-        let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
+        let mut station =
+            Station::new(core, replayed.journal, outbox, clock, options.replies, options.caches);
         station.check_every = options.check_every;
         if let Some(lock) = &options.lock {
             ring.hold(lock.as_fd());
@@ -277,6 +297,8 @@ impl Shard {
             sources: options.sources,
             price_link: None,
             feeds: options.feeds.into_iter().map(Feed::new).collect(),
+            // The venue's own dex: what is known before the table says which others there are.
+            price_dexs: vec![Coin::EMPTY],
             wait: options.wait,
             bell: options.bell,
             bell_watched: false,
@@ -431,10 +453,9 @@ impl Shard {
                 strangers.sort_unstable();
                 strangers.into_iter().for_each(|address| self.unwatch(address));
             }
-            Command::Symbols { entries, spot_prices } => {
-                self.station.symbols(&entries);
-                self.station.positions.spot_pairs(&spot_prices);
-            }
+            Command::Symbols(entries) => self.station.symbols(&entries),
+            Command::Tokens(tokens) => self.station.positions.tokens(*tokens),
+            Command::Prices(dexs) => self.follow_prices(dexs),
             Command::Backfill { address, fills, last } => {
                 self.station.backfill(address, &fills, last);
             }
@@ -472,23 +493,53 @@ impl Shard {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        self.link(number).add(address, source);
-        self.choose_price_link();
+        self.link(number);
+        if self.price_link.is_none() && self.has_prices(source) {
+            // Before its accounts: what they hold is valued at prices.
+            self.take_prices_over(Some(number));
+        }
+        self.links[number].add(address, source);
     }
 
-    /// Prices come over one connection: the first that has accounts.
+    /// Only the public WebSocket has prices.
+    fn has_prices(&self, source: usize) -> bool {
+        self.sources[source].kind == SourceKind::HyperliquidWs
+    }
+
+    /// Prices come over one connection that has accounts. When it has none any more they come over another.
     fn choose_price_link(&mut self) {
-        const PRICES: Subscription = Subscription::AllMids { dex: Coin::EMPTY };
-        let wanted = self.links.iter().position(|link| !link.users.is_empty());
-        if wanted == self.price_link {
-            return;
+        if self.price_link.is_some_and(|at| self.links[at].users.is_empty()) {
+            let fit = |link: &Link| !link.users.is_empty() && self.has_prices(link.source);
+            let other = self.links.iter().position(fit);
+            self.take_prices_over(other);
         }
-        if let Some(old) = std::mem::replace(&mut self.price_link, wanted) {
-            self.links[old].unwant(PRICES);
+    }
+
+    fn take_prices_over(&mut self, new: Option<usize>) {
+        let old = std::mem::replace(&mut self.price_link, new);
+        for &dex in &self.price_dexs {
+            let prices = Subscription::AllMids { dex };
+            if let Some(old) = old {
+                self.links[old].unwant(prices);
+            }
+            if let Some(new) = new {
+                self.links[new].want(prices);
+            }
         }
-        if let Some(new) = wanted {
-            self.links[new].want(PRICES);
+    }
+
+    /// One subscription a dex, whatever the number of connections; as many as the plan of capacity counts on.
+    fn follow_prices(&mut self, mut dexs: Vec<Coin>) {
+        dexs.truncate(SUBSCRIPTIONS_PER_CONNECTION as usize);
+        if let Some(link) = self.price_link.map(|at| &mut self.links[at]) {
+            for &dex in self.price_dexs.iter().filter(|dex| !dexs.contains(dex)) {
+                link.unwant(Subscription::AllMids { dex });
+            }
+            for &dex in dexs.iter().filter(|dex| !self.price_dexs.contains(dex)) {
+                link.want(Subscription::AllMids { dex });
+            }
         }
+        self.price_dexs = dexs;
     }
 
     fn is_finished(&mut self) -> bool {
@@ -595,6 +646,9 @@ impl Report {
         self.links_open += other.links_open;
         self.links_lost += other.links_lost;
         self.followed += other.followed;
+        self.symbols.add(&other.symbols);
+        self.prices.add(&other.prices);
+        self.positions.add(&other.positions);
         self.flushes += other.flushes;
         self.journal_bytes += other.journal_bytes;
         self.spares += other.spares;

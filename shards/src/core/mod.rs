@@ -105,6 +105,7 @@ pub struct Core {
     orders: Slab<Order>,
     by_oid: HashMap<u64, OrderKey>,
     legs: Slab<Leg>,
+    /// Of the coins that were traded here.
     symbols: HashMap<Coin, SymbolEntry>,
     /// Terminal statuses whose fills have not come, by oid, and when each was queued, in that order.
     waiting: HashMap<u64, Waiting>,
@@ -189,7 +190,8 @@ impl Core {
         self.by_address.get(address).is_some_and(|&key| self.accounts[key].watched)
     }
 
-    /// The symbol known for a coin.
+    /// The symbol known for a coin. What bounds these is the one who gives them: only those of coins whose fills are
+    /// applied, of a table that the venue wrote, so never more than it has instruments.
     pub fn symbol(&self, coin: &Coin) -> Option<&SymbolEntry> {
         self.symbols.get(coin)
     }
