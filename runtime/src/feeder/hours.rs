@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Hour {
     /// The day as the number that its directory's name is: 20251125.
-    pub day: u32,
+    pub(super) day: u32,
     /// The hour, 0 to 23.
-    pub hour: u8,
+    pub(super) hour: u8,
 }
 
 impl Hour {
