@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `options` | what a node is made of, from the configuration |
 //! | `placement` | which account goes over which source |
-//! | `rest` | the thread that asks the REST interface |
+//! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table |
@@ -76,6 +76,8 @@ pub struct Node {
     shards: Vec<ShardState>,
     publisher: Option<PublisherState>,
     rest: Rest,
+    /// Each account's source.
+    placed: BTreeMap<Address, usize>,
     segments: Segments,
     snapshots: Snapshots,
     /// Watches that a shard refused for want of space.
@@ -173,6 +175,7 @@ impl Node {
         }
         let mut node = Node {
             rest: Rest::start(&options, &bell)?,
+            placed: placed.iter().copied().collect(),
             segments: Segments::start(&bell, &options.housekeeping)?,
             snapshots: Snapshots::start(
                 &bell,
@@ -441,10 +444,12 @@ impl Node {
         match reply {
             Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
-                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Backfill { shard: id, source, address, from_ms });
             }
             Reply::StatusWanted { address, oid } => {
-                self.rest.ask(Job::Status { shard: id, address, oid });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
@@ -478,6 +483,11 @@ impl Node {
                 self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
             }
         }
+    }
+
+    /// The source whose REST interface is asked about an account.
+    fn source_of(&self, address: &Address) -> usize {
+        self.placed.get(address).copied().unwrap_or(0)
     }
 
     fn answer(&mut self, answer: Answer) {

@@ -82,6 +82,8 @@ pub struct SourceOptions {
     pub connections_max: usize,
     /// Messages that may be sent per minute from one address.
     pub messages_per_minute: u32,
+    /// REST weight that may be asked for per minute from one address.
+    pub rest_weight_per_minute: u32,
 }
 
 impl NodeOptions {
@@ -148,6 +150,7 @@ impl SourceOptions {
             users_max: source.users_per_ip as usize,
             connections_max: source.connections_per_ip as usize,
             messages_per_minute: source.messages_per_minute,
+            rest_weight_per_minute: source.rest_weight_per_minute,
         }
     }
 }

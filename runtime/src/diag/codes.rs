@@ -575,6 +575,16 @@ pub static CODES: &[CodeRow] = &[
         "An account's positions do not follow one another, and the missing fills could not be\n\
          fetched. The same is told to consumers as a gap event. It is a warning.",
     ),
+    code(
+        "UPS030",
+        Exit::Unavailable,
+        "requests wait for the REST budget",
+        "The server counts the weight of REST requests per source address and minute (1200: about 55\n\
+         back-fills of a few fills, or 10 of 2000). More is asked for than that, so requests wait:\n\
+         back-fills first, then order statuses, then the symbol table. It is told when that begins\n\
+         and when nothing waits any more. Fills of an account are held for 300 s; a back-fill that\n\
+         cannot be had by then ends as a gap event. It is a warning.",
+    ),
 ];
 
 /// The row of a code, in any case.
