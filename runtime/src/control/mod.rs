@@ -12,7 +12,7 @@
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
-//! | `rest` | the thread that asks the REST interface |
+//! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table, and what of it the shards are told |
@@ -402,10 +402,12 @@ impl Node {
         match reply {
             Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
-                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Backfill { shard: id, source, address, from_ms });
             }
             Reply::StatusWanted { address, oid } => {
-                self.rest.ask(Job::Status { shard: id, address, oid });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
             Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
@@ -447,6 +449,12 @@ impl Node {
                 self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
             }
         }
+    }
+
+    /// The source whose REST interface is asked about an account.
+    fn source_of(&self, address: &Address) -> usize {
+        // One that has just been let go: the answer will not matter.
+        self.accounts.seat(address).map_or(0, |seat| seat.source)
     }
 
     fn answer(&mut self, answer: Answer) {

@@ -755,6 +755,16 @@ pub static CODES: &[CodeRow] = &[
          warning, said once.",
     ),
     code(
+        "UPS030",
+        Exit::Unavailable,
+        "requests wait for the REST budget",
+        "The server counts the weight of REST requests per source address and minute (1200: about 55\n\
+         back-fills of a few fills, or 10 of 2000). More is asked for than that, so requests wait:\n\
+         back-fills first, then order statuses, then the symbol table. It is told when that begins\n\
+         and when nothing waits any more. Fills of an account are held for 300 s; a back-fill that\n\
+         cannot be had by then ends as a gap event. It is a warning.",
+    ),
+    code(
         "UPS040",
         Exit::Unavailable,
         "two spot pairs of one name",
