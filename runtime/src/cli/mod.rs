@@ -4,6 +4,7 @@
 
 pub mod args;
 
+mod addr;
 mod bench;
 mod check;
 mod demo;
@@ -41,6 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Journal(args) => journal::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Addr(args) => addr::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),
