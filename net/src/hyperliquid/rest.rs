@@ -1,7 +1,6 @@
 //! The bodies of `POST /info` and what the answers say. No I/O: who sends them is the control thread.
 //!
-//! Weights of these requests in the venue's budget of 1200 a minute: `orderStatus` 2, all others 20, and
-//! `userFillsByTime` 1 more for each 20 fills it returns.
+//! What these requests weigh is in [`super::weight`], which pages to ask for in [`super::pages`].
 
 use super::fill::{WireStatus, into_fills};
 use super::frame::DecodeError;

@@ -74,6 +74,8 @@ impl Values {
                     Value::Aliases(aliases) => aliases.clone(),
                     other => panic!("symbols.aliases is a {other:?}"),
                 },
+                cache_size: self.count("symbols", "cache_size").into(),
+                price_cache_size: self.count("symbols", "price_cache_size").into(),
             },
             canary: Canary {
                 ratio: u8::try_from(self.number("canary", "ratio")).expect("limited by its key"),

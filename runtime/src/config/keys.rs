@@ -271,6 +271,10 @@ mod table {
             "How often the table of instruments is fetched again."),
         key("symbols", "aliases", Kind::Aliases, "{}",
             "More names for spot tokens, for example { UBTC = \"BTC\" }."),
+        key("symbols", "cache_size", count(1, 1_000_000), "1000",
+            "Most symbols that a shard keeps at hand; the least used go first and are asked for again."),
+        key("symbols", "price_cache_size", count(1, 1_000_000), "1000",
+            "Most prices that a shard keeps at hand; the least used go first and come again within a second."),
 
         key("canary", "ratio", count(0, 100), "100",
             "Percent of the addresses whose signals go to the live subject.").live(),

@@ -7,7 +7,6 @@
 
 pub mod addresses;
 mod build;
-pub mod capacity;
 mod check;
 mod item;
 pub mod keys;

@@ -185,6 +185,8 @@ pub struct Symbols {
     pub refresh: Duration,
     /// Additions to, and replacements in, the built-in table of spot tokens.
     pub aliases: BTreeMap<String, String>,
+    pub cache_size: u64,
+    pub price_cache_size: u64,
 }
 
 /// Live or shadow subject, by address.

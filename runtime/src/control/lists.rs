@@ -268,6 +268,11 @@ impl Worker {
     }
 }
 
+/// Whether a problem says that a whole list could not be read.
+pub(super) fn is_unread(problem: &Problem) -> bool {
+    problem.code == "ADR005"
+}
+
 /// What the user reads when a list cannot be read or written.
 pub(crate) fn not_usable(what: &str, path: &Path, why: &str) -> Problem {
     Problem::error("ADR005", format!("{what} cannot be used: {}: {why}", path.display()))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use net::Target;
 use net::backoff::Backoff;
 use net::hyperliquid::rest;
-use shards::{Address, Coin, Fill, OrderStatus, ShardId, SymbolEntry};
+use shards::{Address, Fill, OrderStatus, ShardId};
 
 use super::options::NodeOptions;
 use super::{failure, placement, symbols};
@@ -117,12 +117,7 @@ pub enum Answer {
         status: OrderStatus,
     },
     /// The symbol table.
-    Symbols {
-        /// All entries.
-        entries: Vec<SymbolEntry>,
-        /// Token index and the pair that prices it.
-        spot_prices: Vec<(u32, Coin)>,
-    },
+    Symbols(Box<symbols::Table>),
     /// The addresses of a source's host.
     Resolved {
         /// Index of the source.
@@ -200,7 +195,7 @@ struct Retry {
 struct Worker {
     agent: ureq::Agent,
     urls: Vec<String>,
-    targets: Vec<Target>,
+    targets: Vec<Option<Target>>,
     placed: Vec<(Address, usize)>,
     aliases: Vec<(String, String)>,
     answers: Sender<Answer>,
@@ -317,7 +312,7 @@ impl Worker {
     }
 
     fn resolve(&mut self, source: usize) {
-        let target = &self.targets[source];
+        let Some(target) = &self.targets[source] else { return };
         let answer = match placement::resolve(target) {
             Ok(addresses) => Answer::Resolved { source, addresses },
             Err(error) => Answer::NotResolved(failure::resolve(&target.host, &error)),
@@ -327,8 +322,8 @@ impl Worker {
 
     fn symbols(&mut self) -> Result<(), String> {
         let Some(url) = self.urls.first() else { return Ok(()) };
-        let (entries, spot_prices) = symbols::read(&self.aliases, |body| self.post(url, body))?;
-        self.say(Answer::Symbols { entries, spot_prices });
+        let table = symbols::read(&self.aliases, |body| self.post(url, body))?;
+        self.say(Answer::Symbols(Box::new(table)));
         Ok(())
     }
 }

@@ -671,6 +671,107 @@ pub static CODES: &[CodeRow] = &[
         "An account's positions do not follow one another, and the missing fills could not be\n\
          fetched. The same is told to consumers as a gap event. It is a warning.",
     ),
+    code(
+        "UPS020",
+        Exit::Unavailable,
+        "no node files",
+        "source.node_dir is where a node keeps its data (~/hl/data); its fills are in\n\
+         node_fills_by_block/hourly/DAY/HOUR, or in node_fills without --batch-by-block. Nothing is\n\
+         there, or it cannot be read. It is looked for every second, and the accounts on this\n\
+         source are not followed until then. It is a warning.",
+    ),
+    code(
+        "UPS021",
+        Exit::Unavailable,
+        "the node writes no order statuses",
+        "Without them the end of an order is not known from the node: a signal waits for\n\
+         aggregation.timeout, or is sent with each block (aggregation.emit = \"frame\"). The node\n\
+         writes them with --write-order-statuses. It is a warning, said once.",
+    ),
+    code(
+        "UPS022",
+        Exit::Unavailable,
+        "the node left out blocks",
+        "Block numbers in a node's files rise by one. These do not: the node lost its peers for a\n\
+         while, or began again from a snapshot. All accounts on this source are treated as after\n\
+         a lost connection: their missing fills are asked for by request (source.info_url), and\n\
+         what cannot be had is told as a gap. It is a warning.",
+    ),
+    code(
+        "UPS023",
+        Exit::Unavailable,
+        "a line of the node cannot be read",
+        "A line of a node's file is no JSON of the known form, is longer than 16 MiB, or has no end\n\
+         although the node has gone on to its next file (it was killed while it wrote). The line is\n\
+         left out, and what was in it is asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS024",
+        Exit::Unavailable,
+        "a node's file was changed",
+        "A node only ever appends. This file became shorter, is another one under the same name, or\n\
+         the node writes files of another kind since it was started with other flags. Reading\n\
+         begins anew there, and what may be missing is asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS025",
+        Exit::Unavailable,
+        "the node's files have no block numbers",
+        "Without --batch-by-block a node writes fills one by one, and nothing tells when it leaves\n\
+         some out; a broken chain of an account's positions is the only sign. It is a warning,\n\
+         said once.",
+    ),
+    code(
+        "UPS026",
+        Exit::Unavailable,
+        "reading a node cannot go on where it ended",
+        "DATA_DIR/node-K.position says how far the files of source K were read. It is damaged, or\n\
+         the file that it names is gone or another one. Reading begins at the end of the newest\n\
+         file, and the fills in between are asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS027",
+        Exit::Io,
+        "the node position cannot be written",
+        "DATA_DIR/node-K.position could not be replaced. The old one stays, so that after a restart\n\
+         more is read again, which changes nothing. The reason is the system's own. It is a\n\
+         warning.",
+    ),
+    code(
+        "UPS028",
+        Exit::Unavailable,
+        "the node is not up to date",
+        "Its files have not grown for 30 s, or their newest block is more than a minute old: the\n\
+         node is down, without peers, or catching up. Signals are late by that. It is a warning,\n\
+         said when it begins and when it ends.",
+    ),
+    code(
+        "UPS029",
+        Exit::Unavailable,
+        "the node leaves out empty blocks",
+        "Five small holes within 500 blocks, and never a block without events: this node writes no\n\
+         line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
+         seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
+         warning, said once.",
+    ),
+    code(
+        "UPS040",
+        Exit::Unavailable,
+        "two spot pairs of one name",
+        "With the aliases of its tokens (UPUMP is called PUMP) a spot pair would have a symbol\n\
+         that another one has. Two instruments never share a symbol: the pair with the alias\n\
+         has it, signals of the other carry its coin (@20). symbols.aliases changes who is\n\
+         called what. It is for information.",
+    ),
+    code(
+        "UPS041",
+        Exit::Unavailable,
+        "coin without a symbol",
+        "A coin is traded that the symbol table does not have: it may be minutes old. Its\n\
+         signals carry the raw coin (@107) until the table has it; the table is read again\n\
+         within seconds, then as often as symbols.refresh says. It is said once for each coin.\n\
+         It is a warning.",
+    ),
 ];
 
 /// The row of a code, in any case.
