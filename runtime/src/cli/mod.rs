@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod demo;
 mod journal;
+mod log;
 mod monitor;
 mod print;
 mod progress;
