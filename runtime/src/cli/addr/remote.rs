@@ -36,6 +36,9 @@ impl Remote {
             None => {
                 let config = show::load(&node.source, node.source.set.clone())?.config;
                 let listen = config.admin.listen.ok_or_else(switched_off)?;
+                if listen.port() == 0 {
+                    return Err(any_port().into());
+                }
                 let token_file = node.token_file.clone().or(config.admin.token_file);
                 (format!("http://{}", reachable(listen)), token_file)
             }
@@ -124,6 +127,11 @@ fn no_node(what: String) -> Problem {
 
 fn switched_off() -> Problem {
     no_node("admin.listen is \"\": a node with this configuration cannot be asked".to_owned())
+}
+
+fn any_port() -> Problem {
+    Problem::error("ADM005", "admin.listen has port 0: any free one, and it is not known which")
+        .fix("--admin http://HOST:PORT, as the log of the node says at its start")
 }
 
 /// A URL without its path.
