@@ -265,7 +265,7 @@ fn a_refused_subscription_is_said_and_asked_again_and_until_then_nothing_is_foll
     let home = Home::new(1, &follow_at(&[A.to_owned()], &source, "", LONG));
     let mut node = home.run();
     let mut line = venue.accept();
-    line.acknowledge(3);
+    line.acknowledge(4);
     let refused = line.hear();
     assert_eq!(refused["subscription"]["type"], "userFills");
     line.send("error", &json!("Cannot track more than 10 total users."));

@@ -3,8 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod fill;
 pub mod frame;
-pub mod pages;
 pub mod node;
+pub mod pages;
 pub mod rest;
 mod scan;
 pub mod session;
