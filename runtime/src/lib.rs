@@ -12,8 +12,10 @@
 //! | `host` | what the host allows: io_uring, locked memory, CPUs, ports, directories |
 //! | `diag` | what the user reads when something is wrong |
 //! | `sim` | the exchange simulator |
+//! | `admin` | the administration port: HTTP for health, counters, the list of accounts |
 //! | `cli` | the verbs |
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::RunArgs;
 use super::check;
-use super::signals::Stop;
+use super::signals::{Reload, Stop};
 use crate::config::{Config, LoadOptions, Loaded, LogFormat};
 use crate::control::latency::Latency;
 use crate::control::options::NodeOptions;
@@ -28,8 +28,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     loaded.warnings.print();
     say_settings(&loaded);
     let options = fit(load, &loaded)?;
-    let stop = Stop::listen()?;
+    let (stop, reload) = (Stop::listen()?, Reload::listen()?);
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
+    let admin = options.admin.as_ref().map(|port| format!("http://{}", port.addr()));
     let mut node = Node::start(options)?;
     for (shard, opened) in node.opened().enumerate() {
         let (last_seq, records) = (opened.last_seq, opened.records);
@@ -44,8 +45,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
             );
         }
     }
-    info!(accounts, shards, "running");
-    let fatal = work(&mut node, &stop);
+    info!(accounts, shards, admin, "running");
+    let fatal = work(&mut node, &stop, &reload);
     info!("stopping: no more input, journals sealed, sinks drained");
     let (ended, mut latency) = node.stop();
     if let Err(error) = latency.finish() {
@@ -103,9 +104,12 @@ fn start_log(config: &Config) {
 }
 
 /// Runs until a signal, a fault, or the end of who reads standard output.
-fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
+fn work(node: &mut Node, stop: &Stop, reload: &Reload) -> Option<Problem> {
     let mut status_at = Instant::now();
     while !stop.is_asked() {
+        if reload.take() {
+            node.reload();
+        }
         node.turn();
         while let Some(notice) = node.notice() {
             match notice {
@@ -114,6 +118,15 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                     warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
                 }
                 Notice::Settings(live) => info!(?live, "settings that count from now on"),
+                Notice::Reloaded(needs_restart) if needs_restart.is_empty() => {
+                    info!("configuration and lists read again")
+                }
+                Notice::Reloaded(needs_restart) => {
+                    info!(
+                        needs_restart = needs_restart.join(", "),
+                        "configuration and lists read again"
+                    );
+                }
                 Notice::Covered(address) => info!(%address, "there is room for it now"),
                 Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),

@@ -2,7 +2,7 @@
 //!
 //! Pure: what happened and when comes in, orders come out. Which accounts are wanted is not decided here.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use shards::{Address, ShardId, StartFrom};
@@ -30,6 +30,8 @@ pub(super) enum Order {
     Follow(usize, ShardId, Address),
     /// The feeder of a source: bring this account no longer.
     Unfollow(usize, Address),
+    /// The feeder of a source: all accounts of the start have been given.
+    Begin(usize),
 }
 
 /// How many accounts are how far.
@@ -52,10 +54,15 @@ pub(super) struct Accounts {
     uncovered: BTreeMap<Address, Limit>,
     orders: VecDeque<Order>,
     followed: usize,
+    /// Accounts whose shards have not yet said that they watch them, by the source that has a feeder.
+    unwatched: BTreeSet<(usize, Address)>,
+    /// Sources whose feeders have not begun.
+    resting: Vec<usize>,
 }
 
 impl Accounts {
-    pub(super) fn new(placer: Placer, start: StartFrom) -> Accounts {
+    /// Nobody is wanted yet. `fed` are the sources that have a feeder.
+    pub(super) fn new(placer: Placer, start: StartFrom, fed: Vec<usize>) -> Accounts {
         Accounts {
             placer,
             start,
@@ -63,6 +70,8 @@ impl Accounts {
             uncovered: BTreeMap::new(),
             orders: VecDeque::new(),
             followed: 0,
+            unwatched: BTreeSet::new(),
+            resting: fed,
         }
     }
 
@@ -77,6 +86,9 @@ impl Accounts {
         self.uncovered.remove(&address);
         self.seated.insert(address, Stage::Subscribing(now));
         let Seat { shard, source, link } = seat;
+        if link.is_none() {
+            self.unwatched.insert((source, address));
+        }
         let watch = Command::Watch { address, source, link, start: self.start };
         self.orders.push_back(Order::Shard(shard, watch));
         Ok(seat)
@@ -90,6 +102,7 @@ impl Accounts {
             self.followed -= 1;
         }
         if seat.link.is_none() {
+            self.unwatched.remove(&(seat.source, *address));
             self.orders.push_back(Order::Unfollow(seat.source, *address));
         }
         self.orders.push_back(Order::Shard(seat.shard, Command::Unwatch(*address)));
@@ -100,8 +113,14 @@ impl Accounts {
     /// A shard watches an account that a feeder is to bring.
     pub(super) fn watched(&mut self, address: Address) {
         if let Some(Seat { shard, source, link: None }) = self.placer.seat(&address) {
+            self.unwatched.remove(&(source, address));
             self.orders.push_back(Order::Follow(source, shard, address));
         }
+    }
+
+    /// A shard does not watch an account for want of space; it is asked again.
+    pub(super) fn refused(&mut self, address: Address) {
+        self.unwatched.retain(|(_, unwatched)| *unwatched != address);
     }
 
     /// An account is followed from now on.
@@ -136,11 +155,21 @@ impl Accounts {
             };
             self.orders.push_back(Order::Shard(allowance.shard, command));
         }
+        let unwatched = &self.unwatched;
+        let orders = &mut self.orders;
+        self.resting.retain(|source| {
+            let waits = unwatched.range((*source, Address::default())..).next();
+            let waits = waits.is_some_and(|(other, _)| other == source);
+            if !waits {
+                orders.push_back(Order::Begin(*source));
+            }
+            waits
+        });
     }
 
-    /// When [`Accounts::turn`] has something to do.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.placer.next_deadline()
+    /// Connections that are needed.
+    pub(super) fn links(&self) -> u32 {
+        self.placer.links()
     }
 
     /// The next order.
@@ -178,7 +207,8 @@ mod tests {
     fn accounts(users: u32, kind: SourceKind) -> Accounts {
         let mut source: Source = Config::default().sources.remove(0);
         (source.users_per_ip, source.kind) = (users, kind);
-        Accounts::new(Placer::new(&[source], 1, 100), StartFrom::Now)
+        let fed = if kind == SourceKind::HyperliquidNode { vec![0] } else { Vec::new() };
+        Accounts::new(Placer::new(&[source], 1, 100), StartFrom::Now, fed)
     }
 
     fn address(last: u8) -> Address {
@@ -197,6 +227,7 @@ mod tests {
                 }
                 Order::Follow(_, _, address) => format!("follow {}", address.0[0]),
                 Order::Unfollow(_, address) => format!("unfollow {}", address.0[0]),
+                Order::Begin(source) => format!("begin {source}"),
                 other => format!("{other:?}"),
             })
             .collect()
@@ -247,10 +278,17 @@ mod tests {
         let mut accounts = accounts(5, SourceKind::HyperliquidNode);
         let now = Instant::now();
         accounts.want(address(1), now).expect("room");
-        assert_eq!(orders(&mut accounts), ["watch 1"]);
+        accounts.want(address(3), now).expect("room");
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["watch 1", "watch 3"]);
         accounts.watched(address(1));
         accounts.watched(address(2));
+        accounts.turn(now);
         assert_eq!(orders(&mut accounts), ["follow 1"]);
+        accounts.refused(address(3));
+        accounts.turn(now);
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["begin 0"]);
         accounts.release(&address(1), now);
         assert_eq!(orders(&mut accounts), ["unfollow 1", "unwatch 1"]);
     }

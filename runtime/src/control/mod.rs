@@ -5,11 +5,14 @@
 //! |---|---|
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
+//! | `house` | what the administration port sees of the node |
 //! | `options` | what a node is made of, from the configuration |
+//! | `asks` | what the administration port asks, answered |
+//! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
-//! | `rest` | the thread that asks the REST interface |
+//! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table, and what of it the shards are told |
@@ -17,6 +20,8 @@
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
+pub mod asks;
+pub mod health;
 pub mod latency;
 pub mod lists;
 pub mod options;
@@ -26,6 +31,7 @@ pub mod roster;
 mod accounts;
 mod coin_types;
 mod failure;
+mod house;
 mod placement;
 mod segments;
 mod snapshots;
@@ -39,9 +45,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use persist::lock::DirLock;
-use shards::{Address, Coin, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId};
 
 use crate::diag::Problem;
+use crate::feeder::Feeder;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::executor::Join;
@@ -53,8 +60,9 @@ pub use snapshots::Taken;
 
 use accounts::{Accounts, Order};
 pub use accounts::{Census, Stage};
+use asks::Asks;
+use house::Arrivals;
 use lists::{Done, Keeper, Lists, Live};
-use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
 use segments::Segments;
@@ -65,6 +73,8 @@ use symbols::Symbols;
 const MESSAGES_MAX: usize = 4096;
 /// Orders to the publisher that may wait: a person gives them.
 const PUBLISHER_ORDERS_MAX: usize = 16;
+/// Entries that a ring between a feeder and a shard holds: a block has a few hundred of one shard's accounts at most.
+const FED_MAX: usize = 2048;
 /// Bytes of the event ring of one shard: some 3000 signals.
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
@@ -85,6 +95,8 @@ pub struct Node {
     bell: Arc<Bell>,
     shards: Vec<ShardState>,
     publisher: Option<PublisherState>,
+    /// Of sources that have one.
+    feeders: Vec<Option<Feeder>>,
     rest: Rest,
     segments: Segments,
     snapshots: Snapshots,
@@ -103,6 +115,10 @@ pub struct Node {
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
+    asks: Asks,
+    arrivals: Arrivals,
+    /// What sources are called.
+    source_names: Vec<String>,
     /// The ratio that the publisher knows.
     canary_told: u8,
     notices: VecDeque<Notice>,
@@ -145,6 +161,8 @@ pub enum Notice {
     Uncovered(Address, Limit),
     /// Settings that count from now on.
     Settings(Live),
+    /// Everything was read again; these changed keys need a restart.
+    Reloaded(Vec<String>),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -233,7 +251,11 @@ impl Node {
                 lists::Said::Done { ticket, done } => self.done(ticket, done),
             }
         }
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.turn(self);
+        self.asks = asks;
         self.tell_canary_ratio();
+        self.turn_feeders();
         self.turn_accounts();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
@@ -278,8 +300,28 @@ impl Node {
         while let Some(order) = self.accounts.order() {
             match order {
                 Order::Shard(shard, command) => self.command(shard, command),
-                // Feeders are not wired yet in this commit.
-                Order::Follow(..) | Order::Unfollow(..) => {}
+                Order::Follow(source, shard, address) => {
+                    self.feeder(source, |feeder| feeder.follow(shard, address));
+                }
+                Order::Unfollow(source, address) => {
+                    self.feeder(source, |feeder| feeder.unfollow(address));
+                }
+                Order::Begin(source) => self.feeder(source, Feeder::begin),
+            }
+        }
+    }
+
+    fn feeder(&mut self, source: usize, tell: impl FnOnce(&mut Feeder)) {
+        if let Some(Some(feeder)) = self.feeders.get_mut(source) {
+            tell(feeder);
+        }
+    }
+
+    fn turn_feeders(&mut self) {
+        for feeder in self.feeders.iter_mut().flatten() {
+            feeder.turn();
+            while let Some(problem) = feeder.said() {
+                self.notices.push_back(Notice::Warning(problem));
             }
         }
     }
@@ -306,6 +348,9 @@ impl Node {
                 self.offer(origin, &list);
             }
         }
+        if let Some(pairs) = new.pairs {
+            self.take_coin_types(pairs);
+        }
         if let Some(names) = new.names {
             self.names = names;
         }
@@ -316,16 +361,25 @@ impl Node {
         }
     }
 
-    /// Has everything read again: the configuration, the lists. `false` if it reads none.
-    pub fn reload(&mut self) -> bool {
-        let order = lists::Order::Reload { ticket: 0 };
-        self.lists.as_mut().is_some_and(|lists| lists.order(order).is_ok())
+    /// Has everything read again because of a signal: the configuration, the lists. [`Notice::Reloaded`] tells the outcome.
+    pub fn reload(&mut self) {
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.reload_by_signal(self);
+        self.asks = asks;
     }
 
-    fn done(&mut self, _ticket: u64, done: Done) {
-        match done {
-            Done::Reloaded(_) | Done::Written(_) => {}
-            Done::Refused(problem) => self.notices.push_back(Notice::Warning(problem)),
+    fn done(&mut self, ticket: u64, done: Done) {
+        // What the order changed counts now: the answer tells how things stand.
+        self.turn_accounts();
+        let mut asks = std::mem::take(&mut self.asks);
+        let nobody_waits = asks.done(ticket, done, self);
+        self.asks = asks;
+        match nobody_waits {
+            Some(Done::Reloaded(needs_restart)) => {
+                self.notices.push_back(Notice::Reloaded(needs_restart));
+            }
+            Some(Done::Refused(problem)) => self.notices.push_back(Notice::Warning(problem)),
+            Some(Done::Written(_)) | None => {}
         }
     }
 
@@ -348,10 +402,12 @@ impl Node {
         match reply {
             Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
-                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Backfill { shard: id, source, address, from_ms });
             }
             Reply::StatusWanted { address, oid } => {
-                self.rest.ask(Job::Status { shard: id, address, oid });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
             Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
@@ -368,6 +424,7 @@ impl Node {
             Reply::NoSpace(command) => {
                 if let Command::Watch { address, .. } = &*command {
                     self.notices.push_back(Notice::Warning(failure::not_watched(address)));
+                    self.accounts.refused(*address);
                 }
                 self.refused.push((id, *command));
             }
@@ -376,9 +433,14 @@ impl Node {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
-            // Feeders are not wired yet in this commit.
-            Reply::Fed { .. } => {}
-            Reply::Report(report) => state.report = *report,
+            Reply::Fed { source, number } => {
+                self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
+            }
+            Reply::Report(report) => {
+                state.report = *report;
+                let frames = self.shards.iter().map(|state| state.report.frames).sum();
+                self.arrivals.report(frames, Instant::now());
+            }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
                 state.stopped = Some(*stopped);
@@ -387,6 +449,12 @@ impl Node {
                 self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
             }
         }
+    }
+
+    /// The source whose REST interface is asked about an account.
+    fn source_of(&self, address: &Address) -> usize {
+        // One that has just been let go: the answer will not matter.
+        self.accounts.seat(address).map_or(0, |seat| seat.source)
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -466,6 +534,8 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.asks.has_news()
+            || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
     }
@@ -473,11 +543,6 @@ impl Node {
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
-    }
-
-    /// From now on this many percent of the accounts are live.
-    pub fn set_canary_ratio(&mut self, ratio: u8) {
-        self.live.canary_ratio = ratio;
     }
 
     /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.
@@ -512,6 +577,8 @@ impl Node {
         let started = Instant::now();
         // Nothing more is begun: a connection opened now would outlive the order to stop.
         self.accounts.drop_orders();
+        // What they gave is in the rings or will be read again.
+        self.feeders.clear();
         self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);

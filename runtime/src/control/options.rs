@@ -10,6 +10,7 @@ use shards::input::Emit;
 use shards::{Address, Policy, StartFrom};
 
 use super::lists::{ListsOptions, Live};
+use crate::admin::Port;
 use crate::config::{
     self, Config, Cpus, FlushMode, LoadOptions, Loaded, Poll, Shards, Source, StoreUrl,
 };
@@ -56,6 +57,8 @@ pub struct NodeOptions {
     pub addresses: Vec<Address>,
     /// Where the lists of accounts are, if they are read again while running.
     pub lists: Option<ListsOptions>,
+    /// The administration port.
+    pub admin: Option<Port>,
     /// Settings that may change while running.
     pub live: Live,
     /// How long an account that left all lists is still followed.
@@ -80,6 +83,7 @@ impl NodeOptions {
     /// The node that a configuration describes, which reads its lists again while it runs.
     pub fn from_loaded(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problem> {
         let mut options = NodeOptions::from_config(&loaded.config)?;
+        options.admin = Port::open(&loaded.config.admin)?;
         options.lists = Some(ListsOptions {
             load: Some(load),
             loaded: loaded.clone(),
@@ -130,6 +134,7 @@ impl NodeOptions {
             ),
             addresses: config.monitor.addresses.clone(),
             lists: None,
+            admin: None,
             live: Live::of(config),
             remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {

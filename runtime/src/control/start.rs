@@ -10,6 +10,8 @@ use persist::lock::DirLock;
 use shards::{Address, ShardId, shard_of};
 
 use super::accounts::Accounts;
+use super::asks::Asks;
+use super::house::Arrivals;
 use super::latency::Latency;
 use super::lists::{self, Keeper, Lists, ListsOptions};
 use super::options::{self, NodeOptions};
@@ -19,23 +21,30 @@ use super::segments::Segments;
 use super::snapshots::Snapshots;
 use super::symbols::Symbols;
 use super::{
-    CHECK_EVERY_MAX, EVENT_RING_BYTES, MESSAGES_MAX, Node, Notice, PUBLISHER_ORDERS_MAX,
+    CHECK_EVERY_MAX, EVENT_RING_BYTES, FED_MAX, MESSAGES_MAX, Node, Notice, PUBLISHER_ORDERS_MAX,
     PublisherState, SLEEP_MAX, STOP_WITHIN, SYMBOLS_WITHIN, ShardState, failure, new_bell,
     placement,
 };
+use crate::admin;
+use crate::config::SourceKind;
 use crate::diag::Problem;
+use crate::feeder::{self, Feeder, ReaderOptions};
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Sender, channel};
 use crate::lane::events;
 use crate::lane::executor::{Executor, Glommio, Housekeeping};
+use crate::placement::capacity;
 use crate::publisher::sink::Sink;
 use crate::publisher::stdout::Stdout;
 use crate::publisher::store::Store;
 use crate::publisher::{self, Feed, PublisherOptions, PublisherReport};
+use crate::shard::fed::Fed;
 use crate::shard::message::{Command, Reply, Report, Source};
 use crate::shard::{self, ShardOptions};
 
 struct HalfFeed {
+    /// To the shard, of each source that has a feeder.
+    fed: Vec<Sender<Fed>>,
     events: events::EventConsumer,
     acks: Sender<Position>,
 }
@@ -58,7 +67,9 @@ impl Node {
             shards.push(state);
             feeds.push(feed);
         }
+        let feeders = start_feeders(&options, &mut feeds, &bell)?;
         let mut node = Node {
+            feeders,
             rest: Rest::start(&options, &bell)?,
             segments: Segments::start(&bell, &options.housekeeping)?,
             snapshots: Snapshots::start(
@@ -74,10 +85,17 @@ impl Node {
             symbol_refresh: options.symbol_refresh,
             orders_wait: Some(Instant::now() + SYMBOLS_WITHIN),
             roster: Roster::new(options.remove_grace),
-            accounts: Accounts::new(placement::placer(&options), options.start_from),
+            accounts: Accounts::new(
+                placement::placer(&options),
+                options.start_from,
+                fed_sources(&options),
+            ),
             lists: None,
             names: BTreeMap::new(),
             live: options.live,
+            asks: Asks::default(),
+            arrivals: Arrivals::new(Instant::now()),
+            source_names: options.sources.iter().map(capacity::name).collect(),
             canary_told: options.live.canary_ratio,
             notices: VecDeque::new(),
             said: BTreeMap::new(),
@@ -93,6 +111,10 @@ impl Node {
         match options.lists {
             Some(lists) => node.start_lists(lists, &options.housekeeping, options.shard_count)?,
             None => node.begin_with(&options.addresses, options.shard_count),
+        }
+        if let Some(port) = options.admin {
+            let admin = admin::start(port, &node.bell, &options.housekeeping)?;
+            node.asks = Asks::new(Some(admin));
         }
         Ok(node)
     }
@@ -284,6 +306,37 @@ impl Node {
     }
 }
 
+/// The sources that have a feeder.
+fn fed_sources(options: &NodeOptions) -> Vec<usize> {
+    let is_fed = |at: &usize| options.sources[*at].kind == SourceKind::HyperliquidNode;
+    (0..options.sources.len()).filter(is_fed).collect()
+}
+
+/// A thread for each source that is a node's files, with a ring to every shard.
+fn start_feeders(
+    options: &NodeOptions,
+    shards: &mut [HalfFeed],
+    bell: &Arc<Bell>,
+) -> Result<Vec<Option<Feeder>>, Problem> {
+    let mut feeders = Vec::new();
+    for (at, source) in options.sources.iter().enumerate() {
+        let feeder = match &source.node_dir {
+            Some(node_dir) if source.kind == SourceKind::HyperliquidNode => {
+                let reader = ReaderOptions {
+                    source: u16::try_from(at).expect("a configuration has fewer sources"),
+                    node_dir: node_dir.clone(),
+                    data_dir: options.data_dir.clone(),
+                };
+                let rings = shards.iter_mut().map(|shard| shard.fed.remove(0)).collect();
+                Some(feeder::start(reader, rings, bell, &options.housekeeping)?)
+            }
+            _ => None,
+        };
+        feeders.push(feeder);
+    }
+    Ok(feeders)
+}
+
 fn start_shard(
     options: &NodeOptions,
     id: ShardId,
@@ -297,6 +350,9 @@ fn start_shard(
     let (replies, received_replies) = channel(MESSAGES_MAX, bell);
     let (producer, consumer) = events::ring(EVENT_RING_BYTES);
     let (acks, received_acks) = channel(64, &own_bell);
+    let is_fed = |source: &&Source| source.kind == SourceKind::HyperliquidNode;
+    let (fed, feeds): (Vec<_>, Vec<_>) =
+        sources.iter().filter(is_fed).map(|_| channel::<Fed>(FED_MAX, &own_bell)).unzip();
     let dir = options.data_dir.join(format!("shard-{}", id.0));
     let parts = ShardOptions {
         id,
@@ -314,7 +370,7 @@ fn start_shard(
         check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
         wait: options.wait,
         sources: sources.to_vec(),
-        feeds: Vec::new(),
+        feeds,
         caches: options.caches,
         bell: own_bell,
         commands: received_commands,
@@ -339,7 +395,7 @@ fn start_shard(
         stopped: None,
         dir,
     };
-    Ok((state, HalfFeed { events: consumer, acks }))
+    Ok((state, HalfFeed { fed, events: consumer, acks }))
 }
 
 fn sink_names(options: &NodeOptions) -> impl Iterator<Item = &'static str> {

@@ -74,6 +74,14 @@ pub static CODES: &[CodeRow] = &[
          its time. Ask again.",
     ),
     code(
+        "ADM007",
+        Exit::Failed,
+        "not on the list kept at run time",
+        "`addr rm` takes accounts off the list that is kept at run time: rows of hl_watch_addresses of\n\
+         player 0, or addresses.csv of the data directory. An account that the configuration, the CSV\n\
+         file or another program's row names is taken out there.",
+    ),
+    code(
         "ADR001",
         Exit::Config,
         "not an address",
@@ -745,6 +753,16 @@ pub static CODES: &[CodeRow] = &[
          line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
          seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
          warning, said once.",
+    ),
+    code(
+        "UPS030",
+        Exit::Unavailable,
+        "requests wait for the REST budget",
+        "The server counts the weight of REST requests per source address and minute (1200: about 55\n\
+         back-fills of a few fills, or 10 of 2000). More is asked for than that, so requests wait:\n\
+         back-fills first, then order statuses, then the symbol table. It is told when that begins\n\
+         and when nothing waits any more. Fills of an account are held for 300 s; a back-fill that\n\
+         cannot be had by then ends as a gap event. It is a warning.",
     ),
     code(
         "UPS040",

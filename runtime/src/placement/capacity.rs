@@ -209,7 +209,7 @@ mod tests {
         let plan = plan(&config(10, |_| {}), 1);
         assert_eq!((plan.live, &plan.uncovered[..], &plan.problem), (10, &[][..], &None));
         let share = &plan.sources[0];
-        assert_eq!((share.connections, share.subscriptions), (1, 41));
+        assert_eq!((share.connections, share.subscriptions), (1, 56));
         assert_eq!((share.users_max, share.subscriptions_max), (Some(10), Some(950)));
     }
 
@@ -232,9 +232,9 @@ mod tests {
     fn each_limit_can_be_the_first() {
         let many = |change: fn(&mut Config)| plan(&config(1000, change), 1).sources[0].clone();
         let share = many(|c| c.sources[0].users_per_ip = 500);
-        // 2 full connections are 802 subscriptions; 148 left: 1 for a connection, 36 users.
-        assert_eq!((share.users_max, share.limit), (Some(236), Some(Limit::Subscriptions)));
-        assert_eq!((share.users, share.subscriptions, share.connections), (236, 947, 3));
+        // 2 full connections are 832 subscriptions; 118 left: 16 for a connection, 25 users.
+        assert_eq!((share.users_max, share.limit), (Some(225), Some(Limit::Subscriptions)));
+        assert_eq!((share.users, share.subscriptions, share.connections), (225, 948, 3));
         let share = many(|c| {
             c.sources[0].users_per_ip = 5000;
             c.sources[0].subscriptions_per_ip = 100_000;

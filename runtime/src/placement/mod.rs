@@ -24,8 +24,9 @@ use share::Slice;
 
 /// Subscriptions that one account needs: fills, orders, perpetual and spot balances.
 pub const SUBSCRIPTIONS_PER_USER: u32 = 4;
-/// Subscriptions that each connection needs besides: all mid prices.
-pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 1;
+/// Subscriptions that each connection may need besides: the prices of so many dexes. One connection of a shard has them,
+/// and any can become that one.
+pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 16;
 /// Percent of the subscription limit that is used; the rest is for changes while running.
 const SUBSCRIPTIONS_PERCENT: u64 = 95;
 /// Accounts that one subscription of a provider can name.
@@ -266,6 +267,11 @@ impl Placer {
     /// An account's seat.
     pub fn seat(&self, address: &Address) -> Option<Seat> {
         self.seats.get(address).copied()
+    }
+
+    /// Connections of all sources.
+    pub fn links(&self) -> u32 {
+        self.rooms.iter().map(|room| room.links).sum()
     }
 
     /// Accounts and connections of a source.

@@ -82,7 +82,7 @@ fn over_the_limit_is_an_error() {
     };
     check(|_| {}, 10, Limit::Users);
     check(|s| (s.users_per_ip, s.connections_per_ip) = (99, 2), 10, Limit::Connections);
-    check(|s| (s.users_per_ip, s.subscriptions_per_ip) = (99, 32), 7, Limit::Subscriptions);
+    check(|s| (s.users_per_ip, s.subscriptions_per_ip) = (99, 40), 5, Limit::Subscriptions);
     check(|s| (s.users_per_ip, s.connects_per_minute) = (99, 1), 5, Limit::Connections);
     assert_eq!(Placer::new(&[], 1, 5).place(address(0)), Err(Limit::Users));
 }

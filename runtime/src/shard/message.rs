@@ -109,13 +109,13 @@ pub enum Reply {
         /// The order.
         oid: u64,
     },
+    /// An account is watched that a feeder is to bring.
+    Watched(Address),
     /// A coin is traded that the shard has no symbol for at hand. Asked once; the answer may come when the table has it.
     SymbolWanted {
         /// The coin.
         coin: Coin,
     },
-    /// An account is watched that a feeder is to bring.
-    Watched(Address),
     /// A segment is wanted.
     SegmentWanted(SegmentOrder),
     /// A connection changed.

@@ -43,6 +43,7 @@ use persist::lock::DirLock;
 use persist::open::Ready;
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
+use crate::config::SourceKind;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::clock::Clock;
@@ -51,6 +52,7 @@ use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
 use crate::lane::way;
+use crate::placement::SUBSCRIPTIONS_PER_CONNECTION;
 use fed::Fed;
 use feed::Feed;
 use flush::Flusher;
@@ -103,10 +105,10 @@ pub struct ShardOptions {
     pub wait: Wait,
     /// Servers, by index.
     pub sources: Vec<Source>,
-    /// How much is kept at hand.
-    pub caches: CacheSizes,
     /// What feeders bring.
     pub feeds: Vec<Receiver<Fed>>,
+    /// How much is kept at hand.
+    pub caches: CacheSizes,
     /// Wakes this shard.
     pub bell: Arc<Bell>,
     /// From control.
@@ -136,10 +138,11 @@ struct Shard {
     links: Vec<Link>,
     station: Station,
     sources: Vec<Source>,
-    /// The connection that prices come over, and of which dexes.
+    /// The connection that prices come over.
     price_link: Option<usize>,
-    price_dexs: Vec<Coin>,
     feeds: Vec<Feed>,
+    /// The dexes whose prices are followed.
+    price_dexs: Vec<Coin>,
     wait: Wait,
     bell: Arc<Bell>,
     bell_watched: bool,
@@ -293,9 +296,9 @@ impl Shard {
             station,
             sources: options.sources,
             price_link: None,
+            feeds: options.feeds.into_iter().map(Feed::new).collect(),
             // The venue's own dex: what is known before the table says which others there are.
             price_dexs: vec![Coin::EMPTY],
-            feeds: options.feeds.into_iter().map(Feed::new).collect(),
             wait: options.wait,
             bell: options.bell,
             bell_watched: false,
@@ -491,18 +494,23 @@ impl Shard {
             return;
         }
         self.link(number);
-        if self.price_link.is_none() {
+        if self.price_link.is_none() && self.has_prices(source) {
             // Before its accounts: what they hold is valued at prices.
             self.take_prices_over(Some(number));
         }
         self.links[number].add(address, source);
     }
 
-    /// Prices come over one connection that has accounts, one subscription a dex. When it has none any more they come over
-    /// another.
+    /// Only the public WebSocket has prices.
+    fn has_prices(&self, source: usize) -> bool {
+        self.sources[source].kind == SourceKind::HyperliquidWs
+    }
+
+    /// Prices come over one connection that has accounts. When it has none any more they come over another.
     fn choose_price_link(&mut self) {
         if self.price_link.is_some_and(|at| self.links[at].users.is_empty()) {
-            let other = self.links.iter().position(|link| !link.users.is_empty());
+            let fit = |link: &Link| !link.users.is_empty() && self.has_prices(link.source);
+            let other = self.links.iter().position(fit);
             self.take_prices_over(other);
         }
     }
@@ -520,10 +528,10 @@ impl Shard {
         }
     }
 
-    /// Other dexes' prices are to be followed.
-    fn follow_prices(&mut self, dexs: Vec<Coin>) {
-        if let Some(at) = self.price_link {
-            let link = &mut self.links[at];
+    /// One subscription a dex, whatever the number of connections; as many as the plan of capacity counts on.
+    fn follow_prices(&mut self, mut dexs: Vec<Coin>) {
+        dexs.truncate(SUBSCRIPTIONS_PER_CONNECTION as usize);
+        if let Some(link) = self.price_link.map(|at| &mut self.links[at]) {
             for &dex in self.price_dexs.iter().filter(|dex| !dexs.contains(dex)) {
                 link.unwant(Subscription::AllMids { dex });
             }

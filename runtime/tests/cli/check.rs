@@ -44,7 +44,7 @@ fn a_fit_host_and_configuration_pass_and_nothing_is_left_behind() {
     let ended = check_in(dir.path(), &[]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     assert!(ended.out.ends_with("\nfit to run\n"), "{}", ended.out);
-    let row = "  wss://api.hyperliquid.xyz/ws          1 of 10            1         5 of 950  users_per_ip\n";
+    let row = "  wss://api.hyperliquid.xyz/ws          1 of 10            1        20 of 950  users_per_ip\n";
     assert!(ended.out.contains(row), "{}", ended.out);
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
 }

@@ -49,7 +49,7 @@ impl Arranger {
         };
         self.places.clear();
         self.places.extend(0..fills.len() as u32);
-        self.places.sort_unstable_by(|one, other| key(*one).cmp(&key(*other)));
+        self.places.sort_unstable_by_key(|&at| key(at));
         let repeated = self.places.windows(2).filter(|pair| {
             let [one, other] = [pair[0], pair[1]].map(|at| &fills[at as usize]);
             one.is_same(other)

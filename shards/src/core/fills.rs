@@ -4,7 +4,7 @@ use super::account::AccountKey;
 use super::arrange::Found;
 use super::hold::{HELD_FILLS_MAX, Hold};
 use super::leg::{self, Leg, LegKey, Part};
-use super::order::{Order, OrderKey, Terminal};
+use super::order::{LEGS_MAX, Order, OrderKey, Terminal};
 use super::{Core, Effects};
 use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
@@ -190,8 +190,7 @@ impl Core {
         if order.cloid.is_none() {
             order.cloid = fill.cloid;
         }
-        // Fills of an order come together: looking at the newest entries first finds it at once.
-        if !self.touched.iter().rev().any(|touched| *touched == order_key) {
+        if !std::mem::replace(&mut order.is_touched, true) {
             self.touched.push(order_key);
         }
     }
@@ -234,16 +233,18 @@ impl Core {
             grace_from_ns: self.now_ns,
             touched_ns: self.now_ns,
             armed_ns: 0,
+            is_touched: false,
         });
         self.by_oid.insert(fill.oid, key);
         key
     }
 
     fn leg_of(&mut self, order_key: OrderKey, part: &Part, fill: &Fill) -> LegKey {
-        let mut last = None;
+        let (mut last, mut count) = (None, 0);
         let mut next = self.orders[order_key].first_leg;
         while let Some(key) = next {
-            if self.legs[key].kind == part.kind {
+            count += 1;
+            if self.legs[key].kind == part.kind || count == LEGS_MAX {
                 return key;
             }
             last = next;

@@ -193,6 +193,7 @@ impl Core {
             grace_from_ns,
             touched_ns,
             armed_ns,
+            is_touched: false,
         })
     }
 
