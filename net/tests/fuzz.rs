@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use net::hyperliquid::node::{self, Events, Kind};
 use net::hyperliquid::rest::{parse_fills, parse_order_status, parse_perp_dexs};
 use net::hyperliquid::symbols::ALIASES;
 use net::hyperliquid::{Scratch, SymbolTable, decode};
@@ -155,6 +156,41 @@ fn answers_of_the_rest_interface() {
 }
 
 #[test]
+fn lines_of_a_node() {
+    let head = r#""local_time":"2025-11-25T08:33:18.508962742","block_time":"2025-11-25T08:33:18.111517886","block_number":807847463"#;
+    let other = USER.replace("01234567", "fedcba98");
+    let fills = format!(r#"{{{head},"events":[["{USER}",{FILL}],["{other}",{FILL}]]}}"#);
+    let status = format!(
+        r#"{{"time":"2025-11-25T08:33:18.111517886","user":"{USER}","hash":"0x0d","builder":null,"status":"open","order":{{"coin":"kPEPE","side":"B","limitPx":"0.1","sz":"2","oid":24,"timestamp":1764059598111,"children":[],"origSz":"2","tif":"Alo"}}}}"#
+    );
+    let statuses = format!(r#"{{{head},"events":[{status},{}]}}"#, status.replace(USER, &other));
+    let samples = [
+        (Kind::FillsByBlock, fills),
+        (Kind::Fills, format!(r#"["{USER}",{FILL}]"#)),
+        (Kind::StatusesByBlock, statuses),
+        (Kind::Statuses, status),
+    ];
+    let user = USER.parse().expect("an address");
+    let mut events = Events::default();
+    for (kind, sample) in samples {
+        fuzz(kind.dir(), &[sample], |line| {
+            let passed = node::read(kind, line, |_| false, &mut events).is_ok();
+            assert!(events.fills.is_empty() && events.statuses.is_empty());
+            match node::read(kind, line, |address| *address == user, &mut events) {
+                Ok(_) => assert!(passed, "what can be decoded can be passed over"),
+                Err(error) => {
+                    assert!(error.at <= line.len(), "{error}");
+                    let left = events.fills.len() + events.statuses.len();
+                    assert_eq!(left, 0, "half a line is none");
+                    return false;
+                }
+            }
+            true
+        });
+    }
+}
+
+#[test]
 fn symbol_tables() {
     let spot = r#"{"tokens":[{"name":"USDC","szDecimals":8,"index":0},{"name":"PURR","szDecimals":0,"index":1}],"universe":[{"name":"PURR/USDC","tokens":[1,0],"index":0},{"name":"@1","tokens":[1,0],"index":1}]}"#;
     let meta = r#"{"universe":[{"name":"BTC","szDecimals":5,"maxLeverage":50},{"name":"ETH","szDecimals":4}],"collateralToken":0}"#;
@@ -166,8 +202,9 @@ fn symbol_tables() {
             table.read_meta(bytes).is_ok(),
             table.read_all_perp_metas(bytes).is_ok(),
         ];
-        let (entries, prices) = (table.entries(), table.spot_prices());
-        assert!(entries.len() + prices.len() <= 2 * bytes.len() + ALIASES.len());
+        let (entries, clashes) = (table.entries(), table.clashes());
+        assert!(clashes.len() <= entries.len() && entries.len() <= bytes.len());
+        assert!(table.tokens().dexs().count() <= 1 + bytes.len());
         parsed.contains(&true)
     });
 }

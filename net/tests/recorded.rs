@@ -3,11 +3,11 @@
 //! say loudly that they are skipped.
 
 use net::hyperliquid::rest::{parse_fills, parse_order_status, parse_perp_dexs};
-use net::hyperliquid::symbols::ALIASES;
+use net::hyperliquid::symbols::{ALIASES, Priced};
 use net::hyperliquid::{Frame, Scratch, SymbolTable, decode};
 use serde_json::Value;
 use shards::event::AssetType;
-use shards::{Fill, Side};
+use shards::{Coin, Fill, Side};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -119,10 +119,12 @@ fn every_captured_frame_decodes() {
             Frame::Account(state) => {
                 let text: Value = serde_json::from_str(&scratch.text).expect("JSON text");
                 assert_eq!(state.positions as usize, list(&text, "positions").len());
-                assert!(state.account_value.to_f64() > 3e6, "{state:?}");
+                let dexs = scratch.dexs.iter().map(|dex| dex.account_value.to_f64());
+                assert!(dexs.sum::<f64>() > 3e6, "{:?}", scratch.dexs);
                 "account"
             }
-            Frame::Spot { .. } => {
+            Frame::Spot { is_unified, .. } => {
+                assert!(is_unified, "its balances are its collateral");
                 let text: Value = serde_json::from_str(&scratch.text).expect("JSON text");
                 assert_eq!(scratch.balances.len(), list(&text, "balances").len());
                 "spot"
@@ -245,32 +247,116 @@ fn recorded_order_statuses_are_read() {
     }
 }
 
-#[test]
-fn recorded_metas_make_a_table_without_shared_symbols() {
-    let Some(spot) = read("rest_sonirico/SpotMeta.json") else { return };
+/// The table of a recorded `spotMeta` and recorded `meta`s.
+fn table(spot: &str, metas: &[&str]) -> Option<SymbolTable> {
     let mut table = SymbolTable::new(ALIASES);
-    table.read_spot_meta(spot.as_bytes()).expect("spot meta");
-    for meta in ["rest_sonirico/Meta.json", "rest_sonirico/Meta_WithDex__0_meta.json"] {
-        table.read_meta(read(meta).expect("beside the other").as_bytes()).expect("meta");
+    table.read_spot_meta(read(spot)?.as_bytes()).expect("spot meta");
+    for meta in metas {
+        table.read_meta(read(meta)?.as_bytes()).expect("meta");
     }
+    Some(table)
+}
+
+/// Coins by kind and symbol; fails if two share one.
+fn by_symbol(table: &SymbolTable) -> BTreeMap<(bool, String), String> {
     let entries = table.entries();
     let symbols: BTreeMap<(bool, String), String> = entries
         .iter()
         .map(|e| ((e.asset_type == AssetType::Spot, e.symbol.to_string()), e.coin.to_string()))
         .collect();
     assert_eq!(symbols.len(), entries.len(), "a symbol stands for two instruments");
-    let coin =
-        |spot: bool, symbol: &str| symbols.get(&(spot, symbol.to_owned())).map(String::as_str);
-    assert_eq!(coin(false, "BTCUSDC"), Some("BTC"));
-    assert_eq!(coin(true, "PURRUSDC"), Some("PURR/USDC"));
-    assert_eq!(coin(true, "HYPEUSDC"), Some("@107"));
-    assert_eq!(coin(true, "BTCUSDC"), Some("@142"));
-    assert_eq!(coin(false, "PUMPUSDC"), Some("PUMP"));
-    assert_eq!(entries.iter().filter(|e| e.asset_type == AssetType::Spot).count(), 199);
+    symbols
+}
 
-    let testnet = read("rest_sonirico/UserFillsByTime__1_spotMeta.json").expect("beside the other");
-    table.read_spot_meta(testnet.as_bytes()).expect("spot meta");
-    let dexs = read("rest_sonirico/PerpDexs_ForLimits__0_perpDexs.json").expect("beside the other");
+const MAINNET_SPOT: &str = "rest_sonirico/SpotMeta.json";
+const TESTNET_SPOT: &str = "rest_sonirico/UserFillsByTime__1_spotMeta.json";
+const METAS: [&str; 5] = [
+    "rest_python_sdk/test_get_info.json",
+    "nautilus/http_meta_perp_sample.json",
+    "rest_sonirico/UserFillsByTime__0_meta.json",
+    "rest_sonirico/Meta.json",
+    "rest_sonirico/Meta_WithDex__0_meta.json",
+];
+
+#[test]
+fn recorded_metas_make_a_table_without_shared_symbols() {
+    let Some(table) = table(MAINNET_SPOT, &METAS) else { return };
+    let symbols = by_symbol(&table);
+    for (is_spot, symbol, wanted) in [
+        (false, "BTCUSDC", "BTC"),
+        (false, "kBONKUSDC", "kBONK"),
+        (false, "kPEPEUSDC", "kPEPE"),
+        // Delisted.
+        (false, "MATICUSDC", "MATIC"),
+        (true, "PURRUSDC", "PURR/USDC"),
+        (true, "HYPEUSDC", "@107"),
+        (true, "BTCUSDC", "@142"),
+        // Two with one name: the alias is the operator's word, the other keeps its wire name.
+        (false, "PUMPUSDC", "PUMP"),
+        (true, "PUMPUSDC", "@188"),
+        (true, "@20", "@20"),
+    ] {
+        let found = symbols.get(&(is_spot, symbol.to_owned())).map(String::as_str);
+        assert_eq!(found, Some(wanted), "{symbol}");
+    }
+    assert_eq!(table.clashes(), [(Coin::new("@20"), "PUMPUSDC".to_owned())]);
+    assert_eq!(symbols.keys().filter(|(is_spot, _)| *is_spot).count(), 199);
+}
+
+#[test]
+fn every_recorded_dump_keeps_its_instruments_apart() {
+    for (spot, clash) in
+        [(MAINNET_SPOT, ("@20", "PUMPUSDC")), (TESTNET_SPOT, ("@1253", "BONKUSDC"))]
+    {
+        for meta in METAS {
+            let Some(table) = table(spot, &[meta]) else { return };
+            let wire: Value =
+                serde_json::from_str(&read(spot).expect("read before")).expect("JSON");
+            let perps: Value =
+                serde_json::from_str(&read(meta).expect("read before")).expect("JSON");
+            let all =
+                list(&wire["universe"], "pairs").len() + list(&perps["universe"], "perps").len();
+            assert_eq!(by_symbol(&table).len(), all, "{spot} {meta}");
+            assert_eq!(table.clashes(), [(Coin::new(clash.0), clash.1.to_owned())], "{spot}");
+            // No perpetual has a name that an alias made.
+            let entries = table.entries();
+            let perps = entries.iter().filter(|entry| entry.asset_type == AssetType::Futures);
+            for perp in perps {
+                assert_eq!(perp.symbol.as_str(), format!("{}USDC", perp.coin));
+            }
+        }
+    }
+    let Some(dexs) = read("rest_sonirico/PerpDexs_ForLimits__0_perpDexs.json") else { return };
     let dexs = parse_perp_dexs(dexs.as_bytes()).expect("dexes");
     assert_eq!(dexs[..2], ["", "xyz"]);
+}
+
+#[test]
+fn nearly_every_recorded_token_has_a_recorded_price() {
+    let Some(table) = table(MAINNET_SPOT, &METAS) else { return };
+    let mids: BTreeMap<String, String> = serde_json::from_str(
+        &read("rest_sonirico/AllMids_WithDex__0_allMids.json").expect("beside the other"),
+    )
+    .expect("JSON");
+    let tokens = table.tokens();
+    // USDC, UBTC, HYPE; USDE, USDXL and USDT0, by their indexes in that dump.
+    for (token, priced) in [
+        (0, Priced::AtOne),
+        (197, Priced::ByMid(Coin::new("@142"))),
+        (150, Priced::ByMid(Coin::new("@107"))),
+        (235, Priced::AtOne),
+        (239, Priced::AtOne),
+        (268, Priced::AtOne),
+    ] {
+        assert_eq!(tokens.price_of(token), Some(priced), "token {token}");
+    }
+    let by_mid: Vec<Coin> = (0..342)
+        .filter_map(|token| match tokens.price_of(token)? {
+            Priced::ByMid(coin) => Some(coin),
+            Priced::AtOne => None,
+        })
+        .collect();
+    let heard = by_mid.iter().filter(|coin| mids.contains_key(coin.as_str())).count();
+    assert_eq!((by_mid.len(), heard), (by_mid.len(), by_mid.len()), "pairs without a price");
+    assert!(by_mid.len() > 150, "{} tokens have a pair", by_mid.len());
 }

@@ -31,7 +31,7 @@
 //! | `cursor` | how far a sink has acknowledged |
 //! | `inspect` | looking at a journal whatever state it is in; writing a shorter one |
 //! | `lock` | one process a directory |
-//! | `store` | SQLite: schema, rows, retention |
+//! | `store` | SQLite: schema, rows, retention; the lists that others keep there |
 
 #![deny(unsafe_code)]
 

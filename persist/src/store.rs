@@ -9,6 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use thiserror::Error;
 
+pub mod lists;
+
 mod rows;
 mod schema;
 

@@ -111,7 +111,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.store.retention, Duration::from_secs(7 * 86_400));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Auto));
     assert_eq!((config.nats.url.as_deref(), config.nats.ack_window), (None, 1024));
-    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.admin.listen, "127.0.0.1:8080".parse().ok());
 }
 
 #[test]

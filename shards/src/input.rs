@@ -124,6 +124,16 @@ pub enum Input<'a> {
         /// The account.
         address: Address,
     },
+    /// A source without snapshots (a node's files, a provider) feeds the account from here on. An account of which nothing
+    /// is known, and whose signals begin now, has its baseline here.
+    Joined {
+        /// The account.
+        address: Address,
+        /// Block time from which on it is fed, Unix milliseconds: fills before it are old, if this is its baseline.
+        at_ms: u64,
+        /// Whether nothing was missed since what is known. If something was, it is asked for.
+        continues: bool,
+    },
     /// The process began: no account is connected.
     Started,
     /// The baseline of an account.
@@ -149,16 +159,16 @@ pub enum Input<'a> {
     },
     /// Terminal order statuses. They name no account.
     Statuses(&'a [OrderStatus]),
-    /// What an account is worth, in the collateral's unit; `None` leaves a value as it was.
+    /// What an account is worth, in dollars; `None` leaves a value as it was.
     Worth {
         /// The account.
         address: Address,
-        /// Account value of the perpetuals, all dexes.
+        /// What backs its perpetuals, on all dexes together.
         account_value: Option<Decimal>,
         /// Value of the spot balances.
         spot_total: Option<Decimal>,
     },
-    /// New or changed symbols.
+    /// Symbols of coins that are traded from here on, or that changed.
     Symbols(&'a [SymbolEntry]),
     /// Time went on.
     Tick,

@@ -5,6 +5,7 @@
 //! benches.
 
 pub mod address;
+pub mod cache;
 pub mod codec;
 mod core;
 pub mod decimal;
@@ -18,6 +19,7 @@ pub mod text;
 
 pub use self::core::{Admission, Admitted, Core, Counts, Effects, ReshardError, StateError};
 pub use address::Address;
+pub use cache::{Cache, CacheCounts};
 pub use decimal::Decimal;
 pub use event::{Event, EventId, Gap, Seq, Signal};
 pub use fill::{Dir, Fill, OrderStatus, Side};

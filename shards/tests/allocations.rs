@@ -1,9 +1,10 @@
-//! What bytes claim costs nothing: a state that is read takes room for what is there, counted by the allocator.
+//! What bytes claim costs nothing: a state that is read takes room for what is there, counted by the allocator. And a
+//! cache that has been full takes no more room.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use shards::{Core, StateError};
+use shards::{Cache, Core, StateError};
 
 /// Room per byte, as [`Core::decode`] promises, and what any state takes.
 const PER_BYTE: usize = 64;
@@ -15,6 +16,7 @@ struct Counting;
 thread_local! {
     static NOW: Cell<usize> = const { Cell::new(0) };
     static MOST: Cell<usize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(more: usize, less: usize) {
@@ -22,6 +24,7 @@ fn count(more: usize, less: usize) {
     let now = (NOW.get() + more).saturating_sub(less);
     NOW.set(now);
     MOST.set(MOST.get().max(now));
+    CALLS.set(CALLS.get() + usize::from(more > 0));
 }
 
 // SAFETY: every call goes to the system's allocator with the arguments it came with; counting
@@ -93,7 +96,7 @@ fn none() -> (u64, Vec<u8>) {
 /// The account `n` with nothing but what `tail` says of its last list.
 fn account(n: u64, tail: &[u8], out: &mut Vec<u8>) {
     out.extend(n.to_le_bytes());
-    out.extend([0; 12 + 8]);
+    out.extend([0; 12 + 10]);
     out.extend(tail);
 }
 
@@ -189,4 +192,20 @@ fn a_count_that_lies_costs_nothing() {
         out.extend([0; 14]);
     });
     check("legs", &state([none(), none(), none(), one(&[0]), legs]), false);
+}
+
+#[test]
+fn a_cache_that_has_been_full_allocates_nothing() {
+    let mut cache: Cache<u64, u64> = Cache::new(1_000);
+    let turn = |cache: &mut Cache<u64, u64>, key: u64| {
+        // Weights of 1 to 3: between 333 and 1000 entries.
+        cache.insert(key, key, 1 + key % 3);
+        cache.get(&(key / 2));
+    };
+    // Full of the lightest first, so that it has had as many entries as it can have.
+    (0..1_000).for_each(|key| assert!(cache.insert(3 * key, key, 1)));
+    let calls = CALLS.get();
+    (3_000..203_000).for_each(|key| turn(&mut cache, key));
+    assert_eq!(CALLS.get() - calls, 0, "allocations in 200,000 insertions");
+    assert!(cache.counts().evictions > 190_000);
 }

@@ -3,7 +3,7 @@
 //! Both are absolute states that come every few seconds. What rows and the admin page show of them is JSON text,
 //! written here in one go; what rules compute with is in the numbers.
 
-use super::wire::{Addr, CoinName, Dec, Keyed, Object, Short, Words, each, ignore};
+use super::wire::{Addr, CoinName, Dec, Keyed, Object, Short, each, ignore};
 use crate::json;
 use serde::Deserialize;
 use serde::de::{
@@ -12,21 +12,31 @@ use serde::de::{
 use shards::{Address, Coin, Decimal};
 use std::fmt::{self, Write};
 
-/// What `allDexsClearinghouseState` says of an account: sums over all its perpetual dexes.
+/// Whose state an `allDexsClearinghouseState` frame brought. What it says of each dex is in
+/// [`Scratch::dexs`](super::frame::Scratch::dexs).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AccountState {
     /// The account.
     pub user: Address,
-    /// Sum of the account values.
-    pub account_value: Decimal,
-    /// Sum of the margin that positions use.
-    pub total_margin_used: Decimal,
-    /// Sum of the positions' notional values.
-    pub total_ntl_pos: Decimal,
-    /// Sum of what can be withdrawn.
-    pub withdrawable: Decimal,
-    /// Open positions, as many as are in the JSON text.
+    /// Open positions on all dexes, as many as are in the JSON text.
     pub positions: u32,
+}
+
+/// What an account has on one perpetual dex. All amounts are in the dex's collateral token, which differs from dex to
+/// dex: they cannot be added up before they are priced. Of a unified account they mean nothing (see
+/// [`Frame::Spot`](super::frame::Frame::Spot)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DexState {
+    /// The dex; empty for the venue's own.
+    pub dex: Coin,
+    /// Account value.
+    pub account_value: Decimal,
+    /// Margin that positions use.
+    pub total_margin_used: Decimal,
+    /// The positions' notional values.
+    pub total_ntl_pos: Decimal,
+    /// What can be withdrawn.
+    pub withdrawable: Decimal,
 }
 
 /// One token's balance in a spot account.
@@ -47,24 +57,9 @@ pub struct Balance {
 /// The `data` of an `allDexsClearinghouseState` frame; positions go into `text`.
 pub(crate) struct AllDexs<'s> {
     pub(crate) user: Option<Address>,
-    pub(crate) sums: Sums,
-    pub(crate) text: &'s mut String,
-}
-
-/// Sums over dexes.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sums {
-    pub(crate) account_value: Decimal,
-    pub(crate) total_margin_used: Decimal,
-    pub(crate) total_ntl_pos: Decimal,
-    pub(crate) withdrawable: Decimal,
     pub(crate) positions: u32,
-}
-
-impl<'s> AllDexs<'s> {
-    pub(crate) fn new(text: &'s mut String) -> AllDexs<'s> {
-        AllDexs { user: None, sums: Sums::default(), text }
-    }
+    pub(crate) dexs: &'s mut Vec<DexState>,
+    pub(crate) text: &'s mut String,
 }
 
 impl<'de> Keyed<'de> for AllDexs<'_> {
@@ -72,7 +67,8 @@ impl<'de> Keyed<'de> for AllDexs<'_> {
         match key {
             "user" => self.user = Some(map.next_value::<Addr>()?.0),
             "clearinghouseStates" => {
-                self.sums = Sums::default();
+                self.positions = 0;
+                self.dexs.clear();
                 self.text.clear();
                 self.text.push('[');
                 map.next_value_seed(Dexs(self))?;
@@ -127,8 +123,9 @@ impl<'de> Visitor<'de> for Pair<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        // The coins of a builder's dex carry its prefix, so the name says nothing more.
-        seq.next_element::<Words>()?.ok_or_else(|| A::Error::custom("a state without its dex"))?;
+        let CoinName(dex) =
+            seq.next_element()?.ok_or_else(|| A::Error::custom("a state without its dex"))?;
+        self.0.dexs.push(DexState { dex, ..DexState::default() });
         seq.next_element_seed(Object(&mut State(self.0)))?
             .ok_or_else(|| A::Error::custom("a dex without its state"))?;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
@@ -149,19 +146,19 @@ struct Margins {
 
 impl<'de> Keyed<'de> for State<'_, '_> {
     fn value<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        let all = &mut *self.0;
+        let AllDexs { dexs, positions, text, .. } = &mut *self.0;
+        let dex = dexs.last_mut().expect("a state is read after its dex");
         match key {
             "marginSummary" => {
                 let margins: Margins = map.next_value()?;
-                add(&mut all.sums.account_value, margins.account_value)?;
-                add(&mut all.sums.total_ntl_pos, margins.total_ntl_pos)?;
-                add(&mut all.sums.total_margin_used, margins.total_margin_used)?;
+                dex.account_value = margins.account_value.0;
+                dex.total_ntl_pos = margins.total_ntl_pos.0;
+                dex.total_margin_used = margins.total_margin_used.0;
             }
-            "withdrawable" => add(&mut all.sums.withdrawable, map.next_value()?)?,
+            "withdrawable" => dex.withdrawable = map.next_value::<Dec>()?.0,
             "assetPositions" => {
-                let (sums, text) = (&mut all.sums, &mut *all.text);
                 map.next_value_seed(each(|asset: WireAsset| {
-                    sums.positions += 1;
+                    *positions += 1;
                     write_position(&asset.position, text)
                 }))?;
             }
@@ -169,11 +166,6 @@ impl<'de> Keyed<'de> for State<'_, '_> {
         }
         Ok(())
     }
-}
-
-fn add<E: serde::de::Error>(sum: &mut Decimal, Dec(value): Dec) -> Result<(), E> {
-    *sum = sum.checked_add(value).ok_or_else(|| E::custom("a sum over dexes does not fit"))?;
-    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -239,6 +231,7 @@ fn write_position(position: &WirePosition, text: &mut String) -> fmt::Result {
 /// The `data` of a `spotState` frame.
 pub(crate) struct Spot<'s> {
     pub(crate) user: Option<Address>,
+    pub(crate) is_unified: bool,
     pub(crate) balances: &'s mut Vec<Balance>,
     pub(crate) text: &'s mut String,
 }
@@ -248,6 +241,7 @@ impl<'de> Keyed<'de> for Spot<'_> {
         match key {
             "user" => self.user = Some(map.next_value::<Addr>()?.0),
             "spotState" => {
+                self.is_unified = false;
                 self.balances.clear();
                 self.text.clear();
                 self.text.push('[');
@@ -264,15 +258,21 @@ struct Balances<'t, 's>(&'t mut Spot<'s>);
 
 impl<'de> Keyed<'de> for Balances<'_, '_> {
     fn value<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        if key != "balances" {
-            return ignore(map);
+        let Spot { is_unified, balances, text, .. } = &mut *self.0;
+        match key {
+            "balances" => map.next_value_seed(each(|wire: WireBalance| {
+                let balance = wire.into_balance();
+                balances.push(balance);
+                write_balance(&balance, text)
+            })),
+            // Per token, what may leave the account beside its positions: only spot that is their collateral has that.
+            "tokenToAvailableAfterMaintenance" => {
+                let listed: Option<Vec<IgnoredAny>> = map.next_value()?;
+                *is_unified = listed.is_some_and(|listed| !listed.is_empty());
+                Ok(())
+            }
+            _ => ignore(map),
         }
-        let (balances, text) = (&mut *self.0.balances, &mut *self.0.text);
-        map.next_value_seed(each(|wire: WireBalance| {
-            let balance = wire.into_balance();
-            balances.push(balance);
-            write_balance(&balance, text)
-        }))
     }
 }
 

@@ -137,10 +137,10 @@ pub(crate) struct WireStatus {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireOrder {
-    oid: u64,
-    sz: Dec,
-    orig_sz: Dec,
+pub(crate) struct WireOrder {
+    pub(crate) oid: u64,
+    pub(crate) sz: Dec,
+    pub(crate) orig_sz: Dec,
 }
 
 impl WireStatus {

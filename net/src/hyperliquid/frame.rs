@@ -9,7 +9,7 @@
 //! for decimal strings, addresses in any case. Not tolerated: a fill that cannot be read. It makes its whole frame
 //! an error, for a frame of which half was applied could not be told from a whole one.
 
-use super::account::{AccountState, AllDexs, Balance, Spot};
+use super::account::{AccountState, AllDexs, Balance, DexState, Spot};
 use super::fill::{UserFills, WireStatus};
 use super::scan;
 use super::subscription::Subscription;
@@ -35,6 +35,8 @@ pub struct Scratch {
     pub statuses: Vec<OrderStatus>,
     /// Of [`Frame::Mids`].
     pub mids: Vec<(Coin, Decimal)>,
+    /// Of [`Frame::Account`].
+    pub dexs: Vec<DexState>,
     /// Of [`Frame::Spot`].
     pub balances: Vec<Balance>,
     /// JSON text: the positions of [`Frame::Account`], the balances of [`Frame::Spot`].
@@ -46,6 +48,7 @@ impl Scratch {
         self.fills.clear();
         self.statuses.clear();
         self.mids.clear();
+        self.dexs.clear();
         self.balances.clear();
         self.text.clear();
     }
@@ -82,12 +85,15 @@ pub enum Frame<'a> {
     },
     /// Order statuses, in [`Scratch::statuses`]. Of which account is not said.
     OrderUpdates,
-    /// Sums over an account's perpetual dexes; its positions as JSON in [`Scratch::text`].
+    /// An account's perpetuals, by dex in [`Scratch::dexs`]; its positions as JSON in [`Scratch::text`].
     Account(AccountState),
     /// Spot balances, in [`Scratch::balances`] and as JSON in [`Scratch::text`].
     Spot {
         /// The account.
         user: Address,
+        /// Whether these balances are also the collateral of its perpetuals (a unified or a portfolio-margin account):
+        /// what the perpetual dexes say of its value then means nothing, says the venue.
+        is_unified: bool,
     },
     /// Mid prices, in [`Scratch::mids`].
     Mids {
@@ -137,6 +143,25 @@ impl DecodeError {
         // Messages can quote the input: a coin of a megabyte must not become a log line of one.
         let why = Text::<200>::new(why).to_string();
         DecodeError { at, why, sample: Text::<SAMPLE_BYTES>::new(&text[from..]).to_string() }
+    }
+
+    /// At a byte of a text that need not be UTF-8.
+    pub(crate) fn in_bytes(text: &[u8], at: usize, why: &str) -> DecodeError {
+        let at = at.min(text.len());
+        let from = at.saturating_sub(SAMPLE_BYTES / 2);
+        let sample = String::from_utf8_lossy(&text[from..text.len().min(from + SAMPLE_BYTES)]);
+        DecodeError {
+            at,
+            why: Text::<200>::new(why).to_string(),
+            sample: Text::<SAMPLE_BYTES>::new(&sample).to_string(),
+        }
+    }
+
+    /// As [`DecodeError::new`], in a piece of one line that begins at `base`.
+    pub(crate) fn of_piece(line: &[u8], base: usize, error: &serde_json::Error) -> DecodeError {
+        let said = error.to_string();
+        let why = said.rfind(" at line ").map_or(said.as_str(), |end| &said[..end]);
+        DecodeError::in_bytes(line, base + error.column().saturating_sub(1), why)
     }
 }
 
@@ -247,10 +272,10 @@ impl<'a> DeserializeSeed<'a> for Body<'a, '_> {
             "allDexsClearinghouseState" => account(json, scratch),
             "spotState" => {
                 let Scratch { balances, text, .. } = scratch;
-                let mut spot = Spot { user: None, balances, text };
+                let mut spot = Spot { user: None, is_unified: false, balances, text };
                 Object(&mut spot).deserialize(json)?;
                 let user = spot.user.ok_or_else(|| D::Error::custom("balances of no user"))?;
-                Ok(Frame::Spot { user })
+                Ok(Frame::Spot { user, is_unified: spot.is_unified })
             }
             "allMids" => {
                 let mut mids = Mids { dex: Coin::EMPTY, mids: &mut scratch.mids };
@@ -292,18 +317,11 @@ fn user_fills<'a, D: Deserializer<'a>>(
 }
 
 fn account<'a, D: Deserializer<'a>>(json: D, scratch: &mut Scratch) -> Result<Frame<'a>, D::Error> {
-    let mut data = AllDexs::new(&mut scratch.text);
+    let Scratch { dexs, text, .. } = scratch;
+    let mut data = AllDexs { user: None, positions: 0, dexs, text };
     Object(&mut data).deserialize(json)?;
     let user = data.user.ok_or_else(|| D::Error::custom("a state of no user"))?;
-    let sums = data.sums;
-    Ok(Frame::Account(AccountState {
-        user,
-        account_value: sums.account_value,
-        total_margin_used: sums.total_margin_used,
-        total_ntl_pos: sums.total_ntl_pos,
-        withdrawable: sums.withdrawable,
-        positions: sums.positions,
-    }))
+    Ok(Frame::Account(AccountState { user, positions: data.positions }))
 }
 
 /// An acknowledgement of something that is not followed here is another frame like any other.

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod fill;
 pub mod frame;
+pub mod node;
 pub mod pages;
 pub mod rest;
 mod scan;
@@ -12,8 +13,8 @@ pub mod symbols;
 pub mod weight;
 pub(crate) mod wire;
 
-pub use account::{AccountState, Balance};
+pub use account::{AccountState, Balance, DexState};
 pub use frame::{DecodeError, Frame, Scratch, decode};
 pub use session::{Action, Policy, Session};
 pub use subscription::Subscription;
-pub use symbols::{SymbolEntry, SymbolTable};
+pub use symbols::{SymbolEntry, SymbolTable, Tokens};

@@ -146,6 +146,18 @@ impl Session {
         }
     }
 
+    /// Another budget of messages from here on.
+    pub fn set_messages_per_minute(&mut self, messages_per_minute: u32) {
+        self.quiet_until_ms = 0;
+        self.policy.messages_per_minute = messages_per_minute;
+        self.pace.set_rate(messages_per_minute);
+    }
+
+    /// Whether nothing is wanted, and nothing of what was is still on the wire.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// One more wants this subscription.
     pub fn want(&mut self, subscription: Subscription) {
         self.quiet_until_ms = 0;

@@ -136,6 +136,11 @@ impl Budget {
         self.push(now_ms, self.per_minute.saturating_sub(self.spent));
     }
 
+    /// Another budget from here on. What was spent stays spent.
+    pub fn set_per_minute(&mut self, per_minute: u32) {
+        self.per_minute = u64::from(per_minute.max(1));
+    }
+
     /// What is spent of the window that ends now.
     pub fn spent(&mut self, now_ms: u64) -> u64 {
         self.forget(now_ms);

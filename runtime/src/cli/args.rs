@@ -208,6 +208,12 @@ pub struct SimArgs {
     /// Blocks a second of each simulated account [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: Option<u32>,
+    /// Blocks a second of all simulated accounts together, who take turns
+    #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_total: Option<u32>,
+    /// Say in each live frame of fills when it was due (dueUs, Unix microseconds)
+    #[arg(long)]
+    pub due_times: bool,
     /// Limit: accounts per source IP
     #[arg(long, value_name = "N")]
     pub users_per_ip: Option<u32>,

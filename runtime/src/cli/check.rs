@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use net::Target;
 use persist::journal::SPARES_WANTED;
 use serde_json::{Value, json};
-use shards::shard_of;
 
 use super::args::CheckArgs;
 use super::{print, show};
-use crate::config::capacity::{self, Limit, Plan};
 use crate::config::lists::format_cpu_list;
 use crate::config::units::approximate_size;
-use crate::config::{Config, Cpus, Poll, Shards, StoreUrl};
+use crate::config::{Config, Cpus, Poll, Shards, Source, SourceKind, StoreUrl};
 use crate::diag::{Exit, Problem, Problems, Severity};
 use crate::host::{self, Root, cpus::CpuMap, dirs};
+use crate::placement::capacity::{self, Plan};
 
 /// Looks, prints, and ends as the first problem says.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Problems> {
@@ -60,42 +59,17 @@ pub(super) fn fit(config: &Config, shards: u16, root: &Root) -> Problems {
             "monitor.addresses = [\"0x...\"]   or   monitor.addresses_file = \"addresses.csv\"",
         ));
     }
-    problems.extend(config.sources.iter().filter_map(|source| {
+    let connected = |source: &&Source| source.kind != SourceKind::HyperliquidNode;
+    problems.extend(config.sources.iter().filter(connected).filter_map(|source| {
         let error = Target::parse(&source.ws_url).err()?;
         let what = format!("source.ws_url cannot be connected to: {error}");
         Some(Problem::error("UPS001", what).fix("write source.ws_url = \"wss://host/ws\""))
     }));
-    problems.extend(capacity::plan(config).problem);
-    problems.extend(too_few_connections(config, shards));
+    problems.extend(capacity::plan(config, shards).problem);
     problems.extend(CpuMap::read(root).check(&config.node));
     problems.extend(host::check(root, u32::from(shards)));
     problems.extend(directories(config, shards));
     problems
-}
-
-/// Each shard that follows an account has a connection of its own; the venue counts them together.
-fn too_few_connections(config: &Config, shards: u16) -> Vec<Problem> {
-    let mut addresses = config.monitor.addresses.iter();
-    let busy =
-        capacity::plan(config).sources.into_iter().zip(&config.sources).map(|(share, source)| {
-            let mut busy = vec![false; usize::from(shards)];
-            for address in addresses.by_ref().take(share.users as usize) {
-                busy[usize::from(shard_of(address, shards).0)] = true;
-            }
-            (busy.iter().filter(|busy| **busy).count(), source)
-        });
-    busy.filter(|(busy, source)| *busy > source.connections_per_ip as usize)
-        .map(|(busy, source)| {
-            let accepts = source.connections_per_ip;
-            let what = format!(
-                "{busy} shards follow accounts over {}, which accepts {accepts} connections per IP",
-                source.ws_url
-            );
-            Problem::error("UPS002", what)
-                .why("each shard has at least one connection of its own")
-                .fix(format!("node.shards = {accepts}"))
-        })
-        .collect()
 }
 
 /// The data directory and the database's: can be written, and hold what is written at the start.
@@ -176,16 +150,8 @@ impl Findings {
             ),
             data_dir: config.node.data_dir.clone(),
             free_bytes: dirs::space(&config.node.data_dir).ok().map(|space| space.free),
-            plan: capacity::plan(config),
+            plan: capacity::plan(config, shards),
         }
-    }
-}
-
-fn limit_key(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Users => "users_per_ip",
-        Limit::Subscriptions => "subscriptions_per_ip",
-        Limit::Connections => "connections_per_ip",
     }
 }
 
@@ -202,7 +168,11 @@ fn table(findings: &Findings, problems: &Problems) -> String {
         findings.data_dir.display(),
     );
     let sources = &findings.plan.sources;
-    let width = sources.iter().map(|share| share.ws_url.len()).max().unwrap_or(0).max(6);
+    let width = sources.iter().map(|share| share.name.len()).max().unwrap_or(0).max(6);
+    let of = |used: u32, max: Option<u32>| match max {
+        Some(max) => format!("{used} of {max}"),
+        None => used.to_string(),
+    };
     let _ = writeln!(
         out,
         "  {:<width$}  {:>15}  {:>11}  {:>15}  first limit",
@@ -212,15 +182,15 @@ fn table(findings: &Findings, problems: &Problems) -> String {
         let _ = writeln!(
             out,
             "  {:<width$}  {:>15}  {:>11}  {:>15}  {}",
-            share.ws_url,
-            format!("{} of {}", share.users, share.users_max),
+            share.name,
+            of(share.users, share.users_max),
             share.connections,
-            format!("{} of {}", share.subscriptions, share.subscriptions_max),
-            limit_key(share.limit),
+            of(share.subscriptions, share.subscriptions_max),
+            share.limit.map_or("none".to_owned(), |limit| limit.to_string()),
         );
     }
-    let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
-    let _ = match (of(Severity::Error), of(Severity::Warning)) {
+    let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
+    let _ = match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => writeln!(out, "\nfit to run"),
         (0, warnings) => writeln!(out, "\nfit to run, warnings: {warnings}"),
         (errors, warnings) => {
@@ -240,9 +210,9 @@ fn json_line(findings: Option<&Findings>, problems: &Problems) -> String {
             .iter()
             .map(|share| {
                 json!({
-                    "ws_url": share.ws_url, "users": share.users, "users_max": share.users_max,
+                    "name": share.name, "users": share.users, "users_max": share.users_max,
                     "connections": share.connections, "subscriptions": share.subscriptions,
-                    "subscriptions_max": share.subscriptions_max, "limit": limit_key(share.limit),
+                    "subscriptions_max": share.subscriptions_max, "limit": share.limit.map(|limit| limit.to_string()),
                 })
             })
             .collect();

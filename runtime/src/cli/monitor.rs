@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::RunArgs;
 use super::check;
-use super::signals::Stop;
+use super::signals::{Reload, Stop};
 use crate::config::{Config, LoadOptions, Loaded, LogFormat};
 use crate::control::latency::Latency;
 use crate::control::options::NodeOptions;
@@ -23,13 +23,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     let source = &args.source;
     let mut load = LoadOptions::from_process(source.config.clone(), args.sets());
     load.ignore_unknown_env = source.ignore_unknown_env;
-    let loaded = Config::load(load)?;
+    let loaded = Config::load(load.clone())?;
     start_log(&loaded.config);
     loaded.warnings.print();
     say_settings(&loaded);
-    let options = fit(&loaded.config)?;
-    let stop = Stop::listen()?;
+    let options = fit(load, &loaded)?;
+    let (stop, reload) = (Stop::listen()?, Reload::listen()?);
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
+    let admin = options.admin.as_ref().map(|port| format!("http://{}", port.addr()));
     let mut node = Node::start(options)?;
     for (shard, opened) in node.opened().enumerate() {
         let (last_seq, records) = (opened.last_seq, opened.records);
@@ -44,8 +45,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
             );
         }
     }
-    info!(accounts, shards, "running");
-    let fatal = work(&mut node, &stop);
+    info!(accounts, shards, admin, "running");
+    let fatal = work(&mut node, &stop, &reload);
     info!("stopping: no more input, journals sealed, sinks drained");
     let (ended, mut latency) = node.stop();
     if let Err(error) = latency.finish() {
@@ -60,9 +61,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
 }
 
 /// Checks that this host and configuration go together, all problems at once.
-fn fit(config: &Config) -> Result<NodeOptions, Problems> {
-    let options = NodeOptions::from_config(config)?;
-    let mut problems = check::fit(config, options.shard_count, &Root::system());
+fn fit(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problems> {
+    let options = NodeOptions::from_loaded(load, loaded)?;
+    let mut problems = check::fit(&loaded.config, options.shard_count, &Root::system());
     if let Err(problem) = dirs::prepare(&options.data_dir, "node.data_dir") {
         // The check of the directory has said it, if it could.
         if !problems.has_errors() {
@@ -103,13 +104,31 @@ fn start_log(config: &Config) {
 }
 
 /// Runs until a signal, a fault, or the end of who reads standard output.
-fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
+fn work(node: &mut Node, stop: &Stop, reload: &Reload) -> Option<Problem> {
     let mut status_at = Instant::now();
     while !stop.is_asked() {
+        if reload.take() {
+            node.reload();
+        }
         node.turn();
         while let Some(notice) = node.notice() {
             match notice {
                 Notice::Link(shard, news) => say_link(shard.0, &news),
+                Notice::Uncovered(address, limit) => {
+                    warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
+                }
+                Notice::Settings(live) => info!(?live, "settings that count from now on"),
+                Notice::Reloaded(needs_restart) if needs_restart.is_empty() => {
+                    info!("configuration and lists read again")
+                }
+                Notice::Reloaded(needs_restart) => {
+                    info!(
+                        needs_restart = needs_restart.join(", "),
+                        "configuration and lists read again"
+                    );
+                }
+                Notice::Covered(address) => info!(%address, "there is room for it now"),
+                Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
                 Notice::Snapshot(shard, taken, took) => info!(
                     shard = shard.0,
@@ -120,6 +139,10 @@ fn work(node: &mut Node, stop: &Stop) -> Option<Problem> {
                     state_hash = super::replay::hash_text(taken.state_hash),
                     "snapshot"
                 ),
+                // The built-in aliases make one on the main network; nothing is wrong with that.
+                Notice::Clash { coin, symbol } => {
+                    info!(code = "UPS040", %coin, "another spot pair has the symbol {symbol}: signals of this one carry the coin");
+                }
                 Notice::Warning(problem) => {
                     let line = problem.one_line();
                     // The level and the code are fields of the log line.
@@ -150,6 +173,13 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::Down { link, users, why, retry_ms, .. } => {
             warn!(code = "UPS007", shard, link, users, retry_ms, "connection lost: {why}");
         }
+        LinkNews::Left { link } => info!(shard, link, "connection closed: no account needs it"),
+        LinkNews::Paced { link, users, wait_ms } => {
+            info!(
+                shard,
+                link, users, wait_ms, "connects when the budget of new connections allows"
+            );
+        }
         LinkNews::Refused { subscription, said, retry_ms } => {
             let what = subscription.map_or("a request".to_owned(), |s| s.to_string());
             warn!(code = "UPS003", shard, retry_ms, "the server refused {what}: {said}");
@@ -164,7 +194,7 @@ fn say_link(shard: u16, news: &LinkNews) {
             warn!(code = "UPS008", shard, %address, count, "a fill with impossible numbers is left out: {fill}");
         }
         LinkNews::UnknownCoin { coin } => {
-            warn!(code = "UPS006", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
+            warn!(code = "UPS041", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
         }
         LinkNews::Gap(gap) => warn!(
             code = "UPS009",
@@ -195,6 +225,13 @@ fn say_status(node: &Node) {
         unreadable = shards.unreadable,
         unsound = shards.unsound,
         open = shards.unsignalled,
+        symbol_hits = shards.symbols.hits,
+        symbol_misses = shards.symbols.misses,
+        symbol_evictions = shards.symbols.evictions,
+        price_hits = shards.prices.hits,
+        price_misses = shards.prices.misses,
+        price_evictions = shards.prices.evictions,
+        positions = shards.positions.entries,
         caught_up = publisher.is_caught_up,
         p50_us = latency.value_at_quantile(0.5) / 1000,
         p99_us = latency.value_at_quantile(0.99) / 1000,

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once.
+//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once. SIGHUP: read the configuration again.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::diag::{Exit, Problem, reason};
@@ -36,5 +36,25 @@ impl Stop {
     pub(super) fn is_asked(&self) -> bool {
         // Relaxed: it carries nothing but itself.
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether the configuration is to be read again.
+pub(super) struct Reload(Arc<AtomicBool>);
+
+impl Reload {
+    /// Listens from here on.
+    pub(super) fn listen() -> Result<Reload, Problem> {
+        let asked = Arc::new(AtomicBool::new(false));
+        flag::register(SIGHUP, Arc::clone(&asked)).map_err(|error| {
+            Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
+        })?;
+        Ok(Reload(asked))
+    }
+
+    /// Whether a signal came since the last time.
+    pub(super) fn take(&self) -> bool {
+        // Relaxed: it carries nothing but itself.
+        self.0.swap(false, Ordering::Relaxed)
     }
 }

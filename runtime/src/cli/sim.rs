@@ -55,7 +55,10 @@ fn options(args: &SimArgs) -> SimOptions {
     let plain = SimOptions::default();
     let traders = args.traders.unwrap_or(if args.replay.is_empty() { TRADERS } else { 0 });
     let mut rates = plain.rates.clone();
-    rates.blocks_per_second = args.rate.unwrap_or(rates.blocks_per_second);
+    rates.blocks_per_second = args.rate.or(args.rate_total).unwrap_or(rates.blocks_per_second);
+    if args.rate_total.is_some() {
+        rates.shared_by = traders.max(1);
+    }
     SimOptions {
         listen: args.listen,
         seed: args.seed,
@@ -71,6 +74,7 @@ fn options(args: &SimArgs) -> SimOptions {
         rates,
         blocks: args.blocks,
         order_updates: !args.no_order_updates,
+        due_times: args.due_times,
         ..plain
     }
 }

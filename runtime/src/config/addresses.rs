@@ -80,6 +80,74 @@ pub fn parse(name: &str, text: &str) -> (Vec<Address>, Problems) {
     (found, problems)
 }
 
+/// A line of a CSV text that is no comment, not blank and not the header.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// From 1.
+    pub line: usize,
+    /// The address and what the second column calls it; or the first column and what is wrong with it.
+    pub found: Result<(Address, String), RowFault>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowFault {
+    /// What stands in the first column.
+    pub text: String,
+    /// Key of [`crate::diag::CODES`].
+    pub code: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// Why it is that.
+    pub label: String,
+}
+
+/// Every line of a CSV text with its name for people. Whether an address comes twice is the caller's affair.
+pub fn rows(text: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut seen_row = false;
+    for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+        let content = line.split('#').next().unwrap_or("");
+        if content.trim().is_empty() {
+            continue;
+        }
+        let column = content.split([',', ';', '\t']).next().unwrap_or("");
+        let word = column.trim().trim_matches('"').trim();
+        let header = !seen_row && HEADERS.iter().any(|name| name.eq_ignore_ascii_case(word));
+        seen_row = true;
+        if header {
+            continue;
+        }
+        let found = match address_fault(word) {
+            Ok(address) => Ok((address, second_column(&line[column.len()..]))),
+            Err((code, what, label)) => Err(RowFault { text: word.to_owned(), code, what, label }),
+        };
+        rows.push(Row { line: index + 1, found });
+    }
+    rows
+}
+
+/// What follows the first separator, up to the next one or a comment; in quotes, anything.
+fn second_column(rest: &str) -> String {
+    let Some(rest) = rest.strip_prefix([',', ';', '\t']).map(str::trim_start) else {
+        return String::new();
+    };
+    let Some(quoted) = rest.strip_prefix('"') else {
+        return rest.split([',', ';', '\t', '#']).next().unwrap_or("").trim().to_owned();
+    };
+    let mut name = String::new();
+    let mut chars = quoted.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            // A quote in quotes is written twice.
+            '"' if chars.next_if_eq(&'"').is_some() => name.push('"'),
+            '"' => break,
+            c => name.push(c),
+        }
+    }
+    name
+}
+
 /// Adds the addresses of `addresses_file` to those of the list; one that is in both is there once.
 pub(super) fn add_file(monitor: &mut Monitor, problems: &mut Problems) {
     let Some(path) = &monitor.addresses_file else { return };
@@ -88,7 +156,8 @@ pub(super) fn add_file(monitor: &mut Monitor, problems: &mut Problems) {
             problems.extend(warnings);
             let known: std::collections::HashSet<Address> =
                 monitor.addresses.iter().copied().collect();
-            monitor.addresses.extend(addresses.into_iter().filter(|a| !known.contains(a)));
+            monitor.addresses.extend(addresses.iter().filter(|a| !known.contains(a)));
+            monitor.in_file = addresses;
         }
         Err(problem) => problems.push(problem),
     }
@@ -136,6 +205,21 @@ warn[ADR002]: line left out: the same address twice
    · ─────────────────────┬──────────────────── line 1 has it already
 
 more: corelane explain CSV001 ADR002"
+        );
+    }
+
+    #[test]
+    fn rows_have_the_names_of_the_second_column() {
+        let one = address(1);
+        let text = format!(
+            "address,name\n{one} # no name\n{one},anna\n{one};\"a \"\"b\"\", #1\"\nx,y\n\n{one},\n"
+        );
+        let names: Vec<(usize, Option<String>)> =
+            rows(&text).into_iter().map(|row| (row.line, row.found.ok().map(|(_, n)| n))).collect();
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            names,
+            [(2, some("")), (3, some("anna")), (4, some("a \"b\", #1")), (5, None), (7, some(""))]
         );
     }
 

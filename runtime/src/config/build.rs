@@ -74,6 +74,8 @@ impl Values {
                     Value::Aliases(aliases) => aliases.clone(),
                     other => panic!("symbols.aliases is a {other:?}"),
                 },
+                cache_size: self.count("symbols", "cache_size").into(),
+                price_cache_size: self.count("symbols", "price_cache_size").into(),
             },
             canary: Canary {
                 ratio: u8::try_from(self.number("canary", "ratio")).expect("limited by its key"),
@@ -94,7 +96,10 @@ impl Values {
             nats: self.nats(),
             store: self.store(),
             admin: Admin {
-                listen: self.listen("admin"),
+                listen: match self.get("admin", 0, "listen") {
+                    Value::OptionalListen(addr) => *addr,
+                    other => panic!("admin.listen is a {other:?}"),
+                },
                 token_file: self.path("admin", "token_file"),
             },
             log: self.log(),
@@ -128,11 +133,15 @@ impl Values {
     }
 
     fn monitor(&self) -> Monitor {
+        let addresses = match self.get("monitor", 0, "addresses") {
+            Value::Addresses(addresses) => addresses,
+            other => panic!("monitor.addresses is a {other:?}"),
+        };
         Monitor {
-            addresses: match self.get("monitor", 0, "addresses") {
-                Value::Addresses(addresses) => addresses.clone(),
-                other => panic!("monitor.addresses is a {other:?}"),
-            },
+            addresses: addresses.clone(),
+            listed: addresses.clone(),
+            in_file: Vec::new(),
+            addresses_from_database: self.boolean("monitor", "addresses_from_database"),
             addresses_file: self.path("monitor", "addresses_file"),
             reload_interval: self.duration("monitor", "reload_interval"),
             remove_grace: self.duration("monitor", "remove_grace"),
@@ -316,6 +325,7 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
         let why = "the end of an order would be forgotten before its fills may be late";
         problems.push(Problem::error("CFG010", what).why(why).fix("raise aggregation.status_ttl"));
     }
+    problems.extend(open_to_anyone(&config.admin));
     for (index, source) in config.sources.iter().enumerate() {
         let ws_url = Some(&source.ws_url).filter(|_| source.kind != SourceKind::HyperliquidNode);
         let urls = ws_url.into_iter().chain(&source.info_url);
@@ -344,6 +354,16 @@ pub(super) fn cross_checks(config: &Config, problems: &mut Problems) {
             problems.push(Problem::error("CFG010", what).why(why).fix(fix));
         }
     }
+}
+
+/// An administration port that others than this host's users reach, and that asks for nothing.
+fn open_to_anyone(admin: &Admin) -> Option<Problem> {
+    let listen = admin.listen.filter(|addr| !addr.ip().is_loopback())?;
+    if admin.token_file.is_some() {
+        return None;
+    }
+    let what = format!("admin.listen = \"{listen}\" would let anyone on the network add addresses");
+    Some(Problem::error("NET002", what).fix("set admin.token_file, or listen on 127.0.0.1"))
 }
 
 /// What a kind of source needs, and what is of no use to it.

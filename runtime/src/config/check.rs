@@ -32,6 +32,8 @@ pub(super) enum Value {
     Cpus(Option<Vec<usize>>),
     Addresses(Vec<Address>),
     Listen(SocketAddr),
+    /// `None` where nobody is to listen.
+    OptionalListen(Option<SocketAddr>),
     Ip(Option<IpAddr>),
     Ips(Vec<IpAddr>),
     Store(StoreUrl),
@@ -81,7 +83,11 @@ impl Check<'_> {
             Kind::OptionalPath => Ok(Value::Path(self.optional()?.map(PathBuf::from))),
             Kind::Word(words) => self.word(words).map(Value::Word),
             Kind::Cpus => lists::cpus(self).map(Value::Cpus),
-            Kind::Listen => self.listen(),
+            Kind::Listen => self.listen().map(Value::Listen),
+            Kind::OptionalListen => match self.optional()? {
+                Some(_) => self.listen().map(|addr| Value::OptionalListen(Some(addr))),
+                None => Ok(Value::OptionalListen(None)),
+            },
             Kind::OptionalIp => self.ip(),
             Kind::Url(schemes) => self.url(self.text()?, schemes).map(Value::Text),
             Kind::OptionalUrl(schemes) => match self.optional()? {
@@ -225,10 +231,10 @@ impl Check<'_> {
         })
     }
 
-    fn listen(&self) -> Result<Value, Problem> {
+    fn listen(&self) -> Result<SocketAddr, Problem> {
         let text = self.text()?;
         let wanted = "write an IP address and a port, for example \"127.0.0.1:8080\"";
-        text.parse().map(Value::Listen).map_err(|_| self.unfit(wanted))
+        text.parse().map_err(|_| self.unfit(wanted))
     }
 
     fn ip(&self) -> Result<Value, Problem> {

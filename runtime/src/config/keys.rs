@@ -55,6 +55,8 @@ pub enum Kind {
     Addresses,
     /// An IP address and a port.
     Listen,
+    /// The same, or `""` for none.
+    OptionalListen,
     /// An IP address of this host, or `""` for whichever the system takes.
     OptionalIp,
     /// A list of IP addresses of this host, and of ranges of them.
@@ -211,13 +213,15 @@ mod table {
             "prod refuses a host on which latency cannot be kept; dev says so and goes on."),
 
         key("monitor", "addresses", Kind::Addresses, "[]",
-            "Accounts to watch, as 0x and 40 hex digits."),
+            "Accounts to watch, as 0x and 40 hex digits.").live(),
         key("monitor", "addresses_file", Kind::OptionalPath, "\"\"",
-            "CSV file with more of them in its first column; # starts a comment."),
+            "CSV file with more of them in its first column; # starts a comment.").live(),
+        key("monitor", "addresses_from_database", Kind::Bool, "true",
+            "Whether the database's tables of addresses count too, and `addr add` writes there.").live(),
         key("monitor", "reload_interval", millis(SECOND, DAY), "\"1m\"",
-            "How often the list is read again.").live().later(),
+            "How often the configuration and the lists of accounts are read again.").live(),
         key("monitor", "remove_grace", millis(0, DAY), "\"5m\"",
-            "How long an address that left the list is still watched.").live().later(),
+            "How long an address that left the lists is still watched.").live(),
         key("monitor", "start_from", Kind::Word(&["now", "snapshot"]), "\"now\"",
             "Whether the first snapshot of a new address is the baseline (now) or news (snapshot)."),
         key("monitor", "users_per_connection", count(1, 1000), "100",
@@ -267,11 +271,15 @@ mod table {
             "How often the table of instruments is fetched again."),
         key("symbols", "aliases", Kind::Aliases, "{}",
             "More names for spot tokens, for example { UBTC = \"BTC\" }."),
+        key("symbols", "cache_size", count(1, 1_000_000), "1000",
+            "Most symbols that a shard keeps at hand; the least used go first and are asked for again."),
+        key("symbols", "price_cache_size", count(1, 1_000_000), "1000",
+            "Most prices that a shard keeps at hand; the least used go first and come again within a second."),
 
         key("canary", "ratio", count(0, 100), "100",
-            "Percent of the addresses whose signals go to the live subject.").live().later(),
+            "Percent of the addresses whose signals go to the live subject.").live(),
         key("canary", "shadow_subject", Kind::Text, "\"hl_address_signal_shadow\"",
-            "Subject of the others.").later(),
+            "Subject of the others."),
 
         key("match", "symbols", Kind::MatchSymbols, "[]",
             "Order books, for example [{ name = \"BTC\", tick = \"0.5\", lot = \"0.001\" }].").later(),
@@ -313,13 +321,13 @@ mod table {
         key("store", "retention", millis(HOUR, 3650 * DAY), "\"7d\"",
             "How long rows of signals are kept."),
 
-        key("admin", "listen", Kind::Listen, "\"127.0.0.1:8080\"",
-            "Address and port.").later(),
+        key("admin", "listen", Kind::OptionalListen, "\"127.0.0.1:8080\"",
+            "Address and port; \"\" for none."),
         key("admin", "token_file", Kind::OptionalPath, "\"\"",
-            "File with the token that changes need; required when not on loopback.").secret().later(),
+            "File with the token that all but /health need; required when not on loopback.").secret(),
 
         key("log", "level", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "\"info\"",
-            "What is worth a line."),
+            "What is worth a line.").live(),
         key("log", "format", Kind::Word(&["auto", "text", "json"]), "\"auto\"",
             "auto: text on a terminal, JSON elsewhere."),
     ];

@@ -17,7 +17,7 @@ use crate::diag::Problem;
 const CPUS_MAX: usize = 8192;
 
 /// What is wrong with the text of an address: code, headline, label.
-pub(super) fn address_fault(text: &str) -> Result<Address, (&'static str, &'static str, String)> {
+pub(crate) fn address_fault(text: &str) -> Result<Address, (&'static str, &'static str, String)> {
     let address = text.parse::<Address>().map_err(|error| {
         let label = if text.contains('.') && !text.starts_with("0x") {
             "a name; names are not resolved, write the address that it stands for".to_owned()

@@ -7,7 +7,6 @@
 
 pub mod addresses;
 mod build;
-pub mod capacity;
 mod check;
 mod item;
 pub mod keys;
@@ -30,6 +29,7 @@ use layers::{Layers, Slot, Written};
 use text::SourceText;
 
 pub use layers::Origin;
+pub(crate) use lists::address_fault;
 pub use types::*;
 
 /// The file that is read when none is named and it exists.
@@ -81,6 +81,8 @@ pub struct Setting {
     pub index: usize,
     /// The value as TOML, masked if it is a secret.
     pub value: String,
+    /// Differs where the value does, even where it is masked.
+    pub fingerprint: u64,
     /// Who set it.
     pub origin: Origin,
     /// True if it differs from the default.
@@ -90,6 +92,15 @@ pub struct Setting {
 impl Config {
     /// Loads a configuration, or says everything that is wrong with it.
     pub fn load(options: LoadOptions) -> Result<Loaded, Problems> {
+        Config::read(options, true)
+    }
+
+    /// The same without the file of addresses: who reads that for himself can go on without it.
+    pub fn load_settings(options: LoadOptions) -> Result<Loaded, Problems> {
+        Config::read(options, false)
+    }
+
+    fn read(options: LoadOptions, with_addresses_file: bool) -> Result<Loaded, Problems> {
         let mut layers = Layers::default();
         let mut base = PathBuf::new();
         let mut file = None;
@@ -123,7 +134,15 @@ impl Config {
             let origin = written.map_or(Origin::Default, |w| w.origin.clone());
             let in_file = matches!(origin, Origin::Default | Origin::File { .. });
             let text = show::value_text(key, &value);
-            settings.push(Setting { key, index: slot.1, value: text, origin, changed });
+            let fingerprint = show::fingerprint(&value);
+            settings.push(Setting {
+                key,
+                index: slot.1,
+                value: text,
+                fingerprint,
+                origin,
+                changed,
+            });
             let value = if in_file { build::resolve(value, &base) } else { value };
             values.insert(slot, value);
         }
@@ -131,7 +150,9 @@ impl Config {
             return Err(in_reading_order(problems));
         }
         let mut config = Values(values).config(sources);
-        addresses::add_file(&mut config.monitor, &mut problems);
+        if with_addresses_file {
+            addresses::add_file(&mut config.monitor, &mut problems);
+        }
         build::cross_checks(&config, &mut problems);
         if problems.has_errors() {
             return Err(in_reading_order(problems));

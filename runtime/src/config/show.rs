@@ -82,6 +82,7 @@ fn values(kind: Kind) -> String {
         Kind::OptionalCpu => "`auto`, CPU number".to_owned(),
         Kind::Addresses => "list of addresses".to_owned(),
         Kind::Listen => "IP:port".to_owned(),
+        Kind::OptionalListen => "IP:port or none".to_owned(),
         Kind::OptionalIp => "IP or none".to_owned(),
         Kind::Ips => "list of IPs and ranges".to_owned(),
         Kind::Url(schemes) => format!("URL: {}", listed(schemes)),
@@ -142,6 +143,11 @@ pub(super) fn value_text(key: &Key, value: &Value) -> String {
     if key.secret && text != "\"\"" { format!("\"{MASK}\"") } else { text }
 }
 
+/// What tells a value from another, masked parts included, and cannot be read.
+pub(super) fn fingerprint(value: &Value) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(format!("{value:?}").as_bytes())
+}
+
 fn toml_text(value: &Value) -> String {
     let auto = || quote("auto");
     match value {
@@ -161,6 +167,7 @@ fn toml_text(value: &Value) -> String {
             list(addresses.iter().map(|address| quote(&address.to_string())))
         }
         Value::Listen(addr) => quote(&addr.to_string()),
+        Value::OptionalListen(addr) => quote(&addr.map_or(String::new(), |addr| addr.to_string())),
         Value::Ip(ip) => quote(&ip.map_or(String::new(), |ip| ip.to_string())),
         Value::Ips(ips) => list(ips.iter().map(|ip| quote(&ip.to_string()))),
         Value::Store(StoreUrl::None) => quote(""),

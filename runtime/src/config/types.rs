@@ -99,7 +99,12 @@ pub enum Profile {
 pub struct Monitor {
     /// Those of `addresses` and of `addresses_file`, each once, in the order written.
     pub addresses: Vec<Address>,
+    /// Those of `addresses` alone.
+    pub listed: Vec<Address>,
+    /// Those of `addresses_file` alone.
+    pub in_file: Vec<Address>,
     pub addresses_file: Option<PathBuf>,
+    pub addresses_from_database: bool,
     pub reload_interval: Duration,
     pub remove_grace: Duration,
     pub start_from: StartFrom,
@@ -180,6 +185,8 @@ pub struct Symbols {
     pub refresh: Duration,
     /// Additions to, and replacements in, the built-in table of spot tokens.
     pub aliases: BTreeMap<String, String>,
+    pub cache_size: u64,
+    pub price_cache_size: u64,
 }
 
 /// Live or shadow subject, by address.
@@ -276,7 +283,8 @@ pub enum StoreUrl {
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs, reason = "the table of keys says it")]
 pub struct Admin {
-    pub listen: SocketAddr,
+    /// `None` for none.
+    pub listen: Option<SocketAddr>,
     pub token_file: Option<PathBuf>,
 }
 

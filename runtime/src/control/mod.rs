@@ -3,64 +3,84 @@
 //!
 //! | file | what happens there |
 //! |---|---|
+//! | `start` | threads, journals, sinks |
+//! | `accounts` | who is followed where, and how far each is |
+//! | `house` | what the administration port sees of the node |
 //! | `options` | what a node is made of, from the configuration |
-//! | `placement` | which account goes over which source |
+//! | `asks` | what the administration port asks, answered |
+//! | `health` | whether all that is wanted is done |
+//! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
+//! | `roster` | which accounts are wanted, by origin, and who leaves when |
+//! | `placement` | the servers, resolved |
 //! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
-//! | `symbols` | the symbol table |
+//! | `symbols` | the symbol table, and what of it the shards are told |
+//! | `coin_types` | the types of coins, from the database's categories |
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
+pub mod asks;
+pub mod health;
 pub mod latency;
+pub mod lists;
 pub mod options;
 pub mod rest;
+pub mod roster;
 
+mod accounts;
+mod coin_types;
 mod failure;
+mod house;
 mod placement;
 mod segments;
 mod snapshots;
+mod start;
 mod symbols;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use persist::Position;
 use persist::lock::DirLock;
-use shards::{Address, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId};
 
 use crate::diag::Problem;
+use crate::feeder::Feeder;
 use crate::lane::bell::Bell;
-use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::events;
-use crate::lane::executor::{Executor, Glommio, Join};
-use crate::publisher::sink::Sink;
-use crate::publisher::stdout::Stdout;
-use crate::publisher::store::Store;
-use crate::publisher::{self, Feed, News, PublisherOptions, PublisherReport};
+use crate::lane::channel::{Receiver, Sender};
+use crate::lane::executor::Join;
+use crate::placement::Limit;
+use crate::publisher::{self, News, PublisherReport};
 use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, Stopped};
-use crate::shard::{self, ShardOptions};
 use latency::Latency;
 pub use snapshots::Taken;
 
-use options::NodeOptions;
+use accounts::{Accounts, Order};
+pub use accounts::{Census, Stage};
+use asks::Asks;
+use house::Arrivals;
+use lists::{Done, Keeper, Lists, Live};
 use rest::{Answer, Job, Rest};
+use roster::{Change, Origin, Roster};
 use segments::Segments;
 use snapshots::{Said, Snapshots};
+use symbols::Symbols;
 
 /// Commands and replies that a ring between control and a shard holds.
 const MESSAGES_MAX: usize = 4096;
+/// Orders to the publisher that may wait: a person gives them.
+const PUBLISHER_ORDERS_MAX: usize = 16;
+/// Entries that a ring between a feeder and a shard holds: a block has a few hundred of one shard's accounts at most.
+const FED_MAX: usize = 2048;
 /// Bytes of the event ring of one shard: some 3000 signals.
 const EVENT_RING_BYTES: usize = 1 << 20;
 /// How long shards may take to seal their journals, and then sinks to acknowledge.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first connections wait for the symbol table.
 const SYMBOLS_WITHIN: Duration = Duration::from_secs(3);
-/// How soon the symbol table is read again for a coin that it does not have.
-const UNKNOWN_COIN_REFRESH: Duration = Duration::from_secs(5);
 /// How soon a symbol table that could not be read is tried again.
 const SYMBOLS_RETRY: Duration = Duration::from_secs(60);
 /// How soon a sink's trouble is told again.
@@ -75,18 +95,32 @@ pub struct Node {
     bell: Arc<Bell>,
     shards: Vec<ShardState>,
     publisher: Option<PublisherState>,
+    /// Of sources that have one.
+    feeders: Vec<Option<Feeder>>,
     rest: Rest,
-    /// Each account's source.
-    placed: BTreeMap<Address, usize>,
     segments: Segments,
     snapshots: Snapshots,
     /// Watches that a shard refused for want of space.
     refused: Vec<(ShardId, Command)>,
     latency: Latency,
+    symbols: Symbols,
     symbols_due: Option<Instant>,
     symbol_refresh: Duration,
-    /// Watches that wait for the symbol table, and until when: a signal should carry its symbol from the first on.
-    watches: Option<(Instant, Vec<(ShardId, Command)>)>,
+    /// Until when orders about accounts wait for the symbol table: a signal should carry its symbol from the first on.
+    orders_wait: Option<Instant>,
+    roster: Roster,
+    accounts: Accounts,
+    /// The thread that reads the lists again.
+    lists: Option<Keeper>,
+    /// Names for people.
+    names: BTreeMap<Address, String>,
+    live: Live,
+    asks: Asks,
+    arrivals: Arrivals,
+    /// What sources are called.
+    source_names: Vec<String>,
+    /// The ratio that the publisher knows.
+    canary_told: u8,
     notices: VecDeque<Notice>,
     /// What sinks have said lately.
     said: BTreeMap<String, Instant>,
@@ -109,7 +143,8 @@ struct ShardState {
 
 struct PublisherState {
     thread: Option<JoinHandle<()>>,
-    stop: Option<Sender<()>>,
+    /// Dropped when it is to end.
+    orders: Option<Sender<publisher::Order>>,
     news: Receiver<News>,
     report: PublisherReport,
     stopped: bool,
@@ -122,8 +157,25 @@ pub enum Notice {
     Link(ShardId, LinkNews),
     /// An account is followed.
     Followed(Address),
+    /// No source has room for an account.
+    Uncovered(Address, Limit),
+    /// Settings that count from now on.
+    Settings(Live),
+    /// Everything was read again; these changed keys need a restart.
+    Reloaded(Vec<String>),
+    /// A source has room now for an account that had none.
+    Covered(Address),
+    /// An account is followed no longer.
+    Released(Address),
     /// A snapshot of a shard was made, in this time.
     Snapshot(ShardId, Taken, Duration),
+    /// An instrument is called by its coin, for another one has the symbol.
+    Clash {
+        /// The coin.
+        coin: Coin,
+        /// The symbol.
+        symbol: String,
+    },
     /// Something is wrong; it goes on.
     Warning(Problem),
     /// The node cannot go on.
@@ -155,213 +207,6 @@ pub struct Ended {
 }
 
 impl Node {
-    /// Starts a node: journals are replayed, then everything runs.
-    pub fn start(options: NodeOptions) -> Result<Node, Problem> {
-        let lock = DirLock::acquire(&options.data_dir)
-            .map_err(|error| failure::not_locked(&options.data_dir, &error))?;
-        let lock = Arc::new(lock);
-        failure::check_shards(&options.data_dir, options.shard_count)?;
-        let bell = new_bell()?;
-        let publisher_bell = new_bell()?;
-        let placed = placement::place(&options);
-        let sources = placement::sources(&options, &placed)?;
-        let mut feeds = Vec::new();
-        let mut shards = Vec::new();
-        for at in 0..options.shard_count {
-            let (state, feed) =
-                start_shard(&options, ShardId(at), &sources, &bell, &publisher_bell, &lock)?;
-            shards.push(state);
-            feeds.push(feed);
-        }
-        let mut node = Node {
-            rest: Rest::start(&options, &bell)?,
-            placed: placed.iter().copied().collect(),
-            segments: Segments::start(&bell, &options.housekeeping)?,
-            snapshots: Snapshots::start(
-                &bell,
-                options.snapshot_every,
-                &options.housekeeping,
-                options.shard_count,
-            )?,
-            refused: Vec::new(),
-            latency: Latency::default(),
-            symbols_due: Some(Instant::now()),
-            symbol_refresh: options.symbol_refresh,
-            watches: None,
-            notices: VecDeque::new(),
-            said: BTreeMap::new(),
-            publisher: None,
-            shards,
-            bell,
-            _lock: lock,
-        };
-        node.wait_for_journals(&options)?;
-        node.begin_snapshots();
-        node.latency = Latency::open(&options.data_dir, options.shard_count)?;
-        node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
-        let watch = |(address, source)| {
-            let shard = shard_of(&address, options.shard_count);
-            (shard, Command::Watch { address, source, start: options.start_from })
-        };
-        let watches = placed.into_iter().map(watch).collect();
-        node.watches = Some((Instant::now() + SYMBOLS_WITHIN, watches));
-        node.unwatch_strangers(&options);
-        Ok(node)
-    }
-
-    /// Snapshots are made from where the journals were opened on; what opening them found is told.
-    fn begin_snapshots(&mut self) {
-        let newest = |state: &ShardState| {
-            let snapshot = state.opened.as_ref().and_then(|opened| opened.snapshot);
-            (state.dir.clone(), snapshot.unwrap_or(0))
-        };
-        self.snapshots.begin(self.shards.iter().map(newest));
-        for opened in self.shards.iter().filter_map(|state| state.opened.as_ref()) {
-            for why in &opened.skipped {
-                self.notices.push_back(Notice::Warning(failure::snapshot_skipped(why, opened)));
-            }
-        }
-        // All journals are on one file system.
-        let is_direct = |state: &&ShardState| state.opened.as_ref().is_none_or(|o| o.direct);
-        if let Some(state) = self.shards.iter().find(|state| !is_direct(state)) {
-            self.notices.push_back(Notice::Warning(failure::not_direct(&state.dir)));
-        }
-    }
-
-    /// Each shard reads its journal and says how it found it. Only when all are good, and the sinks' cursors fit them, is one
-    /// of them opened: a refusal leaves all as they were.
-    fn wait_for_journals(&mut self, options: &NodeOptions) -> Result<(), Problem> {
-        self.wait_for_shards(|state| state.judged.is_some())?;
-        let old = || {
-            let judged = |state: &'_ ShardState| state.judged.filter(|judged| !judged.is_new);
-            self.shards.iter().filter_map(move |state| Some((&state.dir, judged(state)?)))
-        };
-        for (dir, judged) in old() {
-            for sink in sink_names(options) {
-                failure::check_cursor(dir, sink, judged.last_event, judged.last_seq)?;
-            }
-        }
-        // Those of new sinks are made before anything is recycled: what the journals have now is held for them.
-        for (dir, _) in old() {
-            for sink in sink_names(options) {
-                failure::begin_cursor(dir, sink)?;
-            }
-        }
-        for state in &mut self.shards {
-            // The ring is empty.
-            let _ = state.commands.send(Command::Open);
-        }
-        self.wait_for_shards(|state| state.opened.is_some())
-    }
-
-    fn wait_for_shards(&mut self, is_done: impl Fn(&ShardState) -> bool) -> Result<(), Problem> {
-        loop {
-            self.segments.turn(|shard, segment| {
-                self.shards[usize::from(shard.0)].waiting.push_back(Command::Segment(segment));
-            });
-            for state in &mut self.shards {
-                while !is_done(state) {
-                    match state.replies.receive() {
-                        Some(Reply::Judged(judged)) => state.judged = Some(judged),
-                        Some(Reply::Opened(opened)) => state.opened = Some(opened),
-                        Some(Reply::NotOpened(why)) => return Err(failure::not_opened(&why)),
-                        Some(Reply::Fault(why)) => return Err(failure::fault(state.id, &why)),
-                        Some(Reply::SegmentWanted(order)) => self.segments.prepare(state.id, order),
-                        Some(_) => {}
-                        None if state.replies.is_abandoned() => {
-                            return Err(failure::fault(state.id, "its thread has ended"));
-                        }
-                        None => break,
-                    }
-                }
-            }
-            if self.shards.iter().all(&is_done) {
-                return Ok(());
-            }
-            let shards = &self.shards;
-            self.bell.sleep(SLEEP_MAX, || shards.iter().any(|s| !s.replies.is_empty()));
-        }
-    }
-
-    fn start_publisher(
-        &mut self,
-        options: &NodeOptions,
-        feeds: Vec<HalfFeed>,
-        bell: Arc<Bell>,
-    ) -> Result<PublisherState, Problem> {
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if let Some(out) = &options.stdout {
-            let out =
-                out.try_clone().map_err(|error| failure::thread("standard output", &error))?;
-            sinks.push(Box::new(Stdout::new(out)));
-        }
-        if let Some((path, store)) = &options.store {
-            if !path.exists() {
-                self.tell_of_new_database(path);
-            }
-            let sink = Store::start(path.clone(), *store, &bell);
-            sinks.push(Box::new(sink.map_err(|error| failure::store(path, &error))?));
-        }
-        let feeds = feeds.into_iter().zip(&self.shards).map(|(feed, state)| Feed {
-            shard: state.id,
-            events: feed.events,
-            dir: state.dir.clone(),
-            last_event: state.opened.as_ref().map_or(Position::START, |opened| opened.last_event),
-            acks: feed.acks,
-        });
-        let (stop, stopped) = channel(1, &bell);
-        let (news, received) = channel(MESSAGES_MAX, &self.bell);
-        let parts = PublisherOptions {
-            feeds: feeds.collect(),
-            sinks,
-            bell,
-            stop: stopped,
-            news,
-            drain_within: STOP_WITHIN,
-        };
-        let cpu = options.publisher_cpu;
-        let thread = std::thread::Builder::new()
-            .name("publisher".to_owned())
-            .spawn(move || {
-                crate::lane::executor::pin(cpu);
-                publisher::run(parts);
-            })
-            .map_err(|error| failure::thread("the publisher", &error))?;
-        let report = PublisherReport::default();
-        Ok(PublisherState {
-            thread: Some(thread),
-            stop: Some(stop),
-            news: received,
-            report,
-            stopped: false,
-        })
-    }
-
-    fn tell_of_new_database(&mut self, path: &Path) {
-        for state in &self.shards {
-            let cursor = persist::cursor::path_of(&state.dir, publisher::store::NAME);
-            let at = persist::cursor::Cursor::peek(&cursor).unwrap_or(Position::START);
-            if at > Position::START {
-                let problem = failure::new_database(path, &cursor, at);
-                self.notices.push_back(Notice::Warning(problem));
-                return;
-            }
-        }
-    }
-
-    /// Accounts that the journals know and the configuration no longer names are let go.
-    fn unwatch_strangers(&mut self, options: &NodeOptions) {
-        for shard in 0..options.shard_count {
-            let keep: Vec<Address> = options
-                .addresses
-                .iter()
-                .filter(|address| shard_of(address, options.shard_count) == ShardId(shard))
-                .copied()
-                .collect();
-            self.command(ShardId(shard), Command::Keep(keep));
-        }
-    }
-
     fn command(&mut self, shard: ShardId, command: Command) {
         self.shards[usize::from(shard.0)].waiting.push_back(command);
     }
@@ -399,9 +244,19 @@ impl Node {
         {
             self.symbols_due = Some(Instant::now() + self.symbol_refresh);
         }
-        if self.watches.as_ref().is_some_and(|(until, _)| *until <= Instant::now()) {
-            self.send_watches();
+        while let Some(said) = self.lists.as_mut().and_then(Keeper::said) {
+            match said {
+                lists::Said::Lists(lists) => self.take_lists(*lists),
+                lists::Said::Problem(problem) => self.notices.push_back(Notice::Warning(problem)),
+                lists::Said::Done { ticket, done } => self.done(ticket, done),
+            }
         }
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.turn(self);
+        self.asks = asks;
+        self.tell_canary_ratio();
+        self.turn_feeders();
+        self.turn_accounts();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
                 if let Err(command) = state.commands.send(command) {
@@ -424,10 +279,113 @@ impl Node {
         }
     }
 
-    fn send_watches(&mut self) {
-        for (shard, command) in self.watches.take().into_iter().flat_map(|(_, watches)| watches) {
-            self.command(shard, command);
+    /// What connections may do, and who follows what.
+    fn turn_accounts(&mut self) {
+        let now = Instant::now();
+        if self.orders_wait.is_some_and(|until| until > now) {
+            return;
         }
+        self.orders_wait = None;
+        while let Some(change) = self.roster.poll(now) {
+            match change {
+                Change::Add(address) => {
+                    if let Err(limit) = self.accounts.want(address, now) {
+                        self.notices.push_back(Notice::Uncovered(address, limit));
+                    }
+                }
+                Change::Remove(address) => self.release(&address, now),
+            }
+        }
+        self.accounts.turn(now);
+        while let Some(order) = self.accounts.order() {
+            match order {
+                Order::Shard(shard, command) => self.command(shard, command),
+                Order::Follow(source, shard, address) => {
+                    self.feeder(source, |feeder| feeder.follow(shard, address));
+                }
+                Order::Unfollow(source, address) => {
+                    self.feeder(source, |feeder| feeder.unfollow(address));
+                }
+                Order::Begin(source) => self.feeder(source, Feeder::begin),
+            }
+        }
+    }
+
+    fn feeder(&mut self, source: usize, tell: impl FnOnce(&mut Feeder)) {
+        if let Some(Some(feeder)) = self.feeders.get_mut(source) {
+            tell(feeder);
+        }
+    }
+
+    fn turn_feeders(&mut self) {
+        for feeder in self.feeders.iter_mut().flatten() {
+            feeder.turn();
+            while let Some(problem) = feeder.said() {
+                self.notices.push_back(Notice::Warning(problem));
+            }
+        }
+    }
+
+    fn release(&mut self, address: &Address, now: Instant) {
+        self.refused.retain(
+            |(_, command)| !matches!(command, Command::Watch { address: a, .. } if a == address),
+        );
+        self.notices.push_back(Notice::Released(*address));
+        for seated in self.accounts.release(address, now) {
+            self.notices.push_back(Notice::Covered(seated));
+        }
+    }
+
+    /// Takes what is new in the lists and in the settings that count while running.
+    fn take_lists(&mut self, new: Lists) {
+        let lists = [
+            (Origin::Configuration, new.configuration),
+            (Origin::File, new.file),
+            (Origin::Database, new.database),
+        ];
+        for (origin, list) in lists {
+            if let Some(list) = list {
+                self.offer(origin, &list);
+            }
+        }
+        if let Some(pairs) = new.pairs {
+            self.take_coin_types(pairs);
+        }
+        if let Some(names) = new.names {
+            self.names = names;
+        }
+        if let Some(live) = new.live {
+            self.roster.set_grace(live.remove_grace);
+            self.notices.push_back(Notice::Settings(live));
+            self.live = live;
+        }
+    }
+
+    /// Has everything read again because of a signal: the configuration, the lists. [`Notice::Reloaded`] tells the outcome.
+    pub fn reload(&mut self) {
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.reload_by_signal(self);
+        self.asks = asks;
+    }
+
+    fn done(&mut self, ticket: u64, done: Done) {
+        // What the order changed counts now: the answer tells how things stand.
+        self.turn_accounts();
+        let mut asks = std::mem::take(&mut self.asks);
+        let nobody_waits = asks.done(ticket, done, self);
+        self.asks = asks;
+        match nobody_waits {
+            Some(Done::Reloaded(needs_restart)) => {
+                self.notices.push_back(Notice::Reloaded(needs_restart));
+            }
+            Some(Done::Refused(problem)) => self.notices.push_back(Notice::Warning(problem)),
+            Some(Done::Written(_)) | None => {}
+        }
+    }
+
+    /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
+    pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
+        self.roster.offer(origin, addresses, Instant::now());
     }
 
     fn thread_ended(&mut self, at: usize) {
@@ -451,30 +409,38 @@ impl Node {
                 let source = self.source_of(&address);
                 self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
+            Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
-                if let LinkNews::UnknownCoin { .. } = &news {
-                    let soon = Instant::now() + UNKNOWN_COIN_REFRESH;
-                    self.symbols_due = self.symbols_due.map(|due| due.min(soon));
-                }
                 if let LinkNews::Down { source, .. } = &news {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
+                }
+                if let LinkNews::Down { link, .. } = &news {
+                    self.accounts.lost(id, *link, Instant::now());
                 }
                 self.notices.push_back(Notice::Link(id, news));
             }
             Reply::NoSpace(command) => {
                 if let Command::Watch { address, .. } = &*command {
                     self.notices.push_back(Notice::Warning(failure::not_watched(address)));
+                    self.accounts.refused(*address);
                 }
                 self.refused.push((id, *command));
             }
+            Reply::Watched(address) => self.accounts.watched(address),
             Reply::Followed(address) => {
+                self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
-            // Feeders are not wired yet in this commit.
-            Reply::Fed { .. } => {}
-            Reply::Report(report) => state.report = *report,
+            Reply::Fed { source, number } => {
+                self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
+            }
+            Reply::Report(report) => {
+                state.report = *report;
+                let frames = self.shards.iter().map(|state| state.report.frames).sum();
+                self.arrivals.report(frames, Instant::now());
+            }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
                 state.stopped = Some(*stopped);
@@ -487,7 +453,8 @@ impl Node {
 
     /// The source whose REST interface is asked about an account.
     fn source_of(&self, address: &Address) -> usize {
-        self.placed.get(address).copied().unwrap_or(0)
+        // One that has just been let go: the answer will not matter.
+        self.accounts.seat(address).map_or(0, |seat| seat.source)
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -500,12 +467,9 @@ impl Node {
                 self.notices.push_back(Notice::Warning(failure::backfill(&address, &why)));
             }
             Answer::Status { shard, status } => self.command(shard, Command::Status(status)),
-            Answer::Symbols { entries, spot_prices } => {
-                for at in 0..self.shards.len() {
-                    let (entries, spot_prices) = (entries.clone(), spot_prices.clone());
-                    self.command(ShardId(at as u16), Command::Symbols { entries, spot_prices });
-                }
-                self.send_watches();
+            Answer::Symbols(table) => {
+                self.take_table(*table);
+                self.orders_wait = None;
             }
             Answer::Resolved { source, addresses } => {
                 for at in 0..self.shards.len() {
@@ -570,12 +534,27 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.asks.has_news()
+            || self.feeders.iter().flatten().any(Feeder::has_news)
+            || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
     }
 
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
+    }
+
+    /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.
+    fn tell_canary_ratio(&mut self) {
+        let ratio = self.live.canary_ratio;
+        let publisher = self.publisher.as_mut().and_then(|publisher| publisher.orders.as_mut());
+        if ratio != self.canary_told
+            && let Some(orders) = publisher
+            && orders.send(publisher::Order::CanaryRatio(ratio)).is_ok()
+        {
+            self.canary_told = ratio;
+        }
     }
 
     /// The counters as they were last told: up to a second old.
@@ -597,7 +576,9 @@ impl Node {
     pub fn stop(mut self) -> (Ended, Latency) {
         let started = Instant::now();
         // Nothing more is begun: a connection opened now would outlive the order to stop.
-        self.watches = None;
+        self.accounts.drop_orders();
+        // What they gave is in the rings or will be read again.
+        self.feeders.clear();
         self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);
@@ -630,7 +611,7 @@ impl Node {
 
     fn stop_publisher(&mut self) {
         let Some(publisher) = &mut self.publisher else { return };
-        publisher.stop = None;
+        publisher.orders = None;
         let deadline = Instant::now() + STOP_WITHIN + Duration::from_secs(1);
         while Instant::now() < deadline {
             self.take_news();
@@ -649,80 +630,13 @@ impl Node {
     }
 }
 
-struct HalfFeed {
-    events: events::EventConsumer,
-    acks: Sender<Position>,
-}
-
 fn new_bell() -> Result<Arc<Bell>, Problem> {
     Bell::new().map(Arc::new).map_err(|error| failure::thread("an eventfd", &error))
-}
-
-fn start_shard(
-    options: &NodeOptions,
-    id: ShardId,
-    sources: &[Vec<shard::message::Source>],
-    bell: &Arc<Bell>,
-    publisher_bell: &Arc<Bell>,
-    lock: &Arc<DirLock>,
-) -> Result<(ShardState, HalfFeed), Problem> {
-    let own_bell = new_bell()?;
-    let (commands, received_commands) = channel(MESSAGES_MAX, &own_bell);
-    let (replies, received_replies) = channel(MESSAGES_MAX, bell);
-    let (producer, consumer) = events::ring(EVENT_RING_BYTES);
-    let (acks, received_acks) = channel(64, &own_bell);
-    let dir = options.data_dir.join(format!("shard-{}", id.0));
-    let parts = ShardOptions {
-        id,
-        journal: persist::Options {
-            dir: dir.clone(),
-            shard: id.0,
-            shard_count: options.shard_count,
-            segment_bytes: options.segment_bytes,
-            batch_bytes_max: options::BATCH_BYTES_MAX,
-            flights: options.flights,
-        },
-        flush: options.flush,
-        policy: options.policy,
-        lock: Some(Arc::clone(lock)),
-        check_every: options.snapshot_every.min(CHECK_EVERY_MAX),
-        wait: options.wait,
-        sources: sources[usize::from(id.0)].clone(),
-        users_per_link: options.users_per_link,
-        bell: own_bell,
-        commands: received_commands,
-        replies,
-        events: producer,
-        publisher_bell: Arc::clone(publisher_bell),
-        acks: received_acks,
-    };
-    let cpu = options.cpus[usize::from(id.0)];
-    let thread = Glommio
-        .start(&format!("shard-{}", id.0), cpu, move |cold| shard::run(parts, cold))
-        .map_err(|error| failure::thread(&format!("shard {}", id.0), &error))?;
-    let state = ShardState {
-        id,
-        commands,
-        waiting: VecDeque::new(),
-        replies: received_replies,
-        thread: Some(thread),
-        judged: None,
-        opened: None,
-        report: Report::default(),
-        stopped: None,
-        dir,
-    };
-    Ok((state, HalfFeed { events: consumer, acks }))
 }
 
 /// What the user reads when a data directory cannot be locked.
 pub(crate) fn not_locked(dir: &std::path::Path, error: &persist::lock::LockError) -> Problem {
     failure::not_locked(dir, error)
-}
-
-fn sink_names(options: &NodeOptions) -> impl Iterator<Item = &'static str> {
-    let stdout = options.stdout.as_ref().map(|_| publisher::stdout::NAME);
-    stdout.into_iter().chain(options.store.as_ref().map(|_| publisher::store::NAME))
 }
 
 /// What the user reads when a journal cannot be replayed.

@@ -1,7 +1,6 @@
 //! What a node is made of, and how that follows from the configuration.
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,13 +9,18 @@ use persist::ring::Flush;
 use shards::input::Emit;
 use shards::{Address, Policy, StartFrom};
 
-use crate::config::{self, Config, Cpus, FlushMode, Poll, Shards, StoreUrl};
+use super::lists::{ListsOptions, Live};
+use crate::admin::Port;
+use crate::config::{
+    self, Config, Cpus, FlushMode, LoadOptions, Loaded, Poll, Shards, Source, StoreUrl,
+};
 use crate::diag::Problem;
 use crate::host::Root;
 use crate::host::cpus::CpuMap;
 use crate::lane::executor::Housekeeping;
+use crate::publisher::canary::Canary;
 use crate::publisher::store::StoreOptions;
-use crate::shard::Wait;
+use crate::shard::{CacheSizes, Wait};
 
 /// Bytes at which a journal batch is closed (DESIGN section 4.8).
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -34,9 +38,9 @@ pub struct NodeOptions {
     /// How shards wait.
     pub wait: Wait,
     /// Servers.
-    pub sources: Vec<SourceOptions>,
+    pub sources: Vec<Source>,
     /// Accounts on a connection before another is opened.
-    pub users_per_link: usize,
+    pub users_per_link: u32,
     /// Settings that decide outputs.
     pub policy: Policy,
     /// Bytes of a journal segment.
@@ -49,44 +53,46 @@ pub struct NodeOptions {
     pub snapshot_every: u64,
     /// Where threads run that are not on the way of an event.
     pub housekeeping: Housekeeping,
-    /// The accounts.
+    /// The accounts, if no lists are read.
     pub addresses: Vec<Address>,
+    /// Where the lists of accounts are, if they are read again while running.
+    pub lists: Option<ListsOptions>,
+    /// The administration port.
+    pub admin: Option<Port>,
+    /// Settings that may change while running.
+    pub live: Live,
+    /// How long an account that left all lists is still followed.
+    pub remove_grace: Duration,
     /// Where a new account's signals begin.
     pub start_from: StartFrom,
     /// Where signals are written as JSON lines.
     pub stdout: Option<File>,
+    /// Which accounts' signals are live.
+    pub canary: Canary,
     /// The database.
     pub store: Option<(PathBuf, StoreOptions)>,
     /// Names of spot tokens: the venue's, and ours.
     pub aliases: Vec<(String, String)>,
     /// How often the symbol table is read.
     pub symbol_refresh: Duration,
-}
-
-/// A server.
-#[derive(Clone, Debug)]
-pub struct SourceOptions {
-    /// Its WebSocket.
-    pub ws_url: String,
-    /// What speaks there.
-    pub kind: config::SourceKind,
-    /// Where a node writes its files.
-    pub node_dir: Option<PathBuf>,
-    /// Its REST interface.
-    pub info_url: Option<String>,
-    /// The address of this host to connect from.
-    pub local_addr: Option<IpAddr>,
-    /// Accounts that may be followed from one address.
-    pub users_max: usize,
-    /// Connections that may be held from one address.
-    pub connections_max: usize,
-    /// Messages that may be sent per minute from one address.
-    pub messages_per_minute: u32,
-    /// REST weight that may be asked for per minute from one address.
-    pub rest_weight_per_minute: u32,
+    /// How much each shard keeps at hand.
+    pub caches: CacheSizes,
 }
 
 impl NodeOptions {
+    /// The node that a configuration describes, which reads its lists again while it runs.
+    pub fn from_loaded(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problem> {
+        let mut options = NodeOptions::from_config(&loaded.config)?;
+        options.admin = Port::open(&loaded.config.admin)?;
+        options.lists = Some(ListsOptions {
+            load: Some(load),
+            loaded: loaded.clone(),
+            data_dir: options.data_dir.clone(),
+            database: options.store.as_ref().map(|(path, _)| path.clone()),
+        });
+        Ok(options)
+    }
+
     /// The node that a configuration describes, on this host.
     pub fn from_config(config: &Config) -> Result<NodeOptions, Problem> {
         let map = CpuMap::read(&Root::system());
@@ -112,8 +118,8 @@ impl NodeOptions {
                 Poll::Spin => Wait::Spin,
                 Poll::Park => Wait::Park { spin_for: config.node.spin_for },
             },
-            sources: config.sources.iter().map(SourceOptions::new).collect(),
-            users_per_link: config.monitor.users_per_connection as usize,
+            sources: config.sources.clone(),
+            users_per_link: config.monitor.users_per_connection,
             policy: policy(config),
             segment_bytes: config.journal.segment_size,
             flush: match config.journal.flush {
@@ -127,31 +133,24 @@ impl NodeOptions {
                 cpus.iter().flatten().copied().chain(config.node.publisher_cpu),
             ),
             addresses: config.monitor.addresses.clone(),
+            lists: None,
+            admin: None,
+            live: Live::of(config),
+            remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {
                 config::StartFrom::Now => StartFrom::Now,
                 config::StartFrom::Snapshot => StartFrom::Snapshot,
             },
             stdout,
+            canary: Canary::new(config.canary.ratio, &config.canary.shadow_subject),
             store,
             aliases: config.symbols.aliases.clone().into_iter().collect(),
             symbol_refresh: config.symbols.refresh,
+            caches: CacheSizes {
+                symbols: config.symbols.cache_size,
+                prices: config.symbols.price_cache_size,
+            },
         })
-    }
-}
-
-impl SourceOptions {
-    fn new(source: &config::Source) -> SourceOptions {
-        SourceOptions {
-            ws_url: source.ws_url.clone(),
-            kind: source.kind,
-            node_dir: source.node_dir.clone(),
-            info_url: source.info_url.clone(),
-            local_addr: source.local_addr,
-            users_max: source.users_per_ip as usize,
-            connections_max: source.connections_per_ip as usize,
-            messages_per_minute: source.messages_per_minute,
-            rest_weight_per_minute: source.rest_weight_per_minute,
-        }
     }
 }
 

@@ -1,68 +1,53 @@
-//! Which account goes over which source, and each shard's slice of a source's budgets.
+//! The servers that shards connect to.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use net::Target;
-use shards::{Address, shard_of};
 
 use super::failure;
-use super::options::{NodeOptions, SourceOptions};
+use super::options::NodeOptions;
+use crate::config::{self, SourceKind};
 use crate::diag::Problem;
+use crate::placement::Placer;
 use crate::shard::message::Source;
 
-/// Each account with the index of its source: sources are filled in their order. `check` and `run` have refused more
-/// accounts than there is room for.
-pub(super) fn place(options: &NodeOptions) -> Vec<(Address, usize)> {
-    let room = options
-        .sources
-        .iter()
-        .enumerate()
-        .flat_map(|(at, source)| std::iter::repeat_n(at, source.users_max));
-    options.addresses.iter().copied().zip(room).collect()
+/// A placer for a node.
+pub(super) fn placer(options: &NodeOptions) -> Placer {
+    Placer::new(&options.sources, options.shard_count, options.users_per_link)
 }
 
-/// The servers, parsed.
-pub(super) fn targets(options: &NodeOptions) -> Result<Vec<Target>, Problem> {
-    let parse = |source: &SourceOptions| {
-        Target::parse(&source.ws_url).map_err(|error| failure::url(&error.to_string()))
+/// The servers, parsed; `None` for a source that is no server.
+pub(super) fn targets(options: &NodeOptions) -> Result<Vec<Option<Target>>, Problem> {
+    let parse = |source: &config::Source| match source.kind {
+        SourceKind::HyperliquidNode => Ok(None),
+        _ => Target::parse(&source.ws_url)
+            .map(Some)
+            .map_err(|error| failure::url(&error.to_string())),
     };
     options.sources.iter().map(parse).collect()
 }
 
-/// By shard, the sources with the slice of their budgets that the shard may use. A shard without accounts on a source
-/// needs no connection to it.
-pub(super) fn sources(
-    options: &NodeOptions,
-    placed: &[(Address, usize)],
-) -> Result<Vec<Vec<Source>>, Problem> {
+/// The sources as shards need them.
+pub(super) fn sources(options: &NodeOptions) -> Result<Vec<Source>, Problem> {
     let targets = targets(options)?;
-    let mut by_shard = vec![Vec::new(); usize::from(options.shard_count)];
-    for (at, source) in options.sources.iter().enumerate() {
-        let target = &targets[at];
-        // A name that cannot be resolved now is no reason not to start: connections say so, and it is looked up again.
-        let resolved = resolve(target).unwrap_or_default();
-        let mut users = vec![0usize; by_shard.len()];
-        for (address, _) in placed.iter().filter(|(_, index)| *index == at) {
-            users[usize::from(shard_of(address, options.shard_count).0)] += 1;
+    let mut resolved: Vec<(Target, Vec<SocketAddr>)> = Vec::new();
+    let mut sources = Vec::new();
+    for (source, target) in options.sources.iter().zip(targets) {
+        let known = resolved.iter().find(|(known, _)| Some(known) == target.as_ref());
+        let addresses = match (known, &target) {
+            (Some((_, addresses)), _) => addresses.clone(),
+            // A name that cannot be resolved now is no reason not to start: connections say so, and it is looked up again.
+            (None, Some(target)) => resolve(target).unwrap_or_default(),
+            (None, None) => Vec::new(),
+        };
+        if let Some(target) = &target {
+            resolved.push((target.clone(), addresses.clone()));
         }
-        let busy = users.iter().filter(|count| **count > 0).count().max(1);
-        // At least one each: `capacity::plan` refuses more busy shards than connections.
-        let connections_max = (source.connections_max / busy).max(1);
-        for (sources, users) in by_shard.iter_mut().zip(users) {
-            // The messages are shared by the connections that there will be, not by those that there may be.
-            let links = users.div_ceil(options.users_per_link.max(1)).clamp(1, connections_max);
-            let messages = source.messages_per_minute / (busy * links) as u32;
-            sources.push(Source {
-                target: target.clone(),
-                resolved: resolved.clone(),
-                local_addr: source.local_addr,
-                connections_max,
-                messages_per_minute: messages.max(1),
-            });
-        }
+        let local_addr = source.local_addr;
+        sources.push(Source { kind: source.kind, target, resolved: addresses, local_addr });
     }
-    Ok(by_shard)
+    Ok(sources)
 }
 
 /// Looks a host up. Blocks: not for cores, and after the start not for control.

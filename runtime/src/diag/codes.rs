@@ -30,6 +30,58 @@ const fn code(
 /// Every code, by area and number.
 pub static CODES: &[CodeRow] = &[
     code(
+        "ADM001",
+        Exit::Unavailable,
+        "no or another token",
+        "The administration port asks for the secret in admin.token_file, as the header\n\
+         `Authorization: Bearer ...`; `corelane addr` takes it with --token-file, or from the\n\
+         configuration.",
+    ),
+    code(
+        "ADM002",
+        Exit::Config,
+        "token file cannot be used",
+        "admin.token_file cannot be read, or what is in it is no secret: at least 16 printable\n\
+         characters on one line. `head -c 32 /dev/urandom | base64 > FILE` makes one.",
+    ),
+    code(
+        "ADM003",
+        Exit::Unavailable,
+        "request from a web page",
+        "A browser sent this request on behalf of a page (it has an Origin header), or under a host\n\
+         name that this program does not know, as a page does that had its own name point here. No\n\
+         page may change what is watched. Send it from a program, to the IP address or to localhost.",
+    ),
+    code(
+        "ADM004",
+        Exit::Usage,
+        "request not understood",
+        "There is no such path, the path does not take this method, or the body is not what it takes.",
+    ),
+    code(
+        "ADM005",
+        Exit::Unavailable,
+        "nobody answers on the administration port",
+        "No corelane listens where the configuration (or --admin) says, or it does not answer.\n\
+         Addresses can be put into the configuration, or with --offline into the database: the next\n\
+         start, or the next reload, reads them.",
+    ),
+    code(
+        "ADM006",
+        Exit::Unavailable,
+        "too much at a time",
+        "The program has more requests than it takes at a time, or could not answer this one within\n\
+         its time. Ask again.",
+    ),
+    code(
+        "ADM007",
+        Exit::Failed,
+        "not on the list kept at run time",
+        "`addr rm` takes accounts off the list that is kept at run time: rows of hl_watch_addresses of\n\
+         player 0, or addresses.csv of the data directory. An account that the configuration, the CSV\n\
+         file or another program's row names is taken out there.",
+    ),
+    code(
         "ADR001",
         Exit::Config,
         "not an address",
@@ -49,6 +101,21 @@ pub static CODES: &[CodeRow] = &[
         "the zero address",
         "0x0000000000000000000000000000000000000000 belongs to nobody and never trades. It usually\n\
          stands where a value was to be filled in.",
+    ),
+    code(
+        "ADR004",
+        Exit::Config,
+        "row of an address table left out",
+        "A row of hl_watch_addresses or hl_active_addresses does not hold an address. It is named by\n\
+         its table, id and value, and left out; the other rows count. Correct it or delete it.",
+    ),
+    code(
+        "ADR005",
+        Exit::Io,
+        "a list of addresses cannot be read or written",
+        "The database or the file that holds the list is missing, locked or damaged. While a list\n\
+         cannot be read, the one that was read last stays in force: nobody is let go because a file\n\
+         was away. It is read again at each monitor.reload_interval.",
     ),
     code(
         "BEN001",
@@ -187,6 +254,27 @@ pub static CODES: &[CodeRow] = &[
         "Neither monitor.addresses nor monitor.addresses_file names an account, so a monitor\n\
          would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
          some that can be followed.",
+    ),
+    code(
+        "CFG014",
+        Exit::Config,
+        "a change that needs a restart",
+        "The file was read again, and a key in it has another value that only a start takes over.\n\
+         Until then the old value is in force. `corelane config reference` says which keys are live.",
+    ),
+    code(
+        "CFG015",
+        Exit::Config,
+        "the configuration was not read again",
+        "The file has errors now. Nothing of it was taken over, the old values stay in force; the\n\
+         first of what is wrong is named, `corelane check` names all.",
+    ),
+    code(
+        "CFG016",
+        Exit::Io,
+        "a table of pairs is not as it should be",
+        "pair_configs decides the coin type of a signal. A row whose category is no number from 0 to\n\
+         255 is left out; while the table cannot be read, what was read last stays in force.",
     ),
     code(
         "CSV001",
@@ -436,6 +524,14 @@ pub static CODES: &[CodeRow] = &[
          never do: a service that moves is a service that is not found.",
     ),
     code(
+        "NET002",
+        Exit::Config,
+        "not loopback without a token",
+        "admin.listen is an address that other hosts reach. Whoever can send a request there could\n\
+         change what is watched. Name a file with a secret in admin.token_file, which clients send as\n\
+         `Authorization: Bearer ...`, or listen on 127.0.0.1.",
+    ),
+    code(
         "NET003",
         Exit::Unavailable,
         "cannot listen",
@@ -576,6 +672,89 @@ pub static CODES: &[CodeRow] = &[
          fetched. The same is told to consumers as a gap event. It is a warning.",
     ),
     code(
+        "UPS020",
+        Exit::Unavailable,
+        "no node files",
+        "source.node_dir is where a node keeps its data (~/hl/data); its fills are in\n\
+         node_fills_by_block/hourly/DAY/HOUR, or in node_fills without --batch-by-block. Nothing is\n\
+         there, or it cannot be read. It is looked for every second, and the accounts on this\n\
+         source are not followed until then. It is a warning.",
+    ),
+    code(
+        "UPS021",
+        Exit::Unavailable,
+        "the node writes no order statuses",
+        "Without them the end of an order is not known from the node: a signal waits for\n\
+         aggregation.timeout, or is sent with each block (aggregation.emit = \"frame\"). The node\n\
+         writes them with --write-order-statuses. It is a warning, said once.",
+    ),
+    code(
+        "UPS022",
+        Exit::Unavailable,
+        "the node left out blocks",
+        "Block numbers in a node's files rise by one. These do not: the node lost its peers for a\n\
+         while, or began again from a snapshot. All accounts on this source are treated as after\n\
+         a lost connection: their missing fills are asked for by request (source.info_url), and\n\
+         what cannot be had is told as a gap. It is a warning.",
+    ),
+    code(
+        "UPS023",
+        Exit::Unavailable,
+        "a line of the node cannot be read",
+        "A line of a node's file is no JSON of the known form, is longer than 16 MiB, or has no end\n\
+         although the node has gone on to its next file (it was killed while it wrote). The line is\n\
+         left out, and what was in it is asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS024",
+        Exit::Unavailable,
+        "a node's file was changed",
+        "A node only ever appends. This file became shorter, is another one under the same name, or\n\
+         the node writes files of another kind since it was started with other flags. Reading\n\
+         begins anew there, and what may be missing is asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS025",
+        Exit::Unavailable,
+        "the node's files have no block numbers",
+        "Without --batch-by-block a node writes fills one by one, and nothing tells when it leaves\n\
+         some out; a broken chain of an account's positions is the only sign. It is a warning,\n\
+         said once.",
+    ),
+    code(
+        "UPS026",
+        Exit::Unavailable,
+        "reading a node cannot go on where it ended",
+        "DATA_DIR/node-K.position says how far the files of source K were read. It is damaged, or\n\
+         the file that it names is gone or another one. Reading begins at the end of the newest\n\
+         file, and the fills in between are asked for by request. It is a warning.",
+    ),
+    code(
+        "UPS027",
+        Exit::Io,
+        "the node position cannot be written",
+        "DATA_DIR/node-K.position could not be replaced. The old one stays, so that after a restart\n\
+         more is read again, which changes nothing. The reason is the system's own. It is a\n\
+         warning.",
+    ),
+    code(
+        "UPS028",
+        Exit::Unavailable,
+        "the node is not up to date",
+        "Its files have not grown for 30 s, or their newest block is more than a minute old: the\n\
+         node is down, without peers, or catching up. Signals are late by that. It is a warning,\n\
+         said when it begins and when it ends.",
+    ),
+    code(
+        "UPS029",
+        Exit::Unavailable,
+        "the node leaves out empty blocks",
+        "Five small holes within 500 blocks, and never a block without events: this node writes no\n\
+         line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
+         seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
+         warning, said once.",
+    ),
+    code(
         "UPS030",
         Exit::Unavailable,
         "requests wait for the REST budget",
@@ -584,6 +763,24 @@ pub static CODES: &[CodeRow] = &[
          back-fills first, then order statuses, then the symbol table. It is told when that begins\n\
          and when nothing waits any more. Fills of an account are held for 300 s; a back-fill that\n\
          cannot be had by then ends as a gap event. It is a warning.",
+    ),
+    code(
+        "UPS040",
+        Exit::Unavailable,
+        "two spot pairs of one name",
+        "With the aliases of its tokens (UPUMP is called PUMP) a spot pair would have a symbol\n\
+         that another one has. Two instruments never share a symbol: the pair with the alias\n\
+         has it, signals of the other carry its coin (@20). symbols.aliases changes who is\n\
+         called what. It is for information.",
+    ),
+    code(
+        "UPS041",
+        Exit::Unavailable,
+        "coin without a symbol",
+        "A coin is traded that the symbol table does not have: it may be minutes old. Its\n\
+         signals carry the raw coin (@107) until the table has it; the table is read again\n\
+         within seconds, then as often as symbols.refresh says. It is said once for each coin.\n\
+         It is a warning.",
     ),
 ];
 

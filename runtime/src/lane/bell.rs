@@ -9,7 +9,7 @@
 //! sees the other's store.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
@@ -60,12 +60,24 @@ impl Bell {
 
     /// Sleeps until the bell is rung or `timeout` has passed, unless `ready` finds work first.
     pub fn sleep(&self, timeout: Duration, ready: impl FnOnce() -> bool) {
+        self.sleep_beside(None, timeout, ready);
+    }
+
+    /// As [`Bell::sleep`], and until `other` can be read.
+    pub fn sleep_beside(
+        &self,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Duration,
+        ready: impl FnOnce() -> bool,
+    ) {
         self.before_sleep();
         if !ready() {
             let timeout = Timespec::try_from(timeout).ok();
-            let mut fds = [PollFd::new(&self.eventfd, PollFlags::IN)];
+            let own = self.eventfd.as_fd();
+            let mut fds =
+                [own, other.unwrap_or(own)].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
             // A signal ends the sleep early, which every caller allows for.
-            let _ = poll(&mut fds, timeout.as_ref());
+            let _ = poll(&mut fds[..1 + usize::from(other.is_some())], timeout.as_ref());
         }
         self.after_sleep();
     }

@@ -2,6 +2,7 @@
 //!
 //! | file | what happens there |
 //! |---|---|
+//! | `canary` | which accounts' signals are live |
 //! | `reach` | how far a sink has come with a shard, its cursor, and catching up from the journal |
 //! | `sink` | what a sink is |
 //! | `stdout` | signals as JSON lines on standard output |
@@ -11,6 +12,7 @@
 //! files from where it stands; the shard does not notice. A cursor moves only behind what the sink has acknowledged: a
 //! crash may repeat, never skip.
 
+pub mod canary;
 pub mod sink;
 pub mod stdout;
 pub mod store;
@@ -68,11 +70,18 @@ pub struct PublisherOptions {
     /// Wakes the publisher.
     pub bell: Arc<Bell>,
     /// From control: dropped when the publisher is to end, after the shards have.
-    pub stop: Receiver<()>,
+    pub orders: Receiver<Order>,
     /// To control.
     pub news: Sender<News>,
     /// How long the end may wait for sinks that do not acknowledge.
     pub drain_within: Duration,
+}
+
+/// To the publisher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// From now on this many percent of the accounts are live.
+    CanaryRatio(u8),
 }
 
 /// From the publisher.
@@ -129,7 +138,7 @@ struct SinkState {
 
 /// Runs the publisher to its end.
 pub fn run(options: PublisherOptions) {
-    let PublisherOptions { feeds, sinks, bell, mut stop, news, drain_within } = options;
+    let PublisherOptions { feeds, sinks, bell, mut orders, news, drain_within } = options;
     let mut publisher = match Publisher::new(feeds, sinks, news) {
         Ok(publisher) => publisher,
         Err((mut news, sink, what)) => {
@@ -154,8 +163,10 @@ pub fn run(options: PublisherOptions) {
             publisher.tell(News::Report(report));
             report_at = Instant::now();
         }
-        let _ = stop.receive();
-        if drain_until.is_none() && stop.is_abandoned() {
+        while let Some(order) = orders.receive() {
+            publisher.carry_out(order);
+        }
+        if drain_until.is_none() && orders.is_abandoned() {
             drain_until = Some(Instant::now() + drain_within);
         }
         if let Some(until) = drain_until
@@ -170,7 +181,8 @@ pub fn run(options: PublisherOptions) {
                 (false, None) => CURSOR_EVERY,
             };
             bell.sleep(patience, || {
-                publisher.has_news() || stop.is_abandoned() && drain_until.is_none()
+                let is_ordered = !orders.is_empty() || orders.is_abandoned();
+                publisher.has_news() || is_ordered && drain_until.is_none()
             });
         }
     }
@@ -194,6 +206,11 @@ impl Publisher {
         }
         let feeds = feeds.into_iter().map(FeedState::new).collect();
         Ok(Publisher { feeds, sinks: states, clock: Clock::new(0), events: 0, news })
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        let Order::CanaryRatio(ratio) = order;
+        self.sinks.iter_mut().for_each(|state| state.sink.set_canary_ratio(ratio));
     }
 
     /// Takes what the rings have. Whether there was anything.

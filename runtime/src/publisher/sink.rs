@@ -16,6 +16,9 @@ pub trait Sink: Send {
     /// Takes the newest state of an account; may drop it.
     fn row(&mut self, _row: &PositionRow) {}
 
+    /// From the next offer on, this many percent of the accounts are live.
+    fn set_canary_ratio(&mut self, _ratio: u8) {}
+
     /// Works, and calls `acked` with positions up to which everything offered is safe.
     fn turn(&mut self, acked: &mut dyn FnMut(ShardId, Position));
 

@@ -12,6 +12,7 @@ use persist::Position;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shards::{Event, EventId, ShardId};
 
+use super::canary::Canary;
 use super::sink::{Problem, Sink, SinkReport};
 
 /// Its name, in reports and in its cursors.
@@ -32,11 +33,12 @@ pub struct Stdout {
     report: SinkReport,
     gone: bool,
     problem: Option<Problem>,
+    canary: Canary,
 }
 
 impl Stdout {
-    /// Writes to `out`.
-    pub fn new(out: File) -> Stdout {
+    /// Writes to `out`; signals that are not live say so.
+    pub fn new(out: File, canary: Canary) -> Stdout {
         Stdout {
             out,
             waiting: Vec::new(),
@@ -45,6 +47,7 @@ impl Stdout {
             report: SinkReport { name: "stdout", ..SinkReport::default() },
             gone: false,
             problem: None,
+            canary,
         }
     }
 
@@ -86,6 +89,7 @@ impl Sink for Stdout {
             Event::Signal(signal) => {
                 self.report.signals += 1;
                 signal_json(signal, id, &mut self.waiting);
+                self.canary.mark(&signal.address, &mut self.waiting);
             }
             Event::Gap(gap) => {
                 self.report.gaps += 1;
@@ -96,6 +100,10 @@ impl Sink for Stdout {
         let position = Position { seq: id.seq.0, index: id.index };
         self.lines.push_back((self.waiting.len(), id.shard, position));
         true
+    }
+
+    fn set_canary_ratio(&mut self, ratio: u8) {
+        self.canary.set_ratio(ratio);
     }
 
     fn turn(&mut self, acked: &mut dyn FnMut(ShardId, Position)) {
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn a_line_is_acknowledged_when_it_is_written_and_a_full_pipe_blocks_nobody() {
         let (mut reader, writer) = pipe();
-        let mut sink = Stdout::new(writer);
+        let mut sink = Stdout::new(writer, Canary::all_live());
         let mut offered = 0;
         let mut acked = 0;
         // The pipe and then the buffer fill up: offers end, and nothing hangs.
@@ -185,7 +193,7 @@ mod tests {
     fn a_reader_that_goes_away_is_reported() {
         let (reader, writer) = pipe();
         drop(reader);
-        let mut sink = Stdout::new(writer);
+        let mut sink = Stdout::new(writer, Canary::all_live());
         assert!(sink.offer(id(1), &gap()) && !sink.is_gone());
         sink.turn(&mut |_, _| panic!("nothing was written"));
         assert!(sink.is_gone());

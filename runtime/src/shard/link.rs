@@ -13,6 +13,7 @@ use net::backoff::Backoff;
 use net::hyperliquid::frame::{self, Frame};
 use net::hyperliquid::session::{Action, PING_TEXT, Policy, Session};
 use net::hyperliquid::subscription::Subscription;
+use net::hyperliquid::weight::Budget;
 use net::ws::{Limits, Message, Socket};
 use shards::{Address, Input};
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -28,6 +29,8 @@ const OPEN_MS_MAX: u64 = 10_000;
 /// Where a link stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
+    /// Nobody needs it.
+    Resting,
     /// To be connected at this time.
     Waiting { retry_at_ms: u64 },
     /// TCP, TLS or WebSocket is being set up.
@@ -44,6 +47,9 @@ pub(super) struct Link {
     pub(super) source: usize,
     pub(super) users: Vec<Address>,
     session: Session,
+    /// Times that it may connect in a minute, and those of the last one.
+    connects_max: u32,
+    connects: Budget,
     backoff: Backoff,
     stage: Stage,
     tcp: Option<socket2::Socket>,
@@ -60,23 +66,25 @@ pub(super) struct Link {
     received_ns: u64,
     lost_at_ms: u64,
     attempt: usize,
-    followed: usize,
+    /// Accounts that are followed on the connection at hand.
+    followed: Vec<Address>,
     /// Statuses may have been missed since the link was last whole.
     missed_statuses: bool,
 }
 
 impl Link {
-    /// A link that connects at once.
-    pub(super) fn new(number: usize, source_index: usize, source: &Source, seed: u64) -> Link {
-        let policy =
-            Policy { messages_per_minute: source.messages_per_minute, seed, ..Policy::default() };
+    /// A link that nobody needs yet.
+    pub(super) fn new(number: usize, seed: u64) -> Link {
+        let policy = Policy { messages_per_minute: 0, seed, ..Policy::default() };
         Link {
             number,
-            source: source_index,
+            source: 0,
             users: Vec::new(),
             session: Session::new(policy),
+            connects_max: 0,
+            connects: Budget::new(0),
             backoff: Backoff::new(seed),
-            stage: Stage::Waiting { retry_at_ms: 0 },
+            stage: Stage::Resting,
             tcp: None,
             ws: None,
             peer: Box::new(SockAddr::from(std::net::SocketAddr::from(([0, 0, 0, 0], 0)))),
@@ -90,21 +98,47 @@ impl Link {
             received_ns: 0,
             lost_at_ms: 0,
             attempt: 0,
-            followed: 0,
+            followed: Vec::new(),
             missed_statuses: true,
         }
     }
 
-    /// Follows an account.
-    pub(super) fn add(&mut self, user: Address) {
+    /// How much it may do in a minute.
+    pub(super) fn allow(&mut self, messages: u32, connects: u32) {
+        self.session.set_messages_per_minute(messages);
+        self.connects_max = connects;
+        self.connects.set_per_minute(connects);
+    }
+
+    /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
+    pub(super) fn add(&mut self, user: Address, source: usize) {
+        if self.users.is_empty() {
+            self.source = source;
+        }
+        debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
         user_subscriptions(user).into_iter().for_each(|s| self.session.want(s));
+        match &mut self.stage {
+            Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
+            Stage::Ending { retry_at_ms } if self.users.len() == 1 => *retry_at_ms = 0,
+            _ => {}
+        }
     }
 
     /// Follows an account no longer.
-    pub(super) fn remove(&mut self, user: &Address) {
-        self.users.retain(|known| known != user);
+    pub(super) fn remove(&mut self, user: &Address, station: &mut Station) {
+        let Some(at) = self.users.iter().position(|known| known == user) else { return };
+        self.users.swap_remove(at);
+        if let Some(at) = self.followed.iter().position(|known| known == user) {
+            self.followed.swap_remove(at);
+            station.report.followed -= 1;
+        }
         user_subscriptions(*user).into_iter().for_each(|s| self.session.unwant(s));
+    }
+
+    /// Follows a subscription that belongs to no account no longer.
+    pub(super) fn unwant(&mut self, subscription: Subscription) {
+        self.session.unwant(subscription);
     }
 
     /// Follows a subscription that belongs to no account.
@@ -125,6 +159,9 @@ impl Link {
     /// Milliseconds until [`Link::turn`] has something to do; `None` when only a completion can give it that.
     pub(super) fn due_in_ms(&self, now_ms: u64) -> Option<u64> {
         let at_ms = match self.stage {
+            Stage::Resting => None,
+            // Until control says how often it may.
+            Stage::Waiting { .. } if self.connects_max == 0 => None,
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
             Stage::Open => self.session.next_deadline(),
@@ -142,15 +179,20 @@ impl Link {
         now_ms: u64,
     ) -> io::Result<()> {
         match self.stage {
-            Stage::Waiting { retry_at_ms } if retry_at_ms <= now_ms => {
-                if let Err(why) = self.connect(ring, source, now_ms) {
-                    self.lose(station, now_ms, &why, None);
-                }
+            Stage::Waiting { .. } if self.users.is_empty() => self.stage = Stage::Resting,
+            Stage::Waiting { retry_at_ms } if retry_at_ms <= now_ms && self.connects_max > 0 => {
+                self.begin(ring, source, station, now_ms);
             }
             Stage::Opening { since_ms } if now_ms >= since_ms + OPEN_MS_MAX => {
                 self.lose(station, now_ms, "not open after 10 s", None);
             }
-            Stage::Open => self.converse(station, now_ms),
+            Stage::Open => {
+                self.converse(station, now_ms);
+                // What was ended on the wire is free for others at once.
+                if self.users.is_empty() && self.session.is_empty() && self.is_open() {
+                    self.lay_down(station, now_ms);
+                }
+            }
             Stage::Ending { retry_at_ms } if self.is_quiet() => {
                 self.tcp = None;
                 self.ws = None;
@@ -172,11 +214,32 @@ impl Link {
         self.tcp.as_ref().expect("an operation needs a socket").as_raw_fd()
     }
 
+    /// Connects, if the budget of new connections allows.
+    fn begin(&mut self, ring: &mut Ring, source: &Source, station: &mut Station, now_ms: u64) {
+        if let Err(wait_ms) = self.connects.take(now_ms, 1) {
+            self.stage = Stage::Waiting { retry_at_ms: now_ms + wait_ms.max(1) };
+            let (link, users) = (self.number, self.users.len());
+            return station.news(LinkNews::Paced { link, users, wait_ms });
+        }
+        if let Err(why) = self.connect(ring, source, now_ms) {
+            self.lose(station, now_ms, &why, None);
+        }
+    }
+
+    /// Nobody needs it any more.
+    fn lay_down(&mut self, station: &mut Station, now_ms: u64) {
+        station.report.links_open -= 1;
+        self.session.on_closed(now_ms);
+        self.lost_at_ms = 0;
+        self.leave();
+        station.news(LinkNews::Left { link: self.number });
+    }
+
     fn connect(&mut self, ring: &mut Ring, source: &Source, now_ms: u64) -> Result<(), String> {
         assert!(self.is_quiet(), "the last connection's operations have completed");
         let many = source.resolved.len();
         if many == 0 {
-            return Err(format!("no address is known for {}", source.target.host));
+            return Err(format!("no address is known for {}", host(source)));
         }
         let peer = source.resolved[self.attempt % many];
         self.attempt += 1;
@@ -225,9 +288,10 @@ impl Link {
             return self.turn(ring, source, station, now_ms);
         }
         match (op, result) {
-            (Op::Connect, Ok(_)) => match Socket::connect(&source.target, &Limits::default()) {
-                Ok(ws) => self.ws = Some(ws),
-                Err(error) => self.lose(station, now_ms, &error.to_string(), None),
+            (Op::Connect, Ok(_)) => match source.target.as_ref().map(connect_ws) {
+                None => self.lose(station, now_ms, "the source has no server", None),
+                Some(Ok(ws)) => self.ws = Some(ws),
+                Some(Err(error)) => self.lose(station, now_ms, &error.to_string(), None),
             },
             (Op::Recv, Ok(0)) => self.lose(station, now_ms, "closed by the server", None),
             (Op::Recv, Ok(bytes)) => {
@@ -238,7 +302,7 @@ impl Link {
             (Op::Send, Ok(bytes)) => self.sent += bytes as usize,
             (_, Err(error)) => {
                 let what = match op {
-                    Op::Connect => format!("connecting to {}", source.target.host),
+                    Op::Connect => format!("connecting to {}", host(source)),
                     Op::Recv => "receiving".to_owned(),
                     _ => "sending".to_owned(),
                 };
@@ -285,7 +349,7 @@ impl Link {
 
     fn opened(&mut self, station: &mut Station, now_ms: u64) {
         self.stage = Stage::Open;
-        self.followed = 0;
+        self.followed.clear();
         self.session.on_open(now_ms);
         station.report.links_open += 1;
         let away_ms = if self.lost_at_ms == 0 { 0 } else { now_ms - self.lost_at_ms };
@@ -312,8 +376,8 @@ impl Link {
             }
             Frame::OrderUpdates => station.frame_statuses(self.received_ns),
             Frame::Account(state) => station.account(state),
-            Frame::Spot { user } => station.spot(user),
-            Frame::Mids { .. } => station.positions.prices(&station.scratch.mids),
+            Frame::Spot { user, is_unified } => station.spot(*user, *is_unified),
+            Frame::Mids { dex } => station.positions.mids(dex, &station.scratch.mids),
             _ => {}
         }
         self.session.on_frame(&frame, now_ms);
@@ -354,10 +418,16 @@ impl Link {
     }
 
     fn now_follows(&mut self, user: Address, station: &mut Station) {
-        self.followed += 1;
-        station.report.followed += 1;
+        if !self.users.contains(&user) {
+            return;
+        }
+        // One that was asked for again on this connection is told again, and counts once.
+        if !self.followed.contains(&user) {
+            self.followed.push(user);
+            station.report.followed += 1;
+        }
         station.follows(user);
-        if self.followed < self.users.len() {
+        if self.followed.len() < self.users.len() {
             return;
         }
         // The link is whole: it has proven itself, and what ended while it was away must be asked for.
@@ -380,8 +450,8 @@ impl Link {
             self.lost_at_ms = now_ms;
             station.report.links_open -= 1;
             station.report.links_lost += 1;
-            station.report.followed -= self.followed as u64;
-            self.followed = 0;
+            station.report.followed -= self.followed.len() as u64;
+            self.followed.clear();
             self.missed_statuses = true;
             for index in 0..self.users.len() {
                 station.apply(&Input::Disconnected { address: self.users[index] }, 0);
@@ -484,6 +554,15 @@ impl Drop for Link {
             std::mem::forget(std::mem::replace(&mut self.peer, Box::new(any)));
         }
     }
+}
+
+/// The WebSocket handshake with a server.
+fn connect_ws(target: &net::Target) -> Result<Socket, net::ws::WsError> {
+    Socket::connect(target, &Limits::default())
+}
+
+fn host(source: &Source) -> &str {
+    source.target.as_ref().map_or("a source without a server", |target| &target.host)
 }
 
 /// What is followed of an account, all on one connection. Statuses come before fills: they have no snapshot, so those

@@ -2,24 +2,26 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::config::SourceKind;
 use net::Target;
+use net::hyperliquid::Tokens;
 use net::hyperliquid::subscription::Subscription;
 use persist::segment::{Segment, SegmentOrder};
-use shards::{Address, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry};
+use shards::{
+    Address, CacheCounts, Coin, Counts, Fill, Gap, OrderStatus, Request, StartFrom, SymbolEntry,
+};
 
 /// A server to connect to, from one source address.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Where.
-    pub target: Target,
+    /// What speaks there.
+    pub kind: SourceKind,
+    /// Where; a source without a server has no connections.
+    pub target: Option<Target>,
     /// Its addresses, as control resolved them: name resolution blocks, and a core must not.
     pub resolved: Vec<SocketAddr>,
     /// The address of this host to connect from.
     pub local_addr: Option<IpAddr>,
-    /// Connections that this shard may hold from that address.
-    pub connections_max: usize,
-    /// Messages that this shard may send per minute on one connection.
-    pub messages_per_minute: u32,
 }
 
 /// To a shard.
@@ -33,18 +35,31 @@ pub enum Command {
         address: Address,
         /// Index of the source.
         source: usize,
+        /// The connection's number; `None` when a feeder brings the account.
+        link: Option<usize>,
         /// Where its signals begin, if it is new.
         start: StartFrom,
     },
+    /// Follow an account no longer.
+    Unwatch(Address),
+    /// How much a connection may do from here on.
+    Allow {
+        /// Its number.
+        link: usize,
+        /// Messages that it may send in a minute.
+        messages_per_minute: u32,
+        /// Times that it may connect in a minute.
+        connects_per_minute: u32,
+    },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
-    /// The symbol table, and which coin prices which spot token.
-    Symbols {
-        /// All entries.
-        entries: Vec<SymbolEntry>,
-        /// Token index and the pair that prices it.
-        spot_prices: Vec<(u32, Coin)>,
-    },
+    /// Symbols: all when the table was read for the first time, later what changed in it, and answers to
+    /// [`Reply::SymbolWanted`].
+    Symbols(Vec<SymbolEntry>),
+    /// How tokens are priced, and in which of them the dexes count.
+    Tokens(Box<Tokens>),
+    /// The dexes whose prices are to be followed, in place of those before.
+    Prices(Vec<Coin>),
     /// The answer to [`Request::Backfill`], or a page of it.
     Backfill {
         /// The account.
@@ -93,6 +108,13 @@ pub enum Reply {
         address: Address,
         /// The order.
         oid: u64,
+    },
+    /// An account is watched that a feeder is to bring.
+    Watched(Address),
+    /// A coin is traded that the shard has no symbol for at hand. Asked once; the answer may come when the table has it.
+    SymbolWanted {
+        /// The coin.
+        coin: Coin,
     },
     /// A segment is wanted.
     SegmentWanted(SegmentOrder),
@@ -192,6 +214,20 @@ pub enum LinkNews {
         /// When it is tried again, milliseconds from now.
         retry_ms: u64,
     },
+    /// It was closed: no account needs it.
+    Left {
+        /// Its number on this shard.
+        link: usize,
+    },
+    /// It may not be opened yet: the venue takes so many in a minute.
+    Paced {
+        /// Its number on this shard.
+        link: usize,
+        /// Accounts on it.
+        users: usize,
+        /// When it is opened, milliseconds from now.
+        wait_ms: u64,
+    },
     /// The venue refused a subscription.
     Refused {
         /// Which, if it is known.
@@ -254,6 +290,13 @@ pub struct Report {
     pub links_lost: u64,
     /// Accounts followed now.
     pub followed: u64,
+    /// The cache of symbols.
+    pub symbols: CacheCounts,
+    /// The cache of prices. A look-up is a token that is valued.
+    pub prices: CacheCounts,
+    /// The accounts whose state is known. A look-up is a state that came; their weight is the bytes of their text;
+    /// none goes but with its account.
+    pub positions: CacheCounts,
     /// Journal batches that are durable.
     pub flushes: u64,
     /// Bytes of them.

@@ -5,11 +5,14 @@
 //! |---|---|
 //! | `message` | what the shard and control say to each other |
 //! | `fed` | what a feeder hands to the shard |
+//! | `feed` | the shard's end of a feeder's ring |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
-//! | `positions` | the position cache |
+//! | `names` | symbols at hand, bounded |
+//! | `prices` | prices at hand, bounded, and what amounts are worth |
+//! | `positions` | the newest state of each account |
 //! | `replayer` | a core brought to where its journal ends |
 //!
 //! A turn of the loop: commands, completions, what is due, journal, release, sleep. Nothing in it blocks but the sleep.
@@ -18,10 +21,13 @@ pub mod fed;
 pub mod message;
 pub mod replayer;
 
+mod feed;
 mod flush;
 mod link;
+mod names;
 mod outbox;
 mod positions;
+mod prices;
 mod station;
 
 use std::cell::Cell;
@@ -37,6 +43,7 @@ use persist::lock::DirLock;
 use persist::open::Ready;
 use shards::{Address, Coin, Core, Input, Policy, ShardId};
 
+use crate::config::SourceKind;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
 use crate::lane::clock::Clock;
@@ -45,6 +52,9 @@ use crate::lane::executor::Cold;
 use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
 use crate::lane::way;
+use crate::placement::SUBSCRIPTIONS_PER_CONNECTION;
+use fed::Fed;
+use feed::Feed;
 use flush::Flusher;
 use link::{Link, QUIET_WITHIN};
 use message::{Command, Judged, NotOpened, Opened, Reply, Report, Source, Stopped};
@@ -95,8 +105,10 @@ pub struct ShardOptions {
     pub wait: Wait,
     /// Servers, by index.
     pub sources: Vec<Source>,
-    /// Accounts on one connection before another one is opened.
-    pub users_per_link: usize,
+    /// What feeders bring.
+    pub feeds: Vec<Receiver<Fed>>,
+    /// How much is kept at hand.
+    pub caches: CacheSizes,
     /// Wakes this shard.
     pub bell: Arc<Bell>,
     /// From control.
@@ -111,13 +123,26 @@ pub struct ShardOptions {
     pub acks: Receiver<Position>,
 }
 
+/// The most that a shard keeps at hand of what control or the venue has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CacheSizes {
+    /// Symbols.
+    pub symbols: u64,
+    /// Prices.
+    pub prices: u64,
+}
+
 struct Shard {
     ring: Ring,
     flusher: Flusher,
     links: Vec<Link>,
     station: Station,
     sources: Vec<Source>,
-    users_per_link: usize,
+    /// The connection that prices come over.
+    price_link: Option<usize>,
+    feeds: Vec<Feed>,
+    /// The dexes whose prices are followed.
+    price_dexs: Vec<Coin>,
     wait: Wait,
     bell: Arc<Bell>,
     bell_watched: bool,
@@ -245,7 +270,8 @@ impl Shard {
         };
         let outbox = Outbox::new(options.events, replayed.opened.last_event);
         let clock = Clock::new(replayed.newest_ns);
-        let mut station = Station::new(core, replayed.journal, outbox, clock, options.replies);
+        let mut station =
+            Station::new(core, replayed.journal, outbox, clock, options.replies, options.caches);
         station.check_every = options.check_every;
         if let Some(lock) = &options.lock {
             ring.hold(lock.as_fd());
@@ -269,7 +295,10 @@ impl Shard {
             links: Vec::new(),
             station,
             sources: options.sources,
-            users_per_link: options.users_per_link,
+            price_link: None,
+            feeds: options.feeds.into_iter().map(Feed::new).collect(),
+            // The venue's own dex: what is known before the table says which others there are.
+            price_dexs: vec![Coin::EMPTY],
             wait: options.wait,
             bell: options.bell,
             bell_watched: false,
@@ -315,6 +344,11 @@ impl Shard {
             self.acked = self.acked.max(position);
         }
         worked |= self.take_completions()?;
+        if !self.stopping {
+            for feed in &mut self.feeds {
+                worked |= feed.turn(&mut self.station);
+            }
+        }
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         for link in &mut self.links {
             let source = &self.sources[link.source];
@@ -399,11 +433,18 @@ impl Shard {
             Command::Watch { .. } if !self.station.takes_new_work() => {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
             }
-            Command::Watch { address, source, start } => {
-                if !self.station.core.watched().any(|known| known == address) {
+            Command::Watch { address, source, link, start } => {
+                if !self.station.core.is_watched(&address) {
                     self.station.apply(&Input::Watch { address, start }, 0);
                 }
-                self.place(address, source);
+                match link {
+                    Some(link) => self.seat(address, source, link),
+                    None => self.station.reply(Reply::Watched(address)),
+                }
+            }
+            Command::Unwatch(address) => self.unwatch(address),
+            Command::Allow { link, messages_per_minute, connects_per_minute } => {
+                self.link(link).allow(messages_per_minute, connects_per_minute);
             }
             Command::Keep(keep) => {
                 let mut strangers: Vec<Address> =
@@ -412,10 +453,9 @@ impl Shard {
                 strangers.sort_unstable();
                 strangers.into_iter().for_each(|address| self.unwatch(address));
             }
-            Command::Symbols { entries, spot_prices } => {
-                self.station.symbols(&entries);
-                self.station.positions.spot_pairs(&spot_prices);
-            }
+            Command::Symbols(entries) => self.station.symbols(&entries),
+            Command::Tokens(tokens) => self.station.positions.tokens(*tokens),
+            Command::Prices(dexs) => self.follow_prices(dexs),
             Command::Backfill { address, fills, last } => {
                 self.station.backfill(address, &fills, last);
             }
@@ -435,30 +475,71 @@ impl Shard {
     fn unwatch(&mut self, address: Address) {
         self.station.apply(&Input::Unwatch { address }, 0);
         self.station.positions.forget(&address);
-        self.links.iter_mut().for_each(|link| link.remove(&address));
+        self.links.iter_mut().for_each(|link| link.remove(&address, &mut self.station));
+        self.choose_price_link();
     }
 
-    /// Puts an account on the connection of its source that has the fewest, or on a new one when none has room.
-    fn place(&mut self, address: Address, source: usize) {
+    /// The connection of this number. It may be the first that is heard of it.
+    fn link(&mut self, number: usize) -> &mut Link {
+        while self.links.len() <= number {
+            let new = self.links.len();
+            let seed = crate::lane::clock::wall_now_ns() ^ (new as u64) << 48;
+            self.links.push(Link::new(new, seed));
+        }
+        &mut self.links[number]
+    }
+
+    fn seat(&mut self, address: Address, source: usize, number: usize) {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        let of_source = || self.links.iter().enumerate().filter(|(_, link)| link.source == source);
-        let fewest = of_source().min_by_key(|(_, link)| link.users.len());
-        let may_open = of_source().count() < self.sources[source].connections_max;
-        let at = match fewest {
-            Some((at, link)) if link.users.len() < self.users_per_link || !may_open => at,
-            _ => {
-                let number = self.links.len();
-                let seed = crate::lane::clock::wall_now_ns() ^ (number as u64) << 48;
-                self.links.push(Link::new(number, source, &self.sources[source], seed));
-                if number == 0 {
-                    self.links[0].want(Subscription::AllMids { dex: Coin::EMPTY });
-                }
-                number
+        self.link(number);
+        if self.price_link.is_none() && self.has_prices(source) {
+            // Before its accounts: what they hold is valued at prices.
+            self.take_prices_over(Some(number));
+        }
+        self.links[number].add(address, source);
+    }
+
+    /// Only the public WebSocket has prices.
+    fn has_prices(&self, source: usize) -> bool {
+        self.sources[source].kind == SourceKind::HyperliquidWs
+    }
+
+    /// Prices come over one connection that has accounts. When it has none any more they come over another.
+    fn choose_price_link(&mut self) {
+        if self.price_link.is_some_and(|at| self.links[at].users.is_empty()) {
+            let fit = |link: &Link| !link.users.is_empty() && self.has_prices(link.source);
+            let other = self.links.iter().position(fit);
+            self.take_prices_over(other);
+        }
+    }
+
+    fn take_prices_over(&mut self, new: Option<usize>) {
+        let old = std::mem::replace(&mut self.price_link, new);
+        for &dex in &self.price_dexs {
+            let prices = Subscription::AllMids { dex };
+            if let Some(old) = old {
+                self.links[old].unwant(prices);
             }
-        };
-        self.links[at].add(address);
+            if let Some(new) = new {
+                self.links[new].want(prices);
+            }
+        }
+    }
+
+    /// One subscription a dex, whatever the number of connections; as many as the plan of capacity counts on.
+    fn follow_prices(&mut self, mut dexs: Vec<Coin>) {
+        dexs.truncate(SUBSCRIPTIONS_PER_CONNECTION as usize);
+        if let Some(link) = self.price_link.map(|at| &mut self.links[at]) {
+            for &dex in self.price_dexs.iter().filter(|dex| !dexs.contains(dex)) {
+                link.unwant(Subscription::AllMids { dex });
+            }
+            for &dex in dexs.iter().filter(|dex| !self.price_dexs.contains(dex)) {
+                link.want(Subscription::AllMids { dex });
+            }
+        }
+        self.price_dexs = dexs;
     }
 
     fn is_finished(&mut self) -> bool {
@@ -500,7 +581,9 @@ impl Shard {
         let timeout = self.sleep_time(cold_deadline);
         self.bell.before_sleep();
         let nothing = self.commands.is_empty() || self.station.journal.wants_room();
-        if nothing && self.acks.is_empty() && !timeout.is_zero() {
+        let fed =
+            self.feeds.iter().all(|feed| !feed.has_more() || self.station.journal.wants_room());
+        if nothing && fed && self.acks.is_empty() && !timeout.is_zero() {
             self.station.report.parks += 1;
             self.ring.wait(timeout).map_err(fault)?;
         }
@@ -563,6 +646,9 @@ impl Report {
         self.links_open += other.links_open;
         self.links_lost += other.links_lost;
         self.followed += other.followed;
+        self.symbols.add(&other.symbols);
+        self.prices.add(&other.prices);
+        self.positions.add(&other.positions);
         self.flushes += other.flushes;
         self.journal_bytes += other.journal_bytes;
         self.spares += other.spares;

@@ -1,15 +1,24 @@
 //! What accounts hold: the newest state per account, and its row for the database.
 //!
-//! The venue sends absolute states every few seconds. They are no events: a row that is lost is replaced by the next,
-//! so they go to the publisher beside the journal.
+//! The venue sends absolute states every few seconds, perpetuals and spot apart. They are no events: a row that is lost is
+//! replaced by the next, so they go to the publisher beside the journal. There is one row for each account that is
+//! watched, from its first state until it is watched no longer; the half that has not come yet is an empty list.
+//!
+//! **Units.** What a dex says is in its collateral token; balances are in tokens. Both are made dollars at the prices of the
+//! moment ([`super::prices`]), and everything in a row but its texts is in dollars. The texts are the venue's words:
+//! `position_value`, `unrealized_pnl` and `margin_used` of a position in the collateral of its dex.
+//!
+//! **What an account is worth** ([`Positions::worth`]) is what rates are taken of. Spot: the sum of its balances. Perpetuals:
+//! the sum over the dexes; but of a unified account, whose spot balances are the collateral of its perpetuals, that same
+//! sum of balances, for there the venue says that what the dexes tell means nothing. (Whether it is unified its spot state
+//! says, which comes before the fills: it is subscribed to before them.) Nothing is said of a worth while something of
+//! it is not known: before the first state, and before the prices that it takes.
 
 use foldhash::HashMap;
-use fxhash::FxHashMap;
-use net::hyperliquid::{AccountState, Balance};
-use shards::{Address, Coin, Decimal};
+use net::hyperliquid::{Balance, DexState, Tokens};
+use shards::{Address, CacheCounts, Coin, Decimal};
 
-/// Most prices kept. The venue has about 500 coins.
-const PRICES_MAX: usize = 8192;
+use super::prices::{Dollars, Prices};
 
 /// One account's newest state.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -22,7 +31,7 @@ pub struct PositionRow {
     pub spot_total: Decimal,
     /// Perpetual positions of all dexes, as JSON.
     pub futures_positions: String,
-    /// Sum of the account values.
+    /// What backs the perpetuals: the sum of the account values, or the spot total of a unified account.
     pub account_value: Decimal,
     /// Sum of the margin in use.
     pub total_margin_used: Decimal,
@@ -44,6 +53,10 @@ impl PositionRow {
             out.extend_from_slice(&number.mantissa().to_ne_bytes());
             out.push(number.scale());
         }
+    }
+
+    fn text_bytes(&self) -> u64 {
+        (self.spot_balances.len() + self.futures_positions.len()) as u64
     }
 
     fn numbers(&self) -> [Decimal; 5] {
@@ -85,142 +98,167 @@ impl PositionRow {
     }
 }
 
-/// The position cache of one shard.
-#[derive(Default)]
-pub(super) struct Positions {
-    rows: HashMap<Address, PositionRow>,
-    prices: HashMap<Coin, Decimal>,
-    /// Token indexes are dense: the fast hash will do.
-    spot_pairs: FxHashMap<u32, Coin>,
+/// What an account is worth, in dollars, as far as that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Worth {
+    /// What backs its perpetuals.
+    pub(super) account_value: Option<Decimal>,
+    /// Its spot balances.
+    pub(super) spot_total: Option<Decimal>,
 }
 
-/// Tokens that are worth one unit of the account's currency.
-const STABLECOINS: [&str; 6] = ["USDC", "USDT0", "USDT", "USDE", "USDH", "USDXL"];
+/// The newest state of one account.
+#[derive(Default)]
+struct Account {
+    row: PositionRow,
+    /// The sum over the dexes, once their state has come.
+    perps: Option<Dollars>,
+    /// The sum of the balances, once they have come.
+    spot: Option<Dollars>,
+    is_unified: bool,
+}
+
+/// The newest states of one shard's accounts.
+pub(super) struct Positions {
+    accounts: HashMap<Address, Account>,
+    prices: Prices,
+    counts: CacheCounts,
+}
 
 impl Positions {
-    /// Takes prices.
-    pub(super) fn prices(&mut self, mids: &[(Coin, Decimal)]) {
-        for (coin, price) in mids {
-            if let Some(known) = self.prices.get_mut(coin) {
-                *known = *price;
-            } else if self.prices.len() < PRICES_MAX {
-                self.prices.insert(*coin, *price);
-            }
-        }
+    /// Nothing known, room for so many prices.
+    pub(super) fn new(prices: u64) -> Positions {
+        let (accounts, counts) = (HashMap::default(), CacheCounts::default());
+        Positions { accounts, prices: Prices::new(prices), counts }
     }
 
-    /// Takes the table of which pair prices which spot token.
-    pub(super) fn spot_pairs(&mut self, pairs: &[(u32, Coin)]) {
-        self.spot_pairs = FxHashMap::from_iter(pairs.iter().copied());
+    /// Takes the middles of a dex.
+    pub(super) fn mids(&mut self, dex: &Coin, mids: &[(Coin, Decimal)]) {
+        self.prices.take(dex, mids);
     }
 
-    /// Takes the perpetual state of an account. The row, if it changed.
-    pub(super) fn account(
+    /// Takes what the table says of tokens.
+    pub(super) fn tokens(&mut self, tokens: Tokens) {
+        self.prices.tokens(tokens);
+    }
+
+    /// Takes the perpetual state of an account that is watched. The row, if it changed.
+    pub(super) fn perps(
         &mut self,
-        state: &AccountState,
+        user: &Address,
+        dexs: &[DexState],
         positions: &str,
     ) -> Option<&PositionRow> {
-        let row = self.rows.entry(state.user).or_default();
-        let numbers =
-            [state.account_value, state.total_margin_used, state.total_ntl_pos, state.withdrawable];
-        let known = [row.account_value, row.total_margin_used, row.total_ntl_pos, row.withdrawable];
-        if row.address == state.user && numbers == known && row.futures_positions == positions {
-            return None;
+        let mut sums = [Dollars::NONE; 4];
+        for dex in dexs {
+            let amounts =
+                [dex.account_value, dex.total_margin_used, dex.total_ntl_pos, dex.withdrawable];
+            // A dex on which there is nothing needs no price.
+            if amounts.iter().all(|amount| amount.is_zero()) {
+                continue;
+            }
+            let price = self.prices.of_collateral(&dex.dex);
+            sums.iter_mut().zip(amounts).for_each(|(sum, amount)| sum.add(amount, price));
         }
-        row.address = state.user;
-        [row.account_value, row.total_margin_used, row.total_ntl_pos, row.withdrawable] = numbers;
-        row.futures_positions.clear();
-        row.futures_positions.push_str(positions);
-        Some(row)
+        let [value, margin, notional, withdrawable] = sums;
+        let numbers = [margin.sum, notional.sum, withdrawable.sum];
+        let (account, counts) = Positions::find(&mut self.accounts, &mut self.counts, user);
+        let row = &mut account.row;
+        let known = [row.total_margin_used, row.total_ntl_pos, row.withdrawable];
+        let mut changed = account.perps.replace(value).is_none_or(|before| before.sum != value.sum);
+        changed |= numbers != known;
+        [row.total_margin_used, row.total_ntl_pos, row.withdrawable] = numbers;
+        changed |= replace(&mut row.futures_positions, positions, counts);
+        account.finish(changed)
     }
 
-    /// Takes the spot state of an account. The row, if it changed.
+    /// Takes the spot state of an account that is watched. The row, if it changed.
     pub(super) fn spot(
         &mut self,
         user: &Address,
+        is_unified: bool,
         balances: &[Balance],
         json: &str,
     ) -> Option<&PositionRow> {
-        let spot_total = self.value(balances);
-        let row = self.rows.entry(*user).or_default();
-        if row.address == *user && row.spot_total == spot_total && row.spot_balances == json {
-            return None;
+        let mut total = Dollars::NONE;
+        for balance in balances {
+            total.add(balance.total, self.prices.of_token(balance.token));
         }
-        row.address = *user;
-        row.spot_total = spot_total;
-        row.spot_balances.clear();
-        row.spot_balances.push_str(json);
-        Some(row)
+        let (account, counts) = Positions::find(&mut self.accounts, &mut self.counts, user);
+        let mut changed = account.spot.replace(total).is_none_or(|before| before.sum != total.sum);
+        changed |= std::mem::replace(&mut account.is_unified, is_unified) != is_unified;
+        account.row.spot_total = total.sum;
+        changed |= replace(&mut account.row.spot_balances, json, counts);
+        account.finish(changed)
+    }
+
+    /// What an account is worth.
+    pub(super) fn worth(&self, user: &Address) -> Worth {
+        let Some(account) = self.accounts.get(user) else { return Worth::default() };
+        let spot_total = account.spot.and_then(Dollars::whole);
+        let perps_total = account.perps.and_then(Dollars::whole);
+        let account_value = if account.is_unified { spot_total } else { perps_total };
+        Worth { account_value, spot_total }
     }
 
     /// Forgets an account.
     pub(super) fn forget(&mut self, user: &Address) {
-        self.rows.remove(user);
+        if let Some(account) = self.accounts.remove(user) {
+            self.counts.entries -= 1;
+            self.counts.weight -= account.row.text_bytes();
+        }
     }
 
-    /// The sum of what has a price: stablecoins at one, other tokens at the middle of their pair.
-    fn value(&self, balances: &[Balance]) -> Decimal {
-        let worth = |balance: &Balance| {
-            if STABLECOINS.contains(&balance.coin.as_str()) {
-                return Some(balance.total);
-            }
-            let pair = self.spot_pairs.get(&balance.token)?;
-            self.prices.get(pair)?.checked_mul(balance.total)
-        };
-        balances
-            .iter()
-            .filter_map(worth)
-            .fold(Decimal::ZERO, |sum, worth| sum.checked_add(worth).unwrap_or(sum))
+    /// What the rows did.
+    pub(super) fn counts(&self) -> CacheCounts {
+        self.counts
     }
+
+    /// What the cache of prices did.
+    pub(super) fn price_counts(&self) -> CacheCounts {
+        self.prices.counts()
+    }
+
+    fn find<'a>(
+        accounts: &'a mut HashMap<Address, Account>,
+        counts: &'a mut CacheCounts,
+        user: &Address,
+    ) -> (&'a mut Account, &'a mut CacheCounts) {
+        let account = accounts.entry(*user).or_default();
+        if account.row.address == *user {
+            counts.hits += 1;
+        } else {
+            account.row.address = *user;
+            // What has not come is nothing, and JSON.
+            "[]".clone_into(&mut account.row.spot_balances);
+            "[]".clone_into(&mut account.row.futures_positions);
+            counts.misses += 1;
+            counts.entries += 1;
+            counts.weight += account.row.text_bytes();
+        }
+        (account, counts)
+    }
+}
+
+impl Account {
+    /// The row, if it changed.
+    fn finish(&mut self, changed: bool) -> Option<&PositionRow> {
+        let value = if self.is_unified { self.spot } else { self.perps };
+        self.row.account_value = value.map_or(Decimal::ZERO, |value| value.sum);
+        changed.then_some(&self.row)
+    }
+}
+
+/// Puts a text in place of another. Whether it differs.
+fn replace(text: &mut String, by: &str, counts: &mut CacheCounts) -> bool {
+    if text == by {
+        return false;
+    }
+    counts.weight = counts.weight - text.len() as u64 + by.len() as u64;
+    text.clear();
+    text.push_str(by);
+    true
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn number(text: &str) -> Decimal {
-        text.parse().expect("a decimal")
-    }
-
-    fn balance(coin: &str, token: u32, total: &str) -> Balance {
-        let zero = Decimal::ZERO;
-        Balance { coin: Coin::new(coin), token, total: number(total), hold: zero, entry_ntl: zero }
-    }
-
-    #[test]
-    fn spot_is_valued_by_pair_and_stablecoins_at_one() {
-        let mut positions = Positions::default();
-        positions.prices(&[(Coin::new("@107"), number("92.5")), (Coin::new("BTC"), number("1"))]);
-        positions.spot_pairs(&[(150, Coin::new("@107"))]);
-        let me = Address([1; 20]);
-        let balances =
-            [balance("USDC", 0, "14.5"), balance("HYPE", 150, "2"), balance("NOPRICE", 9, "7")];
-        let row = positions.spot(&me, &balances, "[]").expect("it is new");
-        assert_eq!(row.spot_total, number("199.5"));
-        assert!(positions.spot(&me, &balances, "[]").is_none());
-        positions.prices(&[(Coin::new("@107"), number("93"))]);
-        assert!(positions.spot(&me, &balances, "[]").is_some());
-    }
-
-    #[test]
-    fn rows_round_trip_and_change_only_with_the_state() {
-        let mut positions = Positions::default();
-        let state = AccountState {
-            user: Address([2; 20]),
-            account_value: number("-100.5"),
-            total_margin_used: number("1"),
-            total_ntl_pos: number("2"),
-            withdrawable: number("3"),
-            positions: 1,
-        };
-        let row = positions.account(&state, "[{\"coin\":\"BTC\"}]").expect("it is new").clone();
-        assert!(positions.account(&state, "[{\"coin\":\"BTC\"}]").is_none());
-        assert!(positions.account(&state, "[]").is_some());
-        let mut bytes = Vec::new();
-        row.encode(&mut bytes);
-        assert_eq!(PositionRow::decode(&bytes), Some(row));
-        for cut in 0..bytes.len() {
-            assert_eq!(PositionRow::decode(&bytes[..cut]), None);
-        }
-    }
-}
+mod tests;

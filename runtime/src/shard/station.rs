@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 
-use foldhash::HashSet;
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
 use persist::Position;
@@ -12,22 +11,21 @@ use persist::journal::{Intake, Journal};
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
 use shards::input::FILLS_PER_INPUT_MAX;
 use shards::{
-    Address, Admission, Admitted, Coin, Core, Effects, Event, Fill, Input, OrderStatus, Origin,
-    Request, SymbolEntry,
+    Address, Admission, Admitted, Core, Effects, Event, Fill, Input, OrderStatus, Origin, Request,
+    SymbolEntry,
 };
 
+use super::CacheSizes;
 use super::message::{LinkNews, Reply, Report};
+use super::names::{Name, Names};
 use super::outbox::Outbox;
-use super::positions::{PositionRow, Positions};
+use super::positions::{PositionRow, Positions, Worth};
 use crate::diag::reason;
 use crate::lane::channel::Sender;
 use crate::lane::clock::Clock;
 
 /// Most replies that wait for room in the ring to control. News beyond it is dropped; requests come again.
 const REPLIES_MAX: usize = 4096;
-
-/// Most coins that are told of as unknown.
-const UNKNOWN_COINS_MAX: usize = 1000;
 
 /// After this long without input the journal is sealed.
 const SEAL_AFTER_NS: u64 = 10_000_000;
@@ -41,6 +39,7 @@ pub(super) struct Station {
     pub(super) scratch: Scratch,
     pub(super) report: Report,
     pub(super) positions: Positions,
+    names: Names,
     /// Inputs between two journaled digests of the state.
     pub(super) check_every: u64,
     /// Whether there is space for segments, as far as control knows.
@@ -48,7 +47,6 @@ pub(super) struct Station {
     /// Inputs since the last digest.
     unchecked: u64,
     admitted: Admitted,
-    unknown_coins: HashSet<Coin>,
     replies: Sender<Reply>,
     waiting: VecDeque<Reply>,
     /// Accounts that are followed as soon as this seq is durable: their baselines must not be lost.
@@ -97,6 +95,7 @@ impl Station {
         outbox: Outbox,
         clock: Clock,
         replies: Sender<Reply>,
+        caches: CacheSizes,
     ) -> Station {
         Station {
             core,
@@ -105,12 +104,12 @@ impl Station {
             clock,
             scratch: Scratch::default(),
             report: Report::default(),
-            positions: Positions::default(),
+            positions: Positions::new(caches.prices),
+            names: Names::new(caches.symbols),
             check_every: u64::MAX,
             space: true,
             unchecked: 0,
             admitted: Admitted::default(),
-            unknown_coins: HashSet::default(),
             replies,
             waiting: VecDeque::new(),
             followed: VecDeque::new(),
@@ -159,7 +158,14 @@ impl Station {
         self.scratch.fills = fills;
     }
 
-    fn fills(&mut self, address: Address, snapshot: bool, fills: &[Fill], received_ns: u64) {
+    /// Fills of an account, from a frame or from a feeder.
+    pub(super) fn fills(
+        &mut self,
+        address: Address,
+        snapshot: bool,
+        fills: &[Fill],
+        received_ns: u64,
+    ) {
         let mut admitted = std::mem::take(&mut self.admitted);
         let admission = self.core.admit(&address, snapshot, fills, &mut admitted);
         self.report.duplicates += admitted.known;
@@ -170,7 +176,6 @@ impl Station {
             let fill = format!("{} size {} price {}", bad.coin, bad.sz, bad.px);
             self.news(LinkNews::Unsound { address, fill, count: admitted.unsound });
         }
-        self.look_for_unknown_coins(&admitted.fills);
         match admission {
             Admission::NotWatched | Admission::Nothing => {}
             Admission::Baseline => {
@@ -188,15 +193,21 @@ impl Station {
         self.admitted = admitted;
     }
 
-    /// Tells of coins that the symbol table does not have, each once.
-    fn look_for_unknown_coins(&mut self, fills: &[Fill]) {
+    /// Before fills are applied the core is told what their coins are called, if it knows that not or otherwise. What is
+    /// not at hand is asked for; the answer comes in time unless the order ends before it.
+    fn name_coins(&mut self, fills: &[Fill]) {
+        let mut before = None;
         for fill in fills {
-            let unknown = self.core.symbol(&fill.coin).is_none();
-            if unknown
-                && self.unknown_coins.len() < UNKNOWN_COINS_MAX
-                && self.unknown_coins.insert(fill.coin)
-            {
-                self.news(LinkNews::UnknownCoin { coin: fill.coin });
+            // Fills of an order, which have one coin, come together.
+            if before.replace(fill.coin) == Some(fill.coin) {
+                continue;
+            }
+            match self.names.of(&fill.coin) {
+                Name::Known(entry) if self.core.symbol(&fill.coin) != Some(&entry) => {
+                    self.apply(&Input::Symbols(&[entry]), 0);
+                }
+                Name::Ask => self.reply(Reply::SymbolWanted { coin: fill.coin }),
+                Name::Known(_) | Name::None => {}
             }
         }
     }
@@ -209,6 +220,7 @@ impl Station {
         origin: impl Fn(bool) -> Origin,
         received_ns: u64,
     ) {
+        self.name_coins(fills);
         let mut rest = fills;
         loop {
             let (fills, after) = rest.split_at(rest.len().min(FILLS_PER_INPUT_MAX));
@@ -252,41 +264,53 @@ impl Station {
         self.admitted = admitted;
     }
 
-    /// The perpetual state of an account; its positions are in [`Station::scratch`].
+    /// The perpetual state of an account, from [`Station::scratch`].
     pub(super) fn account(&mut self, state: &AccountState) {
-        let address = state.user;
-        let account_value = Some(state.account_value);
-        if self.core.admits_worth(&address, account_value, None) {
-            self.apply(&Input::Worth { address, account_value, spot_total: None }, 0);
+        // A frame that was under way when the account was let go must not bring it back.
+        if !self.core.is_watched(&state.user) {
+            return;
         }
-        if let Some(row) = self.positions.account(state, &self.scratch.text) {
+        let (dexs, text) = (&self.scratch.dexs, &self.scratch.text);
+        if let Some(row) = self.positions.perps(&state.user, dexs, text) {
             send_row(row, &mut self.row_body, &mut self.outbox);
         }
+        self.tell_worth(state.user);
     }
 
-    /// The spot state of an account; its balances are in [`Station::scratch`].
-    pub(super) fn spot(&mut self, address: &Address) {
-        let scratch = &self.scratch;
-        let Some(row) = self.positions.spot(address, &scratch.balances, &scratch.text) else {
+    /// The spot state of an account, from [`Station::scratch`].
+    pub(super) fn spot(&mut self, user: Address, is_unified: bool) {
+        if !self.core.is_watched(&user) {
             return;
-        };
-        let spot_total = Some(row.spot_total);
-        send_row(row, &mut self.row_body, &mut self.outbox);
-        if self.core.admits_worth(address, None, spot_total) {
-            let address = *address;
-            self.apply(&Input::Worth { address, account_value: None, spot_total }, 0);
+        }
+        let (balances, text) = (&self.scratch.balances, &self.scratch.text);
+        if let Some(row) = self.positions.spot(&user, is_unified, balances, text) {
+            send_row(row, &mut self.row_body, &mut self.outbox);
+        }
+        self.tell_worth(user);
+    }
+
+    /// Tells the core what an account is worth, if it knows otherwise. What is not known leaves it with what it had.
+    fn tell_worth(&mut self, address: Address) {
+        let Worth { account_value, spot_total } = self.positions.worth(&address);
+        if self.core.admits_worth(&address, account_value, spot_total) {
+            self.apply(&Input::Worth { address, account_value, spot_total }, 0);
         }
     }
 
-    /// The symbol table: what differs from what is known becomes an input.
+    /// What the symbol table says. It is kept at hand. To the core it is told when a coin is traded; but of a coin that was
+    /// traded before, at once: its next signal may come without another fill.
     pub(super) fn symbols(&mut self, entries: &[SymbolEntry]) {
         /// Entries in one input: some 100 bytes each.
         const ENTRIES_PER_INPUT_MAX: usize = 1000;
-        let news: Vec<SymbolEntry> = entries
-            .iter()
-            .filter(|entry| self.core.symbol(&entry.coin) != Some(entry))
-            .copied()
-            .collect();
+        let mut news: Vec<SymbolEntry> = Vec::new();
+        for entry in entries {
+            let was_wanted = self.names.take(entry);
+            match self.core.symbol(&entry.coin) {
+                Some(known) if known != entry => news.push(*entry),
+                None if was_wanted => news.push(*entry),
+                _ => {}
+            }
+        }
         news.chunks(ENTRIES_PER_INPUT_MAX).for_each(|part| self.apply(&Input::Symbols(part), 0));
     }
 
@@ -345,7 +369,9 @@ impl Station {
                 break;
             }
             self.followed.pop_front();
-            self.waiting.push_back(Reply::Followed(address));
+            if self.core.is_watched(&address) {
+                self.waiting.push_back(Reply::Followed(address));
+            }
         }
         while self.replies.room() > 0 {
             let Some(reply) = self.waiting.pop_front() else { return };
@@ -366,6 +392,9 @@ impl Station {
         self.report.counts = self.core.counts();
         self.report.orders = self.core.orders() as u64;
         self.report.unsignalled = self.core.unsignalled() as u64;
+        self.report.symbols = self.names.counts();
+        self.report.prices = self.positions.price_counts();
+        self.report.positions = self.positions.counts();
         self.report.durable_seq = self.journal.durable_seq();
         self.report.spares = self.journal.spare_segments() as u64;
         self.report.ring_full = self.outbox.ring_full();
@@ -410,7 +439,9 @@ mod tests {
         let (replies, _control) = channel(8, &bell);
         let outbox = Outbox::new(ring(1024).0, Position::START);
         let journal = opened.expect("opened").journal;
-        let mut station = Station::new(Core::new(), journal, outbox, Clock::new(0), replies);
+        let caches = CacheSizes { symbols: 10, prices: 10 };
+        let mut station =
+            Station::new(Core::new(), journal, outbox, Clock::new(0), replies, caches);
         // No segment is ready yet, but nobody has said that there is no space for them.
         assert!(station.takes_new_work());
         station.space = false;

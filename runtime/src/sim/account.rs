@@ -106,6 +106,8 @@ pub(crate) struct Account {
     pub(crate) holdings: Holdings,
     has_past: bool,
     start: Option<Start>,
+    /// Virtual milliseconds that its blocks come after their time, so that accounts take turns.
+    phase_ms: f64,
 }
 
 impl Account {
@@ -118,7 +120,13 @@ impl Account {
             holdings: Holdings::default(),
             has_past: false,
             start: None,
+            phase_ms: 0.0,
         }
+    }
+
+    /// Lets its blocks come so much after their time.
+    pub(crate) fn set_phase(&mut self, phase_ms: f64) {
+        self.phase_ms = phase_ms;
     }
 
     /// Makes the account's past, the first time anyone asks. A past costs time and memory: a
@@ -144,6 +152,12 @@ impl Account {
         }
     }
 
+    /// When the live part began: on the simulator's clock, its phase included, and on its own.
+    pub(crate) fn started(&self, factor: f64) -> Option<(Duration, u64)> {
+        let phase = Duration::from_secs_f64(self.phase_ms / factor / 1000.0);
+        self.start.map(|start| (start.at + phase, start.begin_ms))
+    }
+
     /// Whether the live part has begun.
     pub(crate) fn has_started(&self) -> bool {
         self.start.is_some()
@@ -161,7 +175,7 @@ impl Account {
         Some(match speed {
             Speed::Max => start.at,
             Speed::X(factor) => {
-                let virtual_ms = next_ms.saturating_sub(start.begin_ms) as f64;
+                let virtual_ms = next_ms.saturating_sub(start.begin_ms) as f64 + self.phase_ms;
                 start.at + Duration::from_secs_f64((virtual_ms / factor / 1000.0).min(1e9))
             }
         })

@@ -275,16 +275,12 @@ fn swap_frames(session: &mut Session, d: &Delivery) {
 
 /// Some channels wait, with all that follows in them.
 fn hold(session: &mut Session, d: &Delivery, channels: &[Channel], until: Duration) {
-    if let Some(lane) = session.lanes.get_mut(&d.user) {
-        channels.iter().for_each(|channel| lane.shut(*channel, until));
-    }
+    channels.iter().for_each(|channel| session.shut(&d.user, *channel, until));
     plain(session, d);
 }
 
 /// From here on the user's frames are kept back, until the connection ends.
 fn withhold(session: &mut Session, d: &Delivery, now: Duration) {
-    if let Some(lane) = session.lanes.get_mut(&d.user) {
-        lane.withhold(now);
-    }
+    session.withhold(&d.user, now);
     plain(session, d);
 }

@@ -9,6 +9,7 @@
 //! `POST /sim/stop_trading`, for a simulator that is a process of its own.
 
 mod account;
+mod agenda;
 mod coins;
 mod faults;
 mod holdings;

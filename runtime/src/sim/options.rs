@@ -94,8 +94,11 @@ impl SimLimits {
 /// How busy the traders are, in virtual time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SimRates {
-    /// Blocks in a second of the virtual clock, 1 to 1000: two blocks never share a millisecond.
+    /// Blocks in a second of the virtual clock. Each trader makes at most 1000: two blocks of one
+    /// never share a millisecond.
     pub blocks_per_second: u32,
+    /// The rate is shared by so many traders, who take turns; 1 if each makes all of it.
+    pub shared_by: u32,
     /// Of a thousand blocks, how many see a trader place an order.
     pub orders_per_mille: u32,
     /// Of a thousand blocks, how many bring a trader a fill without an order of his: liquidation,
@@ -109,6 +112,7 @@ impl Default for SimRates {
     fn default() -> SimRates {
         SimRates {
             blocks_per_second: 10,
+            shared_by: 1,
             orders_per_mille: 200,
             forced_per_mille: 8,
             history_blocks: 200,
@@ -145,6 +149,8 @@ pub struct SimOptions {
     pub blocks: Option<u64>,
     /// Whether `orderUpdates` says anything.
     pub order_updates: bool,
+    /// Whether live frames of fills say when they were due (`dueUs`, Unix microseconds).
+    pub due_times: bool,
     /// Whether a new connection is greeted by the plain text that the venue sends.
     pub greeting: bool,
 }
@@ -165,6 +171,7 @@ impl Default for SimOptions {
             rates: SimRates::default(),
             blocks: None,
             order_updates: true,
+            due_times: false,
             greeting: true,
         }
     }
@@ -243,8 +250,13 @@ impl SimOptions {
         {
             return refuse("speed", "a number above 0, or max");
         }
-        if !(1..=1000).contains(&self.rates.blocks_per_second) {
-            return refuse("blocks_per_second", "1 to 1000");
+        let rates = &self.rates;
+        if rates.shared_by == 0 {
+            return refuse("shared_by", "at least 1");
+        }
+        let most = 1000 * u64::from(rates.shared_by);
+        if !(1..=most).contains(&u64::from(rates.blocks_per_second)) {
+            return refuse("blocks_per_second", "1 to 1000 of each trader");
         }
         if self.traders > 1 << 20 {
             return refuse("traders", "at most 1048576");
@@ -261,6 +273,12 @@ impl SimOptions {
 pub struct SimStats {
     /// Fills made since their account was first subscribed: what a perfect monitor must have seen.
     pub fills: u64,
+    /// Blocks made.
+    pub blocks: u64,
+    /// Blocks made more than 10 milliseconds after they were due.
+    pub late_blocks: u64,
+    /// How late the latest block was, microseconds.
+    pub late_us_max: u64,
     /// Fills in the live frames of all subscribers, before faults lose and repeat some.
     pub fills_sent: u64,
     /// Fills put into snapshots.
@@ -314,6 +332,8 @@ mod tests {
         check(|o| o.speed = Speed::X(0.0), "speed");
         check(|o| o.speed = Speed::X(f64::NAN), "speed");
         check(|o| o.rates.blocks_per_second = 0, "blocks_per_second");
+        check(|o| o.rates.blocks_per_second = 1001, "blocks_per_second");
+        check(|o| o.rates.shared_by = 0, "shared_by");
         check(|o| o.frames_per_fault = 0, "frames_per_fault");
         check(|o| o.traders = usize::MAX, "traders");
         assert!(SimOptions::default().check().is_ok());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use shards::{Decimal, Side};
+use shards::{Address, Decimal, Side};
 
 use super::coins::{COINS, dex_of};
 use super::random::Random;
@@ -17,7 +17,16 @@ const REPLAYED_TRADES: usize = 30;
 #[derive(Debug)]
 pub(crate) struct Public {
     mids: BTreeMap<String, Decimal>,
-    trades: BTreeMap<String, VecDeque<Rc<str>>>,
+    trades: BTreeMap<String, VecDeque<Trade>>,
+}
+
+/// A public trade. Its text is made when someone asks: nearly nobody does.
+#[derive(Clone, Debug)]
+enum Trade {
+    /// From before the first account.
+    Past(Rc<str>),
+    /// A fill of this account.
+    Fill(Address, Rc<TapeFill>),
 }
 
 impl Public {
@@ -35,32 +44,35 @@ impl Public {
                 // Trade ids of the past stay below those of traders only by chance; nobody compares
                 // the two.
                 let tid = (random.next() >> 11).max(1);
-                trade(coin.name, side, (px, sz), time_ms, ZERO_HASH, tid, &users)
+                Trade::Past(trade(coin.name, side, (px, sz), time_ms, ZERO_HASH, tid, &users))
             });
             public.trades.insert(coin.name.to_owned(), trades.collect());
         }
         public
     }
 
-    /// Takes in a fill; gives the public trade, if it was one.
-    pub(crate) fn apply(&mut self, user: &str, fill: &TapeFill) -> Option<Rc<str>> {
+    /// Takes in a fill. Whether it was a public trade.
+    pub(crate) fn apply(&mut self, user: &Address, fill: &Rc<TapeFill>) -> bool {
         let f = &fill.fill;
         if f.tid == 0 {
-            return None;
+            return false;
         }
         let coin = f.coin.as_str();
-        self.mids.insert(coin.to_owned(), f.px);
-        let other = address_of(f.tid, 0).to_string();
-        let buys = f.side == Side::Buy;
-        let side = if buys == f.crossed { "B" } else { "A" };
-        let users = if buys { [user.to_owned(), other] } else { [other, user.to_owned()] };
-        let trade = trade(coin, side, (f.px, f.sz), f.time_ms, &fill.hash, f.tid, &users);
-        let trades = self.trades.entry(coin.to_owned()).or_default();
-        trades.push_back(Rc::clone(&trade));
-        if trades.len() > REPLAYED_TRADES {
-            trades.pop_front();
+        match self.mids.get_mut(coin) {
+            Some(mid) => *mid = f.px,
+            None => drop(self.mids.insert(coin.to_owned(), f.px)),
         }
-        Some(trade)
+        let trade = Trade::Fill(*user, Rc::clone(fill));
+        match self.trades.get_mut(coin) {
+            Some(trades) => {
+                trades.push_back(trade);
+                if trades.len() > REPLAYED_TRADES {
+                    trades.pop_front();
+                }
+            }
+            None => drop(self.trades.insert(coin.to_owned(), VecDeque::from([trade]))),
+        }
+        true
     }
 
     /// Whether the venue has this coin.
@@ -84,15 +96,44 @@ impl Public {
 
     /// The frame of a coin's last trades.
     pub(crate) fn last_trades_frame(&self, coin: &str) -> String {
-        let trades = self.trades.get(coin).into_iter().flatten();
-        trades_frame(trades)
+        let trades: Vec<Rc<str>> =
+            self.trades.get(coin).into_iter().flatten().map(Trade::text).collect();
+        trades_frame(&trades)
     }
 }
 
+impl Trade {
+    fn text(&self) -> Rc<str> {
+        match self {
+            Trade::Past(text) => Rc::clone(text),
+            Trade::Fill(user, fill) => trade_of(user, fill),
+        }
+    }
+}
+
+/// The public trade that a fill is one side of.
+fn trade_of(user: &Address, tape: &TapeFill) -> Rc<str> {
+    let f = &tape.fill;
+    let (user, other) = (user.to_string(), counterparty(f.tid).to_string());
+    let buys = f.side == Side::Buy;
+    let side = if buys == f.crossed { "B" } else { "A" };
+    let users = if buys { [user, other] } else { [other, user] };
+    trade(f.coin.as_str(), side, (f.px, f.sz), f.time_ms, &tape.hash, f.tid, &users)
+}
+
+/// The account on the other side of a trade: nobody that is simulated.
+pub(crate) fn counterparty(tid: u64) -> Address {
+    address_of(tid, 0)
+}
+
+/// The frame of one new trade.
+pub(crate) fn trade_frame(user: &Address, fill: &TapeFill) -> String {
+    trades_frame(&[trade_of(user, fill)])
+}
+
 /// A `trades` frame.
-pub(crate) fn trades_frame<'a>(trades: impl Iterator<Item = &'a Rc<str>>) -> String {
-    let list: Vec<&str> = trades.map(|trade| &**trade).collect();
-    format!(r#"{{"channel":"trades","data":[{}]}}"#, list.join(","))
+fn trades_frame(trades: &[Rc<str>]) -> String {
+    format!(r#"{{"channel":"trades","data":[{}]}}"#, trades.join(","))
 }
 
 fn trade(

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -66,7 +66,7 @@ impl Shared {
     /// Wakes every connection that has something to send.
     pub(crate) fn ring(&self) {
         let bells = self.bells.borrow();
-        for conn in self.venue.borrow().ready() {
+        for conn in self.venue.borrow_mut().take_ready() {
             if let Some(bell) = bells.get(&conn) {
                 bell.notify_one();
             }
@@ -121,7 +121,9 @@ pub(crate) fn serve(
     }
 }
 
-async fn run(venue: Venue, listener: TcpListener, mut inbox: UnboundedReceiver<Command>) {
+async fn run(mut venue: Venue, listener: TcpListener, mut inbox: UnboundedReceiver<Command>) {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    venue.epoch_us = since_epoch.map_or(0, |since| since.as_micros() as u64);
     let shared = Rc::new(Shared {
         venue: RefCell::new(venue),
         started: Instant::now(),
@@ -222,6 +224,7 @@ async fn answer(
             let list: Value = addresses.iter().map(Address::to_string).collect();
             reply(200, list.to_string())
         }
+        (&Method::GET, "/sim/starts") => reply(200, shared.venue.borrow().starts().to_string()),
         (&Method::GET, "/sim/truth") => match shared.write_truth() {
             Ok(()) => reply(200, shared.venue.borrow().truth().to_json_lines()),
             Err(error) => reply(500, Value::from(error.to_string()).to_string()),

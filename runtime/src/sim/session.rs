@@ -1,5 +1,6 @@
 //! One WebSocket connection as the venue sees it: what it subscribed, and what waits to be sent.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -7,7 +8,11 @@ use std::time::Duration;
 
 use shards::Address;
 
+use super::agenda::Chore;
 use super::subscription::Subscription;
+
+/// Connections whose outbox has something new, for whoever rings their bells.
+pub(crate) type Ready = Rc<RefCell<Vec<u64>>>;
 
 /// Something for the socket.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,17 +68,6 @@ impl Lane {
         }
     }
 
-    /// Keeps the channel's frames back until `until`.
-    pub(crate) fn shut(&mut self, channel: Channel, until: Duration) {
-        let gate = self.gate(channel);
-        gate.shut_until = gate.shut_until.max(Some(until));
-    }
-
-    /// Keeps all frames back from now on.
-    pub(crate) fn withhold(&mut self, since: Duration) {
-        self.withheld = Some(Withheld { since, fills: 0, blocks: 0, frames: Vec::new() });
-    }
-
     /// Frames that wait.
     pub(crate) fn waiting(&self) -> usize {
         let withheld = self.withheld.as_ref().map_or(0, |w| w.frames.len());
@@ -94,8 +88,10 @@ const WITHHELD_FOR_MAX: Duration = Duration::from_secs(2);
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Session {
+    id: u64,
     pub(crate) ip: IpAddr,
     pub(crate) outbox: VecDeque<Out>,
+    ready: Ready,
     /// Whether the socket is busy with what it took from the outbox.
     pub(crate) sending: bool,
     /// When each subscription with a rhythm is due again.
@@ -106,12 +102,20 @@ pub(crate) struct Session {
     pub(crate) ended: bool,
     /// Text frames put into the outbox.
     pub(crate) frames: u64,
+    /// Accounts, by place, whose blocks come here.
+    pub(crate) listens: Vec<usize>,
+    /// When the agenda has each chore, in the order of [`Chore`].
+    armed: [Option<Duration>; 3],
+    /// When something is to be let go next.
+    release_at: Option<Duration>,
 }
 
 impl Session {
-    pub(crate) fn new(ip: IpAddr, now: Duration) -> Session {
+    pub(crate) fn new(id: u64, ip: IpAddr, ready: Ready, now: Duration) -> Session {
         Session {
+            id,
             ip,
+            ready,
             outbox: VecDeque::new(),
             sending: false,
             subscriptions: BTreeMap::new(),
@@ -119,14 +123,59 @@ impl Session {
             last_traffic: now,
             ended: false,
             frames: 0,
+            listens: Vec::new(),
+            armed: [None; 3],
+            release_at: None,
         }
+    }
+
+    /// Whether the agenda must be told of this time: it has none as early.
+    pub(crate) fn arm(&mut self, chore: Chore, at: Duration) -> bool {
+        let armed = &mut self.armed[chore as usize];
+        let news = armed.is_none_or(|earlier| at < earlier);
+        if news {
+            *armed = Some(at);
+        }
+        news
+    }
+
+    /// Whether this is the time that the chore is armed for; it no longer is.
+    pub(crate) fn fire(&mut self, chore: Chore, at: Duration) -> bool {
+        self.armed[chore as usize].take_if(|armed| *armed == at).is_some()
+    }
+
+    fn put(&mut self, out: Out) {
+        if self.outbox.is_empty() {
+            self.ready.borrow_mut().push(self.id);
+        }
+        self.outbox.push_back(out);
+    }
+
+    /// Keeps a channel's frames back until `until`.
+    pub(crate) fn shut(&mut self, user: &Address, channel: Channel, until: Duration) {
+        let Some(lane) = self.lanes.get_mut(user) else { return };
+        let gate = lane.gate(channel);
+        gate.shut_until = gate.shut_until.max(Some(until));
+        self.release_at = self.next_release();
+    }
+
+    /// Keeps all frames of a user back from now on.
+    pub(crate) fn withhold(&mut self, user: &Address, since: Duration) {
+        let Some(lane) = self.lanes.get_mut(user) else { return };
+        lane.withheld = Some(Withheld { since, fills: 0, blocks: 0, frames: Vec::new() });
+        self.release_at = self.next_release();
+    }
+
+    /// When something is to be let go next.
+    pub(crate) fn release_at(&self) -> Option<Duration> {
+        self.release_at.filter(|_| !self.ended)
     }
 
     /// Puts a frame into the outbox, unless the end is in there.
     pub(crate) fn push(&mut self, text: impl Into<Rc<str>>) {
         if !self.ended {
             self.frames += 1;
-            self.outbox.push_back(Out::Text(text.into()));
+            self.put(Out::Text(text.into()));
         }
     }
 
@@ -134,7 +183,7 @@ impl Session {
     pub(crate) fn end(&mut self, how: Out) {
         if !self.ended {
             self.ended = true;
-            self.outbox.push_back(how);
+            self.put(how);
             self.lanes.clear();
         }
     }
@@ -179,10 +228,10 @@ impl Session {
             }
         }
         due.into_iter().for_each(|text| self.push(text));
+        self.release_at = self.next_release();
     }
 
-    /// When something is to be let go next.
-    pub(crate) fn next_release(&self) -> Option<Duration> {
+    fn next_release(&self) -> Option<Duration> {
         self.lanes.values().filter_map(Lane::next_release).min()
     }
 
@@ -200,7 +249,8 @@ mod tests {
     const USER: Address = Address([3; 20]);
 
     fn session() -> Session {
-        let mut session = Session::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Duration::ZERO);
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mut session = Session::new(1, ip, Ready::default(), Duration::ZERO);
         session.lanes.insert(USER, Lane { fills: true, updates: true, ..Lane::default() });
         session
     }
@@ -229,13 +279,13 @@ mod tests {
     #[test]
     fn a_shut_channel_keeps_its_order_and_the_other_overtakes() {
         let mut s = session();
-        s.lanes.get_mut(&USER).expect("a lane").shut(Channel::Fills, ms(100));
+        s.shut(&USER, Channel::Fills, ms(100));
         send(&mut s, Channel::Fills, "f1");
         send(&mut s, Channel::Updates, "u1");
         send(&mut s, Channel::Fills, "f2");
         check(&mut s, &["u1"]);
         assert!(!s.is_quiet());
-        assert_eq!(s.next_release(), Some(ms(100)));
+        assert_eq!(s.release_at(), Some(ms(100)));
         s.release(Some(ms(99)));
         check(&mut s, &[]);
         s.release(Some(ms(100)));
@@ -248,13 +298,13 @@ mod tests {
     #[test]
     fn withheld_frames_die_with_the_connection_or_come_in_the_end() {
         let mut s = session();
-        s.lanes.get_mut(&USER).expect("a lane").withhold(ms(5));
+        s.withhold(&USER, ms(5));
         send(&mut s, Channel::Fills, "f1");
         send(&mut s, Channel::Updates, "u1");
         check(&mut s, &[]);
         s.release(None);
         check(&mut s, &["f1", "u1"]);
-        s.lanes.get_mut(&USER).expect("a lane").withhold(ms(5));
+        s.withhold(&USER, ms(5));
         send(&mut s, Channel::Fills, "f2");
         s.end(Out::Drop);
         send(&mut s, Channel::Fills, "f3");

@@ -71,7 +71,8 @@ impl Trader {
     }
 
     fn time_of(&self, block: u64) -> u64 {
-        GENESIS_MS + block * 1000 / u64::from(self.rates.blocks_per_second)
+        let SimRates { blocks_per_second, shared_by, .. } = self.rates;
+        GENESIS_MS + block * 1000 * u64::from(shared_by) / u64::from(blocks_per_second)
     }
 
     /// The blocks before anyone subscribes. The last one leaves an order partly filled.

@@ -142,11 +142,18 @@ impl Sum {
 const SUMS_FIT: &str =
     "generated numbers have at most 64 bits, recorded ones were added up on loading";
 
-/// Collects legs as fills are made.
+/// A direction, by its place in [`TruthBook::directions`].
+type Direction = u16;
+
+/// Collects legs as fills are made. Small: an hour of a thousand accounts has millions of them.
 #[derive(Default)]
 pub(crate) struct TruthBook {
-    /// First-snapshot part and live part, by leg.
-    legs: BTreeMap<(Address, u64, String), (Sum, Sum)>,
+    /// The live part, by leg.
+    legs: BTreeMap<(Address, u64, Direction), Sum>,
+    /// What the first snapshot showed.
+    shown: BTreeMap<(Address, u64, Direction), Sum>,
+    /// Every direction so far.
+    directions: Vec<String>,
     /// Orders with fills before the first subscription.
     begun: BTreeSet<(Address, u64)>,
 }
@@ -156,36 +163,58 @@ impl TruthBook {
     pub(crate) fn before(&mut self, user: Address, fill: &Fill, shown: bool) {
         self.begun.insert((user, fill.oid));
         if shown {
-            for (direction, size) in legs_of(fill) {
-                let leg = self.legs.entry((user, fill.oid, direction)).or_default();
-                leg.0.add(size, fill.px);
+            for (direction, size) in legs_of(fill).into_iter().flatten() {
+                let leg = (user, fill.oid, self.direction(direction));
+                self.shown.entry(leg).or_default().add(size, fill.px);
             }
         }
     }
 
     /// A fill since the first subscription.
     pub(crate) fn live(&mut self, user: Address, fill: &Fill) {
-        for (direction, size) in legs_of(fill) {
-            let leg = self.legs.entry((user, fill.oid, direction)).or_default();
-            leg.1.add(size, fill.px);
+        for (direction, size) in legs_of(fill).into_iter().flatten() {
+            let leg = (user, fill.oid, self.direction(direction));
+            self.legs.entry(leg).or_default().add(size, fill.px);
         }
+    }
+
+    fn direction(&mut self, text: &str) -> Direction {
+        let place = self.directions.iter().position(|known| known == text);
+        let place = place.unwrap_or_else(|| {
+            self.directions.push(text.to_owned());
+            self.directions.len() - 1
+        });
+        Direction::try_from(place).expect("the venue has a few dozen labels")
     }
 
     /// All legs so far.
     pub(crate) fn truth(&self) -> Truth {
-        let legs = self.legs.iter().map(|((address, oid, direction), (shown, live))| TruthLeg {
-            address: *address,
-            oid: *oid,
-            direction: direction.clone(),
-            size: live.size,
-            notional: live.notional,
-            fills: live.fills,
-            partial_history: self.begun.contains(&(*address, *oid)),
-            snapshot_size: shown.size,
-            snapshot_notional: shown.notional,
-            snapshot_fills: shown.fills,
-        });
-        Truth { legs: legs.collect() }
+        let only_shown = self.shown.keys().filter(|leg| !self.legs.contains_key(leg));
+        let mut legs: Vec<TruthLeg> = self
+            .legs
+            .keys()
+            .chain(only_shown)
+            .map(|leg| {
+                let (address, oid, direction) = *leg;
+                let live = self.legs.get(leg).copied().unwrap_or_default();
+                let shown = self.shown.get(leg).copied().unwrap_or_default();
+                TruthLeg {
+                    address,
+                    oid,
+                    direction: self.directions[usize::from(direction)].clone(),
+                    size: live.size,
+                    notional: live.notional,
+                    fills: live.fills,
+                    partial_history: self.begun.contains(&(address, oid)),
+                    snapshot_size: shown.size,
+                    snapshot_notional: shown.notional,
+                    snapshot_fills: shown.fills,
+                }
+            })
+            .collect();
+        let key = |leg: &TruthLeg| (leg.address, leg.oid);
+        legs.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.direction.cmp(&b.direction)));
+        Truth { legs }
     }
 }
 
@@ -208,10 +237,10 @@ const BY_POSITION: [&str; 14] = [
 ];
 
 /// The legs of a fill and the size in each: one, or two when it crosses zero.
-fn legs_of(fill: &Fill) -> Vec<(String, Decimal)> {
+fn legs_of(fill: &Fill) -> [Option<(&str, Decimal)>; 2] {
     let label = fill.dir.as_str();
     if !is_perp(fill.coin.as_str()) || !BY_POSITION.contains(&label) {
-        return vec![(label.to_owned(), fill.sz)];
+        return [Some((label, fill.sz)), None];
     }
     let start = fill.start_position;
     let (open, close) = match fill.side {
@@ -220,13 +249,13 @@ fn legs_of(fill: &Fill) -> Vec<(String, Decimal)> {
     };
     let opposes = !start.is_zero() && start.is_negative() == (fill.side == Side::Buy);
     if !opposes {
-        return vec![(open.to_owned(), fill.sz)];
+        return [Some((open, fill.sz)), None];
     }
     match fill.sz.checked_sub(start.abs()) {
         Some(beyond) if !beyond.is_zero() && !beyond.is_negative() => {
-            vec![(close.to_owned(), start.abs()), (open.to_owned(), beyond)]
+            [Some((close, start.abs())), Some((open, beyond))]
         }
-        _ => vec![(close.to_owned(), fill.sz)],
+        _ => [Some((close, fill.sz)), None],
     }
 }
 
@@ -261,8 +290,11 @@ mod tests {
 
     #[track_caller]
     fn check(fill: Fill, wanted: &[(&str, &str)]) {
-        let found: Vec<(String, String)> =
-            legs_of(&fill).into_iter().map(|(leg, size)| (leg, size.to_string())).collect();
+        let found: Vec<(String, String)> = legs_of(&fill)
+            .into_iter()
+            .flatten()
+            .map(|(leg, size)| (leg.into(), size.to_string()))
+            .collect();
         let wanted: Vec<(String, String)> =
             wanted.iter().map(|(leg, size)| ((*leg).into(), (*size).into())).collect();
         assert_eq!(found, wanted);

@@ -44,7 +44,7 @@ fn a_fit_host_and_configuration_pass_and_nothing_is_left_behind() {
     let ended = check_in(dir.path(), &[]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     assert!(ended.out.ends_with("\nfit to run\n"), "{}", ended.out);
-    let row = "  wss://api.hyperliquid.xyz/ws          1 of 10            1         5 of 950  users_per_ip\n";
+    let row = "  wss://api.hyperliquid.xyz/ws          1 of 10            1        20 of 950  users_per_ip\n";
     assert!(ended.out.contains(row), "{}", ended.out);
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
 }
@@ -135,11 +135,12 @@ fn more_accounts_than_the_venue_takes_are_refused_before_any_connection() {
     let ended = check_in(dir.path(), &[]);
     assert_eq!(ended.code, Some(78));
     let expect = "error[UPS002]: 140 addresses, but wss://api.hyperliquid.xyz/ws accepts 10 different users per IP
-  plan: 10 live, 130 not covered
-  choose:
-    more IPs        [[source]] local_addr = \"…\"    13 more addresses of this host are needed
-";
+  plan: 10 live, 130 not covered: 0x";
     assert!(ended.err.starts_with(expect), "{}", ended.err);
+    let ways = "  choose:
+    more IPs        [[source]] local_addrs = [\"…\"]  13 more addresses of this host are needed
+";
+    assert!(ended.err.contains(ways), "{}", ended.err);
     assert!(ended.out.contains("10 of 10"), "the plan is printed all the same: {}", ended.out);
 }
 
@@ -150,12 +151,12 @@ fn more_shards_than_connections_are_refused() {
     let ended = check_in(dir.path(), &[]);
     assert_eq!(ended.code, Some(78));
     let expect =
-        "error[UPS002]: 2 shards follow accounts over wss://api.hyperliquid.xyz/ws, which accepts \
-                  1 connections per IP
-  each shard has at least one connection of its own
-  fix: node.shards = 1
+        "error[UPS002]: 10 addresses, but wss://api.hyperliquid.xyz/ws accepts 1 connections per IP, each with \
+                  100 users (monitor.users_per_connection) of one of 2 shards
 ";
     assert!(ended.err.starts_with(expect), "{}", ended.err);
+    let way = "    fewer shards    node.shards = 1: each has connections of its own\n";
+    assert!(ended.err.contains(way), "{}", ended.err);
 }
 
 #[test]

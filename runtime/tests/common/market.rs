@@ -43,12 +43,17 @@ impl Market {
     /// Starts a simulator with these flags, on a free port unless one is named.
     #[track_caller]
     pub fn start(flags: &[&str]) -> Market {
+        Market::start_limited(&[&NO_LIMITS[..], flags].concat())
+    }
+
+    /// The same with the venue's limits, unless flags say others.
+    #[track_caller]
+    pub fn start_limited(flags: &[&str]) -> Market {
         // A test that is itself killed must not leave it behind for ever.
         let mut args = vec!["sim", "--quiet", "--exit-when-idle", "120s"];
         if !flags.contains(&"--listen") {
             args.extend(["--listen", "127.0.0.1:0"]);
         }
-        args.extend(NO_LIMITS);
         args.extend(flags);
         let program = Program::start(&args);
         let line = program.out.wait_for("ws_url");

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `program` | the binary as a child process: its lines, its end |
 //! | `ending` | a market that ends, and a node that must have told all of it |
+//! | `exchange` | a server that serves by itself and counts; the test says what happens |
 //! | `market` | the simulator as a process of its own |
 //! | `node` | configuration and data directory of `corelane run` |
 //! | `sums` | sizes and notionals by leg, from four places that must agree |
@@ -14,6 +15,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod ending;
+pub mod exchange;
 pub mod market;
 pub mod node;
 pub mod program;

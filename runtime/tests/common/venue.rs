@@ -120,7 +120,10 @@ impl Connection {
 }
 
 /// Answers one request and closes: simple, and allowed.
-fn answer_one(connection: &TcpStream, answer: &impl Answer) -> std::io::Result<()> {
+pub fn answer_one(
+    connection: &TcpStream,
+    answer: &impl Fn(&Value) -> Option<Value>,
+) -> std::io::Result<()> {
     connection.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(connection);
     let mut body_bytes = 0;

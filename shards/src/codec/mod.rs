@@ -18,7 +18,8 @@
 //! | 10 | Tick | empty |
 //! | 11 | Disconnected | address 20 |
 //! | 12 | Started | empty |
-//! | 13 | Check | digest u64; of these rules: a program whose steps give other digests takes another kind, and compares only its own |
+//! | 14 | Joined | address 20, continues u8, at varint |
+//! | 15 | Check | digest u64; of these rules: a program whose steps give other digests takes another kind (13 was one), and reads only its own |
 //! | 101 | Signal | flags u8 (1 final, 2 partial history, 4 cloid, 8 status, 16 position rate), address 20, asset u8, coin_type u8, direction u8, side u8, trigger u8, reason u8, coin, symbol, leg, fee token, close rate, size, notional, price, order size, order notional, closed pnl, fee, timestamp, last fill, oid, revision, fills, then what the flags name: cloid 16, status, position rate |
 //! | 102 | Gap | address 20, coin, from, to, expected, found |
 //!
@@ -91,7 +92,8 @@ pub fn input_kind(input: &Input<'_>) -> u16 {
         Input::Tick => 10,
         Input::Disconnected { .. } => 11,
         Input::Started => 12,
-        Input::Check { .. } => 13,
+        Input::Check { .. } => 15,
+        Input::Joined { .. } => 14,
     }
 }
 

@@ -51,7 +51,12 @@ pub fn decode_input<'a>(
         10 => Input::Tick,
         11 => Input::Disconnected { address: r.address()? },
         12 => Input::Started,
-        13 => Input::Check { digest: u64::from_le_bytes(r.array()?) },
+        14 => {
+            let address = r.address()?;
+            let continues = r.flags(1, "continues")? == 1;
+            Input::Joined { address, at_ms: r.varint()?, continues }
+        }
+        15 => Input::Check { digest: u64::from_le_bytes(r.array()?) },
         kind => return Err(CodecError::Kind { kind }),
     };
     r.end()?;

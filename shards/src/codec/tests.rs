@@ -13,7 +13,7 @@ use crate::input::{Baseline, FILLS_PER_INPUT_MAX, Origin, Policy};
 use crate::text::{Label, Text, Token};
 
 /// Kinds of records that there are, and some that there are not.
-const KINDS: [u16; 18] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 101, 102, 103];
+const KINDS: [u16; 20] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 101, 102, 103];
 
 /// What inputs borrow, owned.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ impl Owned {
             Input::Disconnected { address },
             Input::Started,
             Input::Check { digest: self.time },
+            Input::Joined { address, at_ms: self.time, continues: last },
         ]
     }
 }
@@ -338,13 +339,15 @@ fn refused(kind: u16, body: &[u8], wanted: &str) {
 
 #[test]
 fn what_no_writer_makes_is_refused_by_name() {
-    refused(14, &[], "record kind 14 is not known");
+    refused(13, &[0; 8], "record kind 13 is not known");
+    refused(16, &[], "record kind 16 is not known");
     refused(103, &[], "record kind 103 is not known");
     refused(3, &[1; 19], "the record ends early, at byte 0");
     refused(10, &[0], "byte 0 of the record is not a valid end of the record");
     refused(2, &[2; 21], "byte 20 of the record is not a valid start");
     refused(1, &[2], "byte 0 of the record is not a valid emit mode");
     refused(1, &[0, 2], "byte 1 of the record is not a valid emit_final");
+    refused(14, &[2; 22], "byte 20 of the record is not a valid continues");
     refused(8, &[4; 21], "byte 20 of the record is not a valid presence");
     refused(5, &[16; 22], "byte 20 of the record is not a valid origin");
     refused(

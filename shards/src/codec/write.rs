@@ -20,6 +20,11 @@ pub fn encode_input(input: &Input<'_>, out: &mut Vec<u8>) {
         | Input::Disconnected { address } => {
             out.extend_from_slice(&address.0);
         }
+        Input::Joined { address, at_ms, continues } => {
+            out.extend_from_slice(&address.0);
+            out.push(u8::from(*continues));
+            put_varint(*at_ms, out);
+        }
         Input::Baseline { address, baseline } => {
             out.extend_from_slice(&address.0);
             put_baseline(baseline, out);

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use foldhash::HashMap;
 
 use super::chain::Chain;
+use super::hold::Hold;
+use super::order::RESTING_KEEP;
 use crate::address::Address;
 use crate::decimal::Decimal;
 use crate::fill::Fill;
@@ -14,15 +16,10 @@ use crate::text::Label;
 /// Slab key of an account.
 pub(super) type AccountKey = usize;
 
-/// Most fills that are held back while a gap is filled. Beyond it the gap is said and the stream goes on.
-pub(super) const HELD_FILLS_MAX: usize = 10_000;
-/// How long a break in the chain may mend itself before the REST interface is asked: reordered frames arrive within
-/// a few milliseconds of each other.
-pub(super) const BREAK_GRACE_NS: u64 = 100_000_000;
-/// How long an answer may take before it is asked for again.
-pub(super) const BACKFILL_RETRY_NS: u64 = 30_000_000_000;
-/// How long fills are held back at most.
-pub(super) const HOLD_MAX_NS: u64 = 300_000_000_000;
+/// Most orders from before the baseline that are remembered: more than a snapshot has fills.
+const BASELINE_ORDERS_MAX: usize = 4_096;
+/// Most of them after a day. The newest: an old one that was not filled since then hardly will be.
+const BASELINE_ORDERS_RESTING_MAX: usize = 64;
 
 /// Small numbers for names, given out in order of first use: keys are kept by the million.
 #[derive(Default)]
@@ -92,38 +89,6 @@ impl FillKey {
     }
 }
 
-/// Why fills are held back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Hold {
-    /// The chain is broken; it may mend itself until `since` + [`BREAK_GRACE_NS`].
-    Break { since_ns: u64 },
-    /// A back-fill was asked for.
-    Asked { since_ns: u64, asked_ns: u64 },
-    /// More fills than one input takes are ready; the rest is taken with the next tick, in the same way.
-    Rest { since_ns: u64, force: bool },
-}
-
-impl Hold {
-    pub(super) fn deadline_ns(self) -> u64 {
-        match self {
-            Hold::Break { since_ns } => since_ns.saturating_add(BREAK_GRACE_NS),
-            Hold::Asked { since_ns, asked_ns } => {
-                asked_ns.saturating_add(BACKFILL_RETRY_NS).min(since_ns.saturating_add(HOLD_MAX_NS))
-            }
-            // Later than now: not in the input at hand.
-            Hold::Rest { since_ns, .. } => since_ns.saturating_add(1),
-        }
-    }
-
-    pub(super) fn since_ns(self) -> u64 {
-        match self {
-            Hold::Break { since_ns }
-            | Hold::Asked { since_ns, .. }
-            | Hold::Rest { since_ns, .. } => since_ns,
-        }
-    }
-}
-
 /// One account.
 pub(super) struct Account {
     pub(super) address: Address,
@@ -136,16 +101,19 @@ pub(super) struct Account {
     /// Whether a snapshot has come on the connection at hand. Until then live fills wait: what came before them may
     /// be in that snapshot.
     pub(super) joined: bool,
+    /// Whether live fills have come on the connection at hand.
+    pub(super) fed: bool,
     /// Fills before this time are old; at this time their keys decide.
     pub(super) floor_ms: u64,
     /// Block time of the newest fill taken.
     pub(super) last_ms: u64,
     pub(super) chain: Chain,
-    /// The keys of the fills taken, in order of time: fills are taken in that order, so a new one goes to the end and
-    /// an old one is found by its time.
+    /// The keys of the fills taken, ascending: fills are taken in order of time, so a new one goes near the end.
     pub(super) keys: VecDeque<FillKey>,
-    /// Sizes that orders had filled at the baseline, by oid.
+    /// Sizes that orders had filled at the baseline, by oid; those that were filled again since then are gone from here.
     pub(super) baseline_orders: Vec<(u64, Decimal)>,
+    /// When the baseline was, Unix nanoseconds.
+    pub(super) baselined_ns: u64,
     /// Fills held back.
     pub(super) held: Vec<Fill>,
     pub(super) hold: Option<Hold>,
@@ -164,11 +132,13 @@ impl Account {
             baselined: start == StartFrom::Snapshot,
             synced: false,
             joined: false,
+            fed: false,
             floor_ms: 0,
             last_ms: 0,
             chain: Chain::default(),
             keys: VecDeque::new(),
             baseline_orders: Vec::new(),
+            baselined_ns: 0,
             held: Vec::new(),
             hold: None,
             armed_ns: 0,
@@ -184,8 +154,10 @@ impl Account {
         self.baselined = false;
         self.synced = false;
         self.joined = false;
+        self.fed = false;
         self.hold = None;
         self.held = Vec::new();
+        self.baseline_orders = Vec::new();
         self.chain.clear();
         self.forget_keys();
     }
@@ -199,11 +171,7 @@ impl Account {
         if self.keys.back().is_none_or(|newest| newest.time_ms < fill.time_ms) {
             return false;
         }
-        let from = self.keys.partition_point(|key| key.time_ms < fill.time_ms);
-        FillKey::find(fill, names).is_some_and(|wanted| {
-            let same_time = |key: &&FillKey| key.time_ms == fill.time_ms;
-            self.keys.range(from..).take_while(same_time).any(|key| *key == wanted)
-        })
+        FillKey::find(fill, names).is_some_and(|key| self.keys.binary_search(&key).is_ok())
     }
 
     /// Remembers a fill that is not known, and forgets those that are `window_ms` behind it: what is forgotten is old
@@ -211,9 +179,7 @@ impl Account {
     pub(super) fn remember(&mut self, fill: &Fill, names: &mut Names, window_ms: u64) {
         let key = FillKey::new(fill, names);
         let at = match self.keys.back() {
-            Some(newest) if newest.time_ms > key.time_ms => {
-                self.keys.partition_point(|known| known.time_ms <= key.time_ms)
-            }
+            Some(newest) if *newest > key => self.keys.partition_point(|known| *known < key),
             _ => self.keys.len(),
         };
         self.keys.insert(at, key);
@@ -234,9 +200,44 @@ impl Account {
         self.keys.shrink_to_fit();
     }
 
-    /// Size that the order had filled at the baseline, if it had.
-    pub(super) fn baseline_filled(&self, oid: u64) -> Option<Decimal> {
+    /// Takes over what is known of orders from before the account was watched. The newest ones, if there are very many.
+    pub(super) fn set_baseline_orders(
+        &mut self,
+        orders: impl Iterator<Item = (u64, Decimal)>,
+        now_ns: u64,
+    ) {
+        self.baselined_ns = now_ns;
+        self.baseline_orders.clear();
+        self.baseline_orders.extend(orders);
+        // Stable: of an order that stands there twice the first counts.
+        self.baseline_orders.sort_by_key(|(oid, _)| *oid);
+        self.baseline_orders.dedup_by_key(|(oid, _)| *oid);
+        self.keep_baseline_orders(BASELINE_ORDERS_MAX);
+    }
+
+    fn keep_baseline_orders(&mut self, count: usize) {
+        let older = self.baseline_orders.len().saturating_sub(count);
+        self.baseline_orders.drain(..older);
+    }
+
+    /// Forgets the orders from before the baseline that are not likely to be filled again. A resting one is filled after
+    /// days: forgotten, its signals would not say that a part of it is missing.
+    pub(super) fn forget_baseline_orders(&mut self, now_ns: u64) {
+        let age_ns = now_ns.saturating_sub(self.baselined_ns);
+        let count = match age_ns {
+            _ if age_ns < RESTING_KEEP.least_ns => return,
+            _ if age_ns < RESTING_KEEP.most_ns => BASELINE_ORDERS_RESTING_MAX,
+            _ => 0,
+        };
+        if self.baseline_orders.len() > count {
+            self.keep_baseline_orders(count);
+            self.baseline_orders.shrink_to_fit();
+        }
+    }
+
+    /// Size that the order had filled at the baseline, if it had. From here on the order itself has it.
+    pub(super) fn take_baseline_order(&mut self, oid: u64) -> Option<Decimal> {
         let at = self.baseline_orders.binary_search_by_key(&oid, |(oid, _)| *oid).ok()?;
-        Some(self.baseline_orders[at].1)
+        Some(self.baseline_orders.remove(at).1)
     }
 }

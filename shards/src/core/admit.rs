@@ -2,7 +2,8 @@
 
 use super::Core;
 use super::account::{Account, Names};
-use super::chain::{self, Chain};
+use super::arrange::Arranger;
+use super::chain::Chain;
 use crate::address::Address;
 use crate::decimal::Decimal;
 use crate::fill::{Fill, OrderStatus};
@@ -55,12 +56,12 @@ impl Admitted {
 
     fn set_baseline(&mut self, fills: &[Fill]) {
         let mut sorted: Vec<Fill> = fills.iter().filter(|fill| fill.is_sound()).copied().collect();
-        chain::order(&mut sorted, &Chain::default(), &mut Vec::new());
         let mut chain = Chain::default();
+        Arranger::default().order(&mut sorted, &chain);
         self.baseline_orders.clear();
         for fill in &sorted {
             if let (true, Some(end)) = (fill.is_perp(), fill.end_position()) {
-                chain.set(fill.coin, end);
+                chain.append(fill, end);
             }
             self.baseline_orders.push((fill.oid, fill.sz));
         }
@@ -73,7 +74,7 @@ impl Admitted {
             same
         });
         self.baseline_chain.clear();
-        self.baseline_chain.extend(chain.stands().iter().map(|stand| (stand.coin, stand.end)));
+        self.baseline_chain.extend(chain.ends());
         self.baseline_newest_ms = sorted.last().map_or(0, |fill| fill.time_ms);
         let newest_ms = self.baseline_newest_ms;
         self.fills.extend(sorted.into_iter().filter(|fill| fill.time_ms == newest_ms));

@@ -9,8 +9,9 @@
 //! of the wyhash family; the constants are digits of pi. It finds faults, not forgers.
 
 use super::Core;
-use super::account::{AccountKey, Hold};
+use super::account::AccountKey;
 use super::chain::Stand;
+use super::hold::Hold;
 use super::leg::Leg;
 use super::order::OrderKey;
 use crate::codec::input_kind;
@@ -115,20 +116,24 @@ impl Core {
             account.baselined,
             account.synced,
             account.joined,
+            account.fed,
         ];
         let flags = flags.into_iter().fold(0, |bits, flag| bits << 1 | u64::from(flag));
         let (why, since_ns, asked_ns) = match account.hold {
             None => (0, 0, 0),
             Some(Hold::Break { since_ns }) => (1, since_ns, 0),
-            Some(Hold::Asked { since_ns, asked_ns }) => (2, since_ns, asked_ns),
+            Some(Hold::Asked { since_ns, asked_ns, joins: false }) => (2, since_ns, asked_ns),
             Some(Hold::Rest { since_ns, force }) => (3, since_ns, u64::from(force)),
+            Some(Hold::Asked { since_ns, asked_ns, joins: true }) => (4, since_ns, asked_ns),
+            Some(Hold::Snapshot { since_ns }) => (5, since_ns, 0),
         };
         let inside = Fold::new(3)
             .pair(flags << 8 | why, account.armed_ns)
             .pair(since_ns, asked_ns)
             .pair(account.floor_ms, account.last_ms)
             .pair(account.keys.len() as u64, account.held.len() as u64)
-            .pair(account.baseline_orders.len() as u64, account.chain.stands().len() as u64);
+            .pair(account.baseline_orders.len() as u64, account.baselined_ns)
+            .pair(account.chain.stands().len() as u64, account.chain.passed().len() as u64);
         // What signals say of it.
         let address = &account.address.0;
         let word = |at: usize| {

@@ -15,7 +15,10 @@ impl Core {
     /// Settles each order that the input touched, in the order of their first fills.
     pub(super) fn settle_touched(&mut self, effects: &mut impl Effects) {
         let mut touched = std::mem::take(&mut self.touched);
-        touched.iter().for_each(|&key| self.settle(key, effects));
+        for &key in &touched {
+            self.orders[key].is_touched = false;
+            self.settle(key, effects);
+        }
         touched.clear();
         self.touched = touched;
     }
@@ -59,18 +62,22 @@ impl Core {
 
     fn order_deadline_ns(&self, key: OrderKey) -> u64 {
         let order = &self.orders[key];
-        let (from_ns, wait_ns) = match (order.unsignalled_ns, order.terminal) {
+        let deadline_ns = match (order.unsignalled_ns, order.terminal) {
             // Looked at each time another `least_ns` has gone.
             (0, _) => {
                 let least_ns = order.keep().least_ns;
                 let times = (self.now_ns - order.touched_ns) / least_ns + 1;
-                (order.touched_ns, times.saturating_mul(least_ns))
+                order.touched_ns.saturating_add(times.saturating_mul(least_ns))
             }
-            (_, Some(_)) => (order.grace_from_ns, self.policy.status_grace_ns),
-            (since_ns, None) => (since_ns, self.policy.timeout_ns),
+            (since_ns, None) => since_ns.saturating_add(self.policy.timeout_ns),
+            // However many fills go on coming after the end, none waits for longer than without one.
+            (since_ns, Some(_)) => {
+                let grace_ns = order.grace_from_ns.saturating_add(self.policy.status_grace_ns);
+                grace_ns.min(since_ns.saturating_add(self.policy.timeout_ns))
+            }
         };
         // Zero says that no timer is set.
-        from_ns.saturating_add(wait_ns).max(1)
+        deadline_ns.max(1)
     }
 
     fn may_forget(&self, key: OrderKey) -> bool {

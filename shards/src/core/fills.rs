@@ -1,13 +1,15 @@
 //! A fill's way in: known or new, in order or held back, and into its legs.
 
-use super::account::{AccountKey, HELD_FILLS_MAX, HOLD_MAX_NS, Hold};
+use super::account::AccountKey;
+use super::arrange::Found;
+use super::hold::{HELD_FILLS_MAX, Hold};
 use super::leg::{self, Leg, LegKey, Part};
-use super::order::{Order, OrderKey, Terminal};
-use super::{Core, Effects, chain};
+use super::order::{LEGS_MAX, Order, OrderKey, Terminal};
+use super::{Core, Effects};
 use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
-use crate::input::{FILLS_PER_INPUT_MAX, Origin, Request};
+use crate::input::{FILLS_PER_INPUT_MAX, Origin};
 
 /// Where a fill goes in its chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ impl Core {
         if !account.watched {
             return;
         }
+        account.forget_baseline_orders(self.now_ns);
         // Fills that wait are checked again when they are taken; here only what is surely old is left out.
         for fill in fills.iter().filter(|fill| fill.is_sound()) {
             if !account.knows(fill, &self.names) {
@@ -47,114 +50,21 @@ impl Core {
             return;
         }
         match origin {
-            Origin::Snapshot { last: false, .. } | Origin::Backfill { last: false } => return,
+            Origin::Snapshot { last: false, .. } | Origin::Backfill { last: false } => {
+                self.part(key, effects);
+            }
             Origin::Live => self.live(key, effects),
             Origin::Snapshot { last: true, reaches } => self.snapshot_end(key, reaches, effects),
-            Origin::Backfill { last: true } => {
-                // An answer that comes late, after the hold that asked for it, cannot tell what is missing now.
-                let hold = self.accounts[key].hold.take();
-                self.drain(key, matches!(hold, Some(Hold::Asked { .. })), effects);
-            }
+            Origin::Backfill { last: true } => self.answered(key, effects),
         }
         self.settle_touched(effects);
-    }
-
-    fn live(&mut self, key: AccountKey, effects: &mut impl Effects) {
-        let account = &self.accounts[key];
-        match account.hold {
-            None if !account.joined => {
-                if self.holds_too_many(key) {
-                    self.ask(key, self.now_ns, effects);
-                }
-            }
-            None | Some(Hold::Break { .. }) => self.drain(key, false, effects),
-            Some(Hold::Asked { .. }) => {
-                if self.holds_too_many(key) {
-                    self.accounts[key].hold = None;
-                    self.drain(key, true, effects);
-                }
-            }
-            Some(Hold::Rest { .. }) => {}
-        }
-    }
-
-    /// Whether more is held back than may be, repetitions not counted: each reconnect brings a snapshot.
-    fn holds_too_many(&mut self, key: AccountKey) -> bool {
-        if self.accounts[key].held.len() <= HELD_FILLS_MAX {
-            return false;
-        }
-        let mut held = std::mem::take(&mut self.accounts[key].held);
-        self.leave_out_repeated(key, &mut held);
-        let count = held.len();
-        self.accounts[key].held = held;
-        count > HELD_FILLS_MAX
     }
 
     /// Leaves out of `held` what was taken before and what it has twice; puts the rest in order of time.
-    fn leave_out_repeated(&self, key: AccountKey, held: &mut Vec<Fill>) {
+    pub(super) fn leave_out_repeated(&mut self, key: AccountKey, held: &mut Vec<Fill>) {
         let account = &self.accounts[key];
         held.retain(|fill| !account.knows(fill, &self.names));
-        chain::order_by_time(held);
-        // The fills of one time stand together: each is compared with those only.
-        let (mut kept, mut run) = (0, 0);
-        for at in 0..held.len() {
-            if held[run].time_ms != held[at].time_ms {
-                run = kept;
-            }
-            if held[run..kept].iter().any(|fill| fill.is_same(&held[at])) {
-                continue;
-            }
-            if kept != at {
-                held[kept] = held[at];
-            }
-            kept += 1;
-        }
-        held.truncate(kept);
-    }
-
-    fn snapshot_end(&mut self, key: AccountKey, reaches: bool, effects: &mut impl Effects) {
-        let now_ns = self.now_ns;
-        let account = &mut self.accounts[key];
-        let first = !std::mem::replace(&mut account.synced, true);
-        account.joined = true;
-        if reaches || first {
-            account.hold = None;
-            self.drain(key, false, effects);
-        } else {
-            let since_ns = account.hold.map_or(now_ns, Hold::since_ns);
-            self.ask(key, since_ns, effects);
-        }
-    }
-
-    /// Asks for the account's fills since its newest.
-    fn ask(&mut self, key: AccountKey, since_ns: u64, effects: &mut impl Effects) {
-        let account = &mut self.accounts[key];
-        account.hold = Some(Hold::Asked { since_ns, asked_ns: self.now_ns });
-        self.counts.backfills += 1;
-        effects.request(Request::Backfill { address: account.address, from_ms: account.last_ms });
-        self.arm_account(key);
-    }
-
-    pub(super) fn give_up(&mut self, key: AccountKey, effects: &mut impl Effects) {
-        if let Some(Hold::Asked { .. }) = self.accounts[key].hold {
-            self.accounts[key].hold = None;
-            self.drain(key, true, effects);
-            self.settle_touched(effects);
-        }
-    }
-
-    pub(super) fn account_due(&mut self, key: AccountKey, effects: &mut impl Effects) {
-        let Some(hold) = self.accounts[key].hold else { return };
-        let is_over = self.now_ns >= hold.since_ns().saturating_add(HOLD_MAX_NS);
-        let force = match hold {
-            _ if hold.deadline_ns() > self.now_ns => return self.arm_account(key),
-            Hold::Rest { force, .. } => force,
-            _ if is_over => true,
-            _ => return self.ask(key, hold.since_ns(), effects),
-        };
-        self.accounts[key].hold = None;
-        self.drain(key, force, effects);
-        self.settle_touched(effects);
+        self.arranger.leave_out_repeated(held);
     }
 
     /// Takes what is held, in order. At a break of the chain it stops and holds the rest, unless it must go on
@@ -164,29 +74,22 @@ impl Core {
         std::mem::swap(&mut held, &mut self.accounts[key].held);
         // Before they are put in order: a position that is left twice by one fill would lead the walk astray.
         self.leave_out_repeated(key, &mut held);
-        chain::order(&mut held, &self.accounts[key].chain, &mut self.ends);
-        let mut taken = 0;
-        self.before.clear();
-        for (at, fill) in held.iter().enumerate() {
-            // Not in the middle of fills that go before a millisecond: together they lead to it.
-            let may_stop = self.before.last().is_none_or(|(_, ms)| *ms != fill.time_ms);
-            if taken >= TAKEN_PER_INPUT_MAX && may_stop {
+        self.arranger.order(&mut held, &self.accounts[key].chain);
+        let (mut taken, mut mark, mut is_full) = (0, 0, false);
+        while let Some(fill) = held.get(taken) {
+            let marked = self.arranger.marks.get(mark).filter(|(at, _)| *at as usize == taken);
+            let detour = marked.map(|(_, number)| *number as usize);
+            mark += usize::from(detour.is_some());
+            is_full = taken >= TAKEN_PER_INPUT_MAX || self.is_too_long(detour, taken);
+            if is_full {
                 break;
             }
-            let chain = &mut self.accounts[key].chain;
-            let mut place = Place::End;
-            if self.before.contains(&(fill.coin, fill.time_ms)) {
-                place = Place::Before;
-            } else if !chain.accepts(fill) {
-                if chain.is_preceded_by(&held[at..]) {
-                    chain.prepend(&fill.coin, fill.start_position);
-                    self.before.push((fill.coin, fill.time_ms));
-                    place = Place::Before;
-                } else if force {
-                    self.tell_gap(key, fill, effects);
-                } else {
+            let place = self.place_of(key, detour);
+            if place == Place::End && !self.accounts[key].chain.accepts(fill) {
+                if !force {
                     break;
                 }
+                self.tell_gap(key, fill, effects);
             }
             self.take(key, fill, place);
             taken += 1;
@@ -200,10 +103,41 @@ impl Core {
         let since_ns = self.now_ns;
         account.hold = match rest {
             false => None,
-            true if taken >= TAKEN_PER_INPUT_MAX => Some(Hold::Rest { since_ns, force }),
+            true if is_full => Some(Hold::Rest { since_ns, force }),
             true => Some(account.hold.unwrap_or(Hold::Break { since_ns })),
         };
         self.arm_account(key);
+    }
+
+    /// Whether a detour that begins at the place `taken` waits for the next input. Its fills lead to where the chain's
+    /// newest millisecond begins together, so it must be that one input takes all of them.
+    fn is_too_long(&self, detour: Option<usize>, taken: usize) -> bool {
+        let detours = &self.arranger.detours;
+        let under_way = |found: &Found| found.goes_before == Some(true) && found.last >= taken;
+        detour.is_some_and(|number| {
+            let found = &detours[number];
+            let is_new = found.goes_before.is_none();
+            is_new
+                && taken > 0
+                && found.last >= TAKEN_PER_INPUT_MAX
+                && !detours.iter().any(under_way)
+        })
+    }
+
+    /// Where a fill goes that is part of a detour, or of none. The first of a detour's fills decides for all.
+    fn place_of(&mut self, key: AccountKey, detour: Option<usize>) -> Place {
+        let Some(number) = detour else { return Place::End };
+        let chain = &mut self.accounts[key].chain;
+        let found = &mut self.arranger.detours[number];
+        if found.goes_before.is_none() {
+            let fits = found.last < TAKEN_PER_INPUT_MAX;
+            let goes_before = fits && chain.is_preceded_by(&found.detour);
+            if goes_before {
+                chain.prepend(&found.detour);
+            }
+            found.goes_before = Some(goes_before);
+        }
+        if found.goes_before == Some(true) { Place::Before } else { Place::End }
     }
 
     fn tell_gap(&mut self, key: AccountKey, fill: &Fill, effects: &mut impl Effects) {
@@ -225,10 +159,15 @@ impl Core {
         self.counts.fills += 1;
         let account = &mut self.accounts[key];
         account.remember(fill, &mut self.names, self.policy.dedup_window_ms);
-        if fill.is_perp() && place == Place::End {
+        if fill.is_perp() {
             let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
-            let stand = *account.chain.append(fill, end);
-            self.fold_stand(&stand);
+            match place {
+                Place::End => {
+                    let stand = *account.chain.append(fill, end);
+                    self.fold_stand(&stand);
+                }
+                Place::Before => account.chain.pass_before(fill, end),
+            }
         }
         let account = &self.accounts[key];
         let reason = leg::reason(fill, &account.address);
@@ -251,24 +190,33 @@ impl Core {
         if order.cloid.is_none() {
             order.cloid = fill.cloid;
         }
-        // Fills of an order come together: looking at the newest entries first finds it at once.
-        if !self.touched.iter().rev().any(|touched| *touched == order_key) {
+        if !std::mem::replace(&mut order.is_touched, true) {
             self.touched.push(order_key);
         }
     }
 
-    fn order_of(&mut self, account_key: AccountKey, fill: &Fill) -> OrderKey {
-        let first = self.by_oid.get(&fill.oid).copied();
-        let mut next = first;
+    /// The order of an account with this id.
+    pub(super) fn order_with(&self, account_key: AccountKey, oid: u64) -> Option<OrderKey> {
+        let mut next = self.by_oid.get(&oid).copied();
         while let Some(key) = next {
             let order = &self.orders[key];
             if order.account == account_key {
-                return key;
+                return Some(key);
             }
             next = order.same_oid;
         }
-        let baseline = self.accounts[account_key].baseline_filled(fill.oid);
-        let terminal: Option<Terminal> = self.waiting.get(&fill.oid).map(|w| w.terminal);
+        None
+    }
+
+    fn order_of(&mut self, account_key: AccountKey, fill: &Fill) -> OrderKey {
+        if let Some(key) = self.order_with(account_key, fill.oid) {
+            return key;
+        }
+        let first = self.by_oid.get(&fill.oid).copied();
+        let baseline = self.accounts[account_key].take_baseline_order(fill.oid);
+        let waiting: Option<Terminal> = self.waiting.get(&fill.oid).map(|w| w.terminal);
+        // What is known of the end of an order id is known for all accounts that have it.
+        let terminal = waiting.or_else(|| self.orders[first?].terminal);
         self.generation += 1;
         let key = self.orders.insert(Order {
             account: account_key,
@@ -285,16 +233,18 @@ impl Core {
             grace_from_ns: self.now_ns,
             touched_ns: self.now_ns,
             armed_ns: 0,
+            is_touched: false,
         });
         self.by_oid.insert(fill.oid, key);
         key
     }
 
     fn leg_of(&mut self, order_key: OrderKey, part: &Part, fill: &Fill) -> LegKey {
-        let mut last = None;
+        let (mut last, mut count) = (None, 0);
         let mut next = self.orders[order_key].first_leg;
         while let Some(key) = next {
-            if self.legs[key].kind == part.kind {
+            count += 1;
+            if self.legs[key].kind == part.kind || count == LEGS_MAX {
                 return key;
             }
             last = next;

@@ -8,10 +8,12 @@
 
 mod account;
 mod admit;
+mod arrange;
 mod chain;
 mod digest;
 mod emit;
 mod fills;
+mod hold;
 mod leg;
 mod order;
 mod reshard;
@@ -29,7 +31,9 @@ use crate::event::{AssetType, Event};
 use crate::fill::OrderStatus;
 use crate::input::{Baseline, Input, Policy, Request, StartFrom, SymbolEntry};
 use crate::text::Coin;
-use account::{Account, AccountKey, Hold, Names};
+use account::{Account, AccountKey, Names};
+use arrange::Arranger;
+use hold::Hold;
 use leg::Leg;
 use order::{Order, OrderKey, Terminal};
 use timers::{Owner, Timers};
@@ -101,6 +105,7 @@ pub struct Core {
     orders: Slab<Order>,
     by_oid: HashMap<u64, OrderKey>,
     legs: Slab<Leg>,
+    /// Of the coins that were traded here.
     symbols: HashMap<Coin, SymbolEntry>,
     /// Terminal statuses whose fills have not come, by oid, and when each was queued, in that order.
     waiting: HashMap<u64, Waiting>,
@@ -112,12 +117,10 @@ pub struct Core {
     digest: u64,
     /// Orders with unsignalled fills.
     unsignalled: usize,
-    /// Orders touched by the input at hand, in order; and the ends of its chains. Scratch.
+    /// Orders touched by the input at hand, in order. Scratch, as what follows.
     touched: Vec<OrderKey>,
-    ends: Vec<(Coin, crate::decimal::Decimal)>,
     drained: Vec<crate::fill::Fill>,
-    /// Coin and time of fills that go before the newest millisecond of their chain.
-    before: Vec<(Coin, u64)>,
+    arranger: Arranger,
 }
 
 impl Default for Core {
@@ -147,9 +150,8 @@ impl Core {
             digest: 0,
             unsignalled: 0,
             touched: Vec::new(),
-            ends: Vec::new(),
             drained: Vec::new(),
-            before: Vec::new(),
+            arranger: Arranger::default(),
         }
     }
 
@@ -183,7 +185,13 @@ impl Core {
         self.accounts.iter().filter(|(_, a)| a.watched).map(|(_, a)| a.address)
     }
 
-    /// The symbol known for a coin.
+    /// Whether an account is watched.
+    pub fn is_watched(&self, address: &Address) -> bool {
+        self.by_address.get(address).is_some_and(|&key| self.accounts[key].watched)
+    }
+
+    /// The symbol known for a coin. What bounds these is the one who gives them: only those of coins whose fills are
+    /// applied, of a table that the venue wrote, so never more than it has instruments.
     pub fn symbol(&self, coin: &Coin) -> Option<&SymbolEntry> {
         self.symbols.get(coin)
     }
@@ -220,9 +228,7 @@ impl Core {
         match *input {
             Input::Policy(policy) => self.policy = policy,
             Input::Watch { address, start } => self.watch(address, start),
-            Input::Started => {
-                self.accounts.iter_mut().for_each(|(_, account)| account.joined = false);
-            }
+            Input::Started => self.started(),
             Input::Statuses(statuses) => {
                 statuses.iter().for_each(|status| self.status(status, effects));
             }
@@ -234,6 +240,7 @@ impl Core {
             Input::Tick | Input::Check { .. } => {}
             Input::Unwatch { address }
             | Input::Disconnected { address }
+            | Input::Joined { address, .. }
             | Input::Baseline { address, .. }
             | Input::Fills { address, .. }
             | Input::BackfillFailed { address }
@@ -254,7 +261,10 @@ impl Core {
         let account = &mut self.accounts[key];
         match *input {
             Input::Unwatch { .. } => account.unwatch(),
-            Input::Disconnected { .. } => account.joined = false,
+            Input::Disconnected { .. } => self.disconnected(key),
+            Input::Joined { at_ms, continues, .. } => {
+                self.joined(key, at_ms, continues, effects);
+            }
             Input::Baseline { baseline, .. } => self.baseline(key, &baseline, effects),
             Input::Fills { origin, fills, .. } => self.fills(key, origin, fills, effects),
             Input::BackfillFailed { .. } => self.give_up(key, effects),
@@ -311,14 +321,27 @@ impl Core {
         for (coin, end) in baseline.chain {
             account.chain.set(*coin, *end);
         }
-        account.baseline_orders.clear();
-        let sound = baseline.orders.iter().filter(|(_, filled)| leg::is_sum(*filled));
-        account.baseline_orders.extend(sound);
-        // Stable: of an order that stands there twice the first counts.
-        account.baseline_orders.sort_by_key(|(oid, _)| *oid);
-        account.baseline_orders.dedup_by_key(|(oid, _)| *oid);
+        let sums = baseline.orders.iter().filter(|(_, filled)| leg::is_sum(*filled));
+        account.set_baseline_orders(sums.copied(), self.now_ns);
+        self.tell_orders_of_baseline(key);
         self.drain(key, false, effects);
         self.settle_touched(effects);
+    }
+
+    /// Orders that were followed before, and were filled while nobody listened, have that from the baseline.
+    fn tell_orders_of_baseline(&mut self, key: AccountKey) {
+        let baseline = std::mem::take(&mut self.accounts[key].baseline_orders);
+        let unknown = baseline.into_iter().filter(|&(oid, filled)| {
+            let Some(order_key) = self.order_with(key, oid) else { return true };
+            let order = &mut self.orders[order_key];
+            if order.filled < filled {
+                (order.filled, order.partial_history) = (filled, true);
+                self.fold_order(order_key);
+            }
+            false
+        });
+        let unknown = unknown.collect();
+        self.accounts[key].baseline_orders = unknown;
     }
 
     fn status(&mut self, status: &OrderStatus, effects: &mut impl Effects) {

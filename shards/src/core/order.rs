@@ -13,6 +13,10 @@ pub(super) type OrderKey = usize;
 /// with its leg is some 700 bytes.
 pub(super) const ORDERS_ROOM: usize = 1 << 15;
 
+/// Most legs of one order. An order has one side, so there are two, and those of labels of their own; what comes with
+/// more labels than this goes to the last leg.
+pub(super) const LEGS_MAX: usize = 32;
+
 const SECOND_NS: u64 = 1_000_000_000;
 const DAY_NS: u64 = 24 * 3_600 * SECOND_NS;
 
@@ -26,10 +30,10 @@ pub(super) struct Keep {
     pub(super) most_ns: u64,
 }
 
-/// Of an order whose end came with all its fills: nothing more can come of it but repeats, which are known by their keys.
+/// Of an order whose end came, and whose fills add up to it: nothing more can come of it but repeats, which are known by their keys.
 const COMPLETE_KEEP: Keep = Keep { least_ns: 10 * SECOND_NS, most_ns: 10 * SECOND_NS };
 /// Of any other: a resting order is filled again after days, a missing fill is found after an outage.
-const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
+pub(super) const RESTING_KEEP: Keep = Keep { least_ns: DAY_NS, most_ns: 90 * DAY_NS };
 
 /// The end of an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +73,8 @@ pub(super) struct Order {
     pub(super) touched_ns: u64,
     /// Deadline of the timer that is set; 0 if none.
     pub(super) armed_ns: u64,
+    /// Whether it is among those that the input at hand touched. Never between two steps.
+    pub(super) is_touched: bool,
 }
 
 impl Order {
@@ -80,7 +86,9 @@ impl Order {
 
     /// How long it stays once everything is signalled.
     pub(super) fn keep(&self) -> Keep {
-        if self.is_complete() { COMPLETE_KEEP } else { RESTING_KEEP }
+        // An end that says less than what came is not to be relied on.
+        let adds_up = self.terminal.is_some_and(|end| end.filled == Some(self.filled));
+        if adds_up { COMPLETE_KEEP } else { RESTING_KEEP }
     }
 
     /// Calls `f` with each leg.

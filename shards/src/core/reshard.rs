@@ -189,7 +189,7 @@ fn difference(one: &Policy, other: &Policy) -> Option<&'static str> {
 }
 
 /// Gives the keys of `account` the numbers that their names have in another shard. Names that are new there are numbered
-/// in order of their text: their old numbers tell of other accounts, and the order of keys of one time says nothing.
+/// in order of their text: their old numbers tell of other accounts.
 fn rename(account: &mut Account, from: &[Label], to: &mut Names) {
     // Names stay few, keys are many.
     let mut numbers = vec![None; from.len()];
@@ -209,4 +209,5 @@ fn rename(account: &mut Account, from: &[Label], to: &mut Names) {
         let dir = if key.dir == 0 { 0 } else { renumber(key.dir - 1) + 1 };
         *key = FillKey { coin: renumber(key.coin), dir, ..*key };
     }
+    account.keys.make_contiguous().sort_unstable();
 }

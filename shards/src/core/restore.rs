@@ -5,8 +5,9 @@
 //! state is refused. Room grows with what is really there, never with what a count claims; checks for repeats sort,
 //! so that no bytes make them slow.
 
-use super::account::{Account, FillKey, Hold, Names};
+use super::account::{Account, FillKey, Names};
 use super::chain::Stand;
+use super::hold::Hold;
 use super::leg::{Leg, LegKey, LegKind, Open, is_sum};
 use super::order::{Order, Terminal};
 use super::snapshot::VERSION;
@@ -192,6 +193,7 @@ impl Core {
             grace_from_ns,
             touched_ns,
             armed_ns,
+            is_touched: false,
         })
     }
 
@@ -267,7 +269,7 @@ fn terminal(r: &mut Reader<'_>) -> Read<Terminal> {
 
 fn account(r: &mut Reader<'_>, names: &Names) -> Read<Account> {
     let address = r.address()?;
-    let flags = r.flags(127, "account flags")?;
+    let flags = r.flags(255, "account flags")?;
     let has = |bit: u8| flags & bit != 0;
     let start = if has(2) { StartFrom::Snapshot } else { StartFrom::Now };
     let mut account = Account::new(address, start);
@@ -275,9 +277,11 @@ fn account(r: &mut Reader<'_>, names: &Names) -> Read<Account> {
     account.baselined = has(4);
     account.synced = has(8);
     account.joined = has(16);
+    account.fed = has(128);
     account.floor_ms = r.varint()?;
     account.last_ms = r.varint()?;
     account.armed_ns = r.varint()?;
+    account.baselined_ns = r.varint()?;
     account.hold = hold(r)?;
     // Without a timer it would never end.
     check(r, account.hold.is_none() || account.armed_ns != 0, "hold")?;
@@ -292,6 +296,10 @@ fn account(r: &mut Reader<'_>, names: &Names) -> Read<Account> {
             run_known: r.flags(1, "run")? == 1,
         };
         check(r, account.chain.restore(stand), "coin that follows")?;
+    }
+    for _ in 0..r.varint()? {
+        let (coin, position) = (r.text()?, r.decimal()?);
+        check(r, account.chain.restore_passed(coin, position), "position that follows")?;
     }
     let mut last = None;
     for _ in 0..r.varint()? {
@@ -314,8 +322,12 @@ fn hold(r: &mut Reader<'_>) -> Read<Option<Hold>> {
     Ok(match kind {
         0 => None,
         1 => Some(Hold::Break { since_ns: r.varint()? }),
-        2 => Some(Hold::Asked { since_ns: r.varint()?, asked_ns: r.varint()? }),
+        2 | 5 => {
+            let (since_ns, asked_ns) = (r.varint()?, r.varint()?);
+            Some(Hold::Asked { since_ns, asked_ns, joins: kind == 5 })
+        }
         3 | 4 => Some(Hold::Rest { since_ns: r.varint()?, force: kind == 4 }),
+        6 => Some(Hold::Snapshot { since_ns: r.varint()? }),
         _ => return r.invalid("hold"),
     })
 }

@@ -6,21 +6,22 @@
 //!
 //! | part | bytes |
 //! |---|---|
-//! | head | version u8 = 1, now, newest generation, digest u64, fills, signals, gaps, back-fills, policy as in its record |
+//! | head | version u8 = 2, now, newest generation, digest u64, fills, signals, gaps, back-fills, policy as in its record |
 //! | names | list of texts, each once; its place is its number |
 //! | symbols | list of {coin, symbol, asset u8, coin_type u8}, coins ascending |
 //! | waiting statuses | list of {oid, queued, heard, end}, in order of the queue |
 //! | accounts | list of accounts; its place is its number |
 //! | orders | list of orders, generations ascending; those that share an oid are found newest first |
 //! | end (of an order) | flags u8 (1 says what was filled), status, what the flag names: decimal |
-//! | account | address 20, flags u8 (1 watched, 2 from the snapshot, 4 baselined, 8 synced, 16 joined, 32 account value, 64 spot total), floor, last, armed, hold, values that the flags name, list of chains, list of {oid, filled} with oids ascending, list of held fills as in their record, list of keys |
-//! | hold | u8: 0 none; 1 break, since; 2 asked, since, asked; 3 rest, since; 4 rest by force, since |
+//! | account | address 20, flags u8 (1 watched, 2 from the snapshot, 4 baselined, 8 synced, 16 joined, 32 account value, 64 spot total, 128 fed), floor, last, armed, baselined, hold, values that the flags name, list of chains, list of {coin, position} passed, ascending, list of {oid, filled} with oids ascending, list of held fills as in their record, list of keys |
+//! | hold | u8: 0 none; 1 break, since; 2 asked, since, asked; 3 rest, since; 4 rest by force, since; 5 asked, and the answer joins: since, asked; 6 no snapshot yet, since |
 //! | chain | coin, end, time of the run, start of the run, known u8; coins ascending |
 //! | key | time since the key before, id as a zigzag difference from the key before, number of the coin * 2 + 1 if a label follows, number of the label; ascending by (time, id, coin, label) |
 //! | order | generation since the order before, number of the account, oid, flags u8 (1 partial history, 2 cloid, 4 end), coin, filled, unsignalled, grace from, touched, armed, what the flags name: cloid 16, end; list of legs |
 //! | leg | name, direction u8, side u8, asset u8, final u8, start, size, notional, newest time, revision, number of unsignalled fills; if there are any: reason u8, their size, notional, pnl, fee, fee token, first time |
 
-use super::account::{Account, FillKey, Hold};
+use super::account::Account;
+use super::hold::Hold;
 use super::leg::Leg;
 use super::order::{Order, Terminal};
 use super::{Core, Waiting};
@@ -31,7 +32,7 @@ use crate::codec::{
 use crate::input::StartFrom;
 
 /// The form of the bytes.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 fn put_count(count: usize, out: &mut Vec<u8>) {
     put_varint(count as u64, out);
@@ -61,10 +62,9 @@ impl Core {
             put_waiting(*oid, *queued_ns, &self.waiting[oid], out);
         }
         put_count(self.accounts.len(), out);
-        let mut scratch = Vec::new();
         for (at, (key, account)) in self.accounts.iter().enumerate() {
             assert_eq!(at, key, "accounts are never removed: their slab keys are their numbers");
-            put_account(account, &mut scratch, out);
+            put_account(account, out);
         }
         let mut orders: Vec<&Order> = self.orders.iter().map(|(_, order)| order).collect();
         orders.sort_unstable_by_key(|order| order.generation);
@@ -118,7 +118,7 @@ fn put_waiting(oid: u64, queued_ns: u64, waiting: &Waiting, out: &mut Vec<u8>) {
     put_terminal(&waiting.terminal, out);
 }
 
-fn put_account(account: &Account, scratch: &mut Vec<FillKey>, out: &mut Vec<u8>) {
+fn put_account(account: &Account, out: &mut Vec<u8>) {
     out.extend_from_slice(&account.address.0);
     let flags = [
         account.watched,
@@ -128,9 +128,10 @@ fn put_account(account: &Account, scratch: &mut Vec<FillKey>, out: &mut Vec<u8>)
         account.joined,
         account.account_value.is_some(),
         account.spot_total.is_some(),
+        account.fed,
     ];
     out.push((0..).zip(flags).fold(0, |bits, (at, flag)| bits | u8::from(flag) << at));
-    for time in [account.floor_ms, account.last_ms, account.armed_ns] {
+    for time in [account.floor_ms, account.last_ms, account.armed_ns, account.baselined_ns] {
         put_varint(time, out);
     }
     put_hold(account.hold, out);
@@ -144,6 +145,11 @@ fn put_account(account: &Account, scratch: &mut Vec<FillKey>, out: &mut Vec<u8>)
         put_decimal(stand.run_start, out);
         out.push(u8::from(stand.run_known));
     }
+    put_count(account.chain.passed().len(), out);
+    for (coin, position) in account.chain.passed() {
+        put_text(coin, out);
+        put_decimal(*position, out);
+    }
     put_count(account.baseline_orders.len(), out);
     for (oid, filled) in &account.baseline_orders {
         put_varint(*oid, out);
@@ -151,33 +157,30 @@ fn put_account(account: &Account, scratch: &mut Vec<FillKey>, out: &mut Vec<u8>)
     }
     put_count(account.held.len(), out);
     account.held.iter().for_each(|fill| put_fill(fill, out));
-    put_keys(account, scratch, out);
+    put_keys(account, out);
 }
 
 fn put_hold(hold: Option<Hold>, out: &mut Vec<u8>) {
     let (kind, times) = match hold {
         None => (0, [None, None]),
         Some(Hold::Break { since_ns }) => (1, [Some(since_ns), None]),
-        Some(Hold::Asked { since_ns, asked_ns }) => (2, [Some(since_ns), Some(asked_ns)]),
+        Some(Hold::Asked { since_ns, asked_ns, joins }) => {
+            (if joins { 5 } else { 2 }, [Some(since_ns), Some(asked_ns)])
+        }
         Some(Hold::Rest { since_ns, force: false }) => (3, [Some(since_ns), None]),
         Some(Hold::Rest { since_ns, force: true }) => (4, [Some(since_ns), None]),
+        Some(Hold::Snapshot { since_ns }) => (6, [Some(since_ns), None]),
     };
     out.push(kind);
     times.iter().flatten().for_each(|&time| put_varint(time, out));
 }
 
-/// The keys are by far the most there is. They stand in order of time; those of one time are known by membership only,
-/// so here they stand in order of the rest.
-fn put_keys(account: &Account, scratch: &mut Vec<FillKey>, out: &mut Vec<u8>) {
-    scratch.clear();
-    scratch.extend(&account.keys);
-    if !scratch.is_sorted() {
-        scratch.sort_unstable();
-    }
-    put_count(scratch.len(), out);
-    out.reserve(12 * scratch.len());
+/// The keys are by far the most there is.
+fn put_keys(account: &Account, out: &mut Vec<u8>) {
+    put_count(account.keys.len(), out);
+    out.reserve(12 * account.keys.len());
     let (mut time_ms, mut id) = (0, 0u64);
-    for key in scratch.iter() {
+    for key in &account.keys {
         put_varint(key.time_ms - time_ms, out);
         let difference = key.id.wrapping_sub(id) as i64;
         put_varint((difference << 1 ^ difference >> 63) as u64, out);

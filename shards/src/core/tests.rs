@@ -625,12 +625,16 @@ fn unsound_fills_are_left_out_and_counted() {
     assert_eq!(bed.core.counts().fills, 0);
 }
 
+mod aggregate;
 mod bounds;
 mod digest;
 mod faults;
 mod fuzz;
 mod golden;
+mod hold;
+mod joined;
 mod logs;
+mod order;
 mod origin;
 mod refuse;
 mod reshard;

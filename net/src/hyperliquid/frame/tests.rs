@@ -213,7 +213,7 @@ fn order_updates_bring_their_statuses_in_order() {
 }
 
 #[test]
-fn an_account_is_summed_over_its_dexes() {
+fn an_account_is_told_dex_by_dex() {
     let mut scratch = Scratch::default();
     let text = format!(
         r#"{{"channel":"allDexsClearinghouseState","data":{{"clearinghouseStates":[
@@ -226,15 +226,17 @@ fn an_account_is_summed_over_its_dexes() {
         ],"user":"{USER}"}}}}"#
     );
     let Frame::Account(state) = read(&text, &mut scratch) else { panic!("an account") };
-    let wanted = AccountState {
-        user: address(USER),
-        account_value: dec("100"),
-        total_margin_used: dec("3"),
-        total_ntl_pos: dec("201"),
-        withdrawable: dec("2720674.5776"),
-        positions: 2,
-    };
+    let wanted = AccountState { user: address(USER), positions: 2 };
     assert_eq!(state, wanted);
+    let dex = |dex: &str, amounts: [&str; 4]| {
+        let [account_value, total_margin_used, total_ntl_pos, withdrawable] = amounts.map(dec);
+        let dex = Coin::new(dex);
+        DexState { dex, account_value, total_margin_used, total_ntl_pos, withdrawable }
+    };
+    assert_eq!(
+        scratch.dexs,
+        [dex("", ["100.5", "3", "200", "2720674.5776"]), dex("xyz", ["-0.5", "0", "1", "0"]),]
+    );
     assert_eq!(
         scratch.text,
         concat!(
@@ -248,7 +250,7 @@ fn an_account_is_summed_over_its_dexes() {
         r#"{{"channel":"allDexsClearinghouseState","data":{{"user":"{USER}","clearinghouseStates":[]}}}}"#
     );
     read(&empty, &mut scratch);
-    assert_eq!(scratch.text, "[]");
+    assert_eq!((scratch.text.as_str(), scratch.dexs.len()), ("[]", 0));
 }
 
 #[test]
@@ -259,7 +261,14 @@ fn spot_balances_are_numbers_and_text() {
         {{"coin":"USDC","token":0,"total":"100508.11","hold":"49999.89","entryNtl":"1.0"}},
         {{"coin":"VA\"ULT","token":106,"total":"0.95"}}],"tokenToAvailableAfterMaintenance":[[0,"1"]]}}}}}}"#
     );
-    assert_eq!(read(&text, &mut scratch), Frame::Spot { user: address(USER) });
+    let unified = |is_unified| Frame::Spot { user: address(USER), is_unified };
+    assert_eq!(read(&text, &mut scratch), unified(true));
+    for apart in ["[]", "null"] {
+        let text = text.replace(r#"[[0,"1"]]"#, apart);
+        assert_eq!(read(&text, &mut scratch), unified(false), "{apart}");
+    }
+    let text = text.replace(r#","tokenToAvailableAfterMaintenance":[[0,"1"]]"#, "");
+    assert_eq!(read(&text, &mut scratch), unified(false));
     let balance = |coin: &str, token, total, hold, entry_ntl| Balance {
         coin: Coin::new(coin),
         token,

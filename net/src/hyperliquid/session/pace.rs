@@ -22,6 +22,15 @@ impl Pace {
         Pace { rate, level: rate * MESSAGE, at_ms: 0 }
     }
 
+    /// Another budget from here on. What was sent counts against it.
+    pub(super) fn set_rate(&mut self, messages_per_minute: u32) {
+        let fresh = Pace::new(messages_per_minute);
+        // A bucket that was full is full; no other gets more than it had.
+        let was_full = self.level == self.rate * MESSAGE;
+        self.level = if was_full { fresh.level } else { self.level.min(fresh.level) };
+        self.rate = fresh.rate;
+    }
+
     fn refill(&mut self, now_ms: u64) {
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
@@ -67,6 +76,19 @@ mod tests {
             }
             assert!(sent.len() >= 9 * (budget / 2) as usize, "{} sent of {budget}", sent.len());
         }
+    }
+
+    #[test]
+    fn another_budget_does_not_forget_what_was_sent() {
+        let mut pace = Pace::new(200);
+        pace.set_rate(400);
+        assert_eq!((0..500).filter(|_| pace.take(0)).count(), 200, "nothing was sent yet");
+        pace.set_rate(800);
+        assert!(!pace.take(0), "a larger budget flows in, it is not there at once");
+        assert!(pace.take(150), "at 400 a minute");
+        let mut pace = Pace::new(400);
+        pace.set_rate(100);
+        assert_eq!((0..500).filter(|_| pace.take(0)).count(), 50);
     }
 
     #[test]

@@ -182,7 +182,8 @@ pub(in crate::cli) fn kind_name(kind: u16, is_input: bool) -> &'static str {
         (true, 10) => "tick",
         (true, 11) => "disconnected",
         (true, 12) => "started",
-        (true, 13) => "check",
+        (true, 14) => "joined",
+        (true, 15) => "check",
         (false, 101) => "signal",
         (false, 102) => "gap",
         (true, _) => "unknown_input",
@@ -206,6 +207,11 @@ fn input_fields(input: &Input<'_>, object: &mut Object<'_>) {
         Input::Unwatch { address }
         | Input::Disconnected { address }
         | Input::BackfillFailed { address } => object.text("address", address),
+        Input::Joined { address, at_ms, continues } => {
+            object.text("address", address);
+            object.plain("at_ms", at_ms);
+            object.plain("continues", continues);
+        }
         Input::Started | Input::Tick => {}
         Input::Baseline { address, baseline } => {
             object.text("address", address);

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::super::args::{Asked, Verb, parse};
 use super::*;
-use crate::config::{Config, LoadOptions, capacity};
+use crate::config::{Config, LoadOptions};
+use crate::placement::capacity;
 
 fn asked(line: &str) -> SimArgs {
     let words = std::iter::once("corelane").chain(line.split_whitespace()).map(OsString::from);
@@ -66,7 +67,7 @@ fn the_configuration_it_writes_loads_and_has_room_for_every_account() {
         let options = LoadOptions { file: Some(path.clone()), ..LoadOptions::default() };
         let loaded = Config::load(options).expect("it loads");
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
-        let plan = capacity::plan(&loaded.config);
+        let plan = capacity::plan(&loaded.config, 2);
         assert_eq!((plan.live, plan.problem), (u32::from(accounts), None));
         let source = &loaded.config.sources[0];
         assert_eq!(source.ws_url, "ws://127.0.0.1:3001/ws");

@@ -19,10 +19,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use net::Target;
-use shards::{Address, Coin, Fill, OrderStatus, ShardId, SymbolEntry};
+use shards::{Address, Fill, OrderStatus, ShardId};
 
 use super::failure;
 use super::options::NodeOptions;
+use super::symbols::Table;
 use crate::config::SourceKind;
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
@@ -136,12 +137,7 @@ pub enum Answer {
         status: OrderStatus,
     },
     /// The symbol table.
-    Symbols {
-        /// All entries.
-        entries: Vec<SymbolEntry>,
-        /// Token index and the pair that prices it.
-        spot_prices: Vec<(u32, Coin)>,
-    },
+    Symbols(Box<Table>),
     /// The addresses of a source's host.
     Resolved {
         /// Index of the source.
@@ -193,7 +189,7 @@ struct Ends {
 impl Rest {
     /// Starts the workers. They end when this is dropped.
     pub fn start(options: &NodeOptions, control: &Arc<Bell>) -> Result<Rest, Problem> {
-        let of_source = |source: &super::options::SourceOptions| RestSource {
+        let of_source = |source: &crate::config::Source| RestSource {
             info_url: source.info_url.clone(),
             target: match source.kind {
                 SourceKind::HyperliquidNode => None,

@@ -289,8 +289,8 @@ fn statuses_and_symbols_come_and_another_source_is_asked_when_one_fails() {
     let Answer::Status { shard: SHARD, status } = next(&mut rest, &bell) else { panic!("none") };
     assert_eq!(status.oid, 77);
     rest.ask(Job::Symbols);
-    let Answer::Symbols { entries, .. } = next(&mut rest, &bell) else { panic!("none") };
-    assert_eq!(entries.len(), 1);
+    let Answer::Symbols(table) = next(&mut rest, &bell) else { panic!("none") };
+    assert_eq!(table.entries().len(), 1);
     assert_eq!(rest.with_symbols[0], 0);
     rest.own.push_back(Answer::SymbolsFailed { why: "it is away".to_owned() });
     rest.answer();

@@ -261,8 +261,8 @@ impl Worker {
             })
         });
         match (read, outcome) {
-            (Ok((entries, spot_prices)), _) => {
-                self.say(Answer::Symbols { entries, spot_prices });
+            (Ok(table), _) => {
+                self.say(Answer::Symbols(Box::new(table)));
                 let more_requests = requests.saturating_sub(2);
                 Ok(Outcome::Answered { items: 0, more_requests })
             }

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::super::faults::Fault;
-use super::super::options::{ReplayFile, SimLimits, SimRates};
+use super::super::options::{ReplayFile, SimLimits, SimRates, Speed};
+use super::market::FRAMES_AHEAD;
 use super::*;
 
 const IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -74,7 +74,11 @@ fn inputs_of_settings_and_accounts() {
     golden_input(10, &Input::Tick, "");
     golden_input(11, &Input::Disconnected { address }, ADDRESS_HEX);
     golden_input(12, &Input::Started, "");
-    golden_input(13, &Input::Check { digest: 0x0102_0304_0506_0708 }, "0807060504030201");
+    for (continues, wanted) in [(false, "00"), (true, "01")] {
+        let joined = Input::Joined { address, at_ms: 1_791_280_942_711, continues };
+        golden_input(14, &joined, &format!("{ADDRESS_HEX} {wanted} f79ca8859134"));
+    }
+    golden_input(15, &Input::Check { digest: 0x0102_0304_0506_0708 }, "0807060504030201");
 }
 
 #[test]

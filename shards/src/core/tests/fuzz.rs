@@ -129,7 +129,7 @@ fn a_changed_input_is_refused_or_one_that_a_shard_survives() {
                 let mut record = record.clone();
                 mutate(&mut record.body, last, rng);
                 if rng.one_in(8) {
-                    record.kind = rng.below(16) as u16;
+                    record.kind = rng.below(17) as u16;
                 }
                 tried += 1;
                 if let Ok(input) =

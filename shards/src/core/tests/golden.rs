@@ -31,8 +31,12 @@ fn inputs(core: &mut Core) {
     let baseline = Baseline {
         newest_ms: 1_000,
         newest,
-        chain: &[("BTC".into(), Decimal::new(5, 1))],
-        orders: &[(8, Decimal::new(5, 1))],
+        chain: &[
+            ("BTC".into(), Decimal::new(5, 1)),
+            ("ETH".into(), Decimal::ONE),
+            ("ETH".into(), Decimal::from(2)),
+        ],
+        orders: &[(7, Decimal::ONE), (8, Decimal::new(5, 1))],
     };
     step(&Input::Baseline { address: ME, baseline });
     let account_value = Some(Decimal::from(10_000));
@@ -62,15 +66,18 @@ fn inputs(core: &mut Core) {
 }
 
 /// Head, names, symbols, waiting, accounts (the other one; ours with its keys), orders and their legs.
-const STATE: &str = "01 80d6f0aa8d1d 03 d8f5bef990ccb44d 03 01 00 00 000180f092cbdd0880a8d6b90780e0a596bb11c0ee6d \
+const STATE: &str = "02 80d6f0aa8d1d 03 7fb7f5e957ca0be0 03 01 00 00 000180f092cbdd0880a8d6b90780e0a596bb11c0ee6d \
      03 03425443 024037 1453706f74204475737420436f6e76657273696f6e \
      01 03425443 0742544355534443 00 41 \
      02 0980c4fca88d1d80c4fca88d1d010863616e63656c65640400 \
      0180c4fca88d1d80c4fca88d1d010666696c6c65640600 \
      02 \
-     0909090909090909090909090909090909090909 02 00 00 00 00 00 00 00 00 \
-     0707070707070707070707070707070707070707 3d e807 ea07 c0938bda8d1d 01c0d1b3aa8d1d a09c0100 \
-     01 03425443 0901 ea07 1d01 01 01 080a01 01 02 03425443 094f70656e204c6f6e67 0455534443 \
+     0909090909090909090909090909090909090909 02 00 00 00 00 00 00 00 00 00 00 \
+     0707070707070707070707070707070707070707 bd e807 ea07 c0938bda8d1d 80bb82a88d1d 01c0d1b3aa8d1d a09c0100 \
+     02 03425443 0901 ea07 1d01 01 03455448 0200 00 0200 00 \
+     02 03455448 0200 03455448 0400 \
+     01 07 0200 \
+     01 02 03425443 094f70656e204c6f6e67 0455534443 \
      c80100 0200 0e00 0000 0202 f107 02 d90f \
      04 e807807d00 01ad6d00 01cd0f0302 00807d00 \
      03 \
@@ -87,7 +94,7 @@ const STATE: &str = "01 80d6f0aa8d1d 03 d8f5bef990ccb44d 03 01 00 00 000180f092c
      0b436c6f73652053686f7274 01010001 1d01 0200 c80100 ea07 01 00";
 
 #[test]
-fn the_state_of_version_1() {
+fn the_state_of_version_2() {
     let mut core = Core::new();
     inputs(&mut core);
     let hex: String = bytes_of(&core).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -97,14 +104,14 @@ fn the_state_of_version_1() {
         .step_by(2)
         .map(|at| u8::from_str_radix(&wanted[at..at + 2], 16).expect("hex"))
         .collect();
-    let copy = Core::decode(&bytes).expect("a state of version 1");
+    let copy = Core::decode(&bytes).expect("a state of version 2");
     assert_eq!(copy.state_hash(), core.state_hash());
 }
 
 #[test]
 fn another_version_is_refused_by_its_number() {
     let mut bytes = bytes_of(&Core::new());
-    bytes[0] = 2;
+    bytes[0] = 1;
     let error = Core::decode(&bytes).err().expect("another version");
-    assert_eq!(error.to_string(), "the state has format 2; this program reads format 1");
+    assert_eq!(error.to_string(), "the state has format 1; this program reads format 2");
 }

@@ -164,6 +164,7 @@ impl Market {
                 record(&Input::Watch { address, start })
             }
             28 => record(&Input::Unwatch { address }),
+            29 if self.rng.one_in(2) => self.joined(address),
             29 => record(&Input::Disconnected { address }),
             30 => record(&Input::Started),
             31 => record(&Input::BackfillFailed { address }),
@@ -247,6 +248,13 @@ impl Market {
             list.push(OrderStatus { oid, status: Label::new(status), orig_sz, sz, time_ms: 1 });
         }
         Record::new(self.now_ns, &Input::Statuses(&list))
+    }
+
+    /// A source without snapshots feeds the trader, from some time on or as if nothing had been missed.
+    fn joined(&mut self, address: Address) -> Record {
+        let at_ms = self.block_ms.saturating_sub([0, 1, 5_000][self.rng.below(3)]);
+        let continues = self.rng.one_in(2);
+        Record::new(self.now_ns, &Input::Joined { address, at_ms, continues })
     }
 
     fn worth(&mut self, address: Address) -> Record {

@@ -46,6 +46,7 @@ impl Node {
             Input::Watch { address, .. }
             | Input::Unwatch { address }
             | Input::Disconnected { address }
+            | Input::Joined { address, .. }
             | Input::Baseline { address, .. }
             | Input::Fills { address, .. }
             | Input::BackfillFailed { address }

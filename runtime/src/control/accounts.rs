@@ -1,0 +1,295 @@
+//! The accounts that a node follows: where each has its seat, how far it is, and what shards must be told.
+//!
+//! Pure: what happened and when comes in, orders come out. Which accounts are wanted is not decided here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use shards::{Address, ShardId, StartFrom};
+
+use crate::placement::{Limit, Placer, Seat};
+use crate::shard::message::Command;
+
+/// How far an account is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// No source has room.
+    Uncovered(Limit),
+    /// It has a seat; its subscriptions or its snapshot are still to come, since then.
+    Subscribing(Instant),
+    /// It is followed, since then.
+    Followed(Instant),
+}
+
+/// What somebody must be told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// A shard.
+    Shard(ShardId, Command),
+    /// The feeder of a source: bring this account to this shard.
+    Follow(usize, ShardId, Address),
+    /// The feeder of a source: bring this account no longer.
+    Unfollow(usize, Address),
+    /// The feeder of a source: all accounts of the start have been given.
+    Begin(usize),
+}
+
+/// How many accounts are how far.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Census {
+    /// Accounts that are wanted.
+    pub wanted: usize,
+    /// Accounts that are followed.
+    pub followed: usize,
+    /// Accounts that no source has room for.
+    pub uncovered: usize,
+}
+
+/// The accounts, their seats, and the orders that follow.
+pub(super) struct Accounts {
+    placer: Placer,
+    start: StartFrom,
+    seated: HashMap<Address, Stage>,
+    /// In the order of their addresses, so that who gets a free seat is no accident.
+    uncovered: BTreeMap<Address, Limit>,
+    orders: VecDeque<Order>,
+    followed: usize,
+    /// Accounts whose shards have not yet said that they watch them, by the source that has a feeder.
+    unwatched: BTreeSet<(usize, Address)>,
+    /// Sources whose feeders have not begun.
+    resting: Vec<usize>,
+}
+
+impl Accounts {
+    /// Nobody is wanted yet. `fed` are the sources that have a feeder.
+    pub(super) fn new(placer: Placer, start: StartFrom, fed: Vec<usize>) -> Accounts {
+        Accounts {
+            placer,
+            start,
+            seated: HashMap::new(),
+            uncovered: BTreeMap::new(),
+            orders: VecDeque::new(),
+            followed: 0,
+            unwatched: BTreeSet::new(),
+            resting: fed,
+        }
+    }
+
+    /// An account is wanted. Without room for it, the limit that was met; it gets the next seat that becomes free.
+    pub(super) fn want(&mut self, address: Address, now: Instant) -> Result<Seat, Limit> {
+        if let Some(seat) = self.placer.seat(&address) {
+            return Ok(seat);
+        }
+        let seat = self.placer.place(address).inspect_err(|limit| {
+            self.uncovered.insert(address, *limit);
+        })?;
+        self.uncovered.remove(&address);
+        self.seated.insert(address, Stage::Subscribing(now));
+        let Seat { shard, source, link } = seat;
+        if link.is_none() {
+            self.unwatched.insert((source, address));
+        }
+        let watch = Command::Watch { address, source, link, start: self.start };
+        self.orders.push_back(Order::Shard(shard, watch));
+        Ok(seat)
+    }
+
+    /// An account is wanted no longer. Those that get its seat.
+    pub(super) fn release(&mut self, address: &Address, now: Instant) -> Vec<Address> {
+        self.uncovered.remove(address);
+        let Some(seat) = self.placer.remove(address) else { return Vec::new() };
+        if let Some(Stage::Followed(_)) = self.seated.remove(address) {
+            self.followed -= 1;
+        }
+        if seat.link.is_none() {
+            self.unwatched.remove(&(seat.source, *address));
+            self.orders.push_back(Order::Unfollow(seat.source, *address));
+        }
+        self.orders.push_back(Order::Shard(seat.shard, Command::Unwatch(*address)));
+        let waiting: Vec<Address> = self.uncovered.keys().copied().collect();
+        waiting.into_iter().filter(|address| self.want(*address, now).is_ok()).collect()
+    }
+
+    /// A shard watches an account that a feeder is to bring.
+    pub(super) fn watched(&mut self, address: Address) {
+        if let Some(Seat { shard, source, link: None }) = self.placer.seat(&address) {
+            self.unwatched.remove(&(source, address));
+            self.orders.push_back(Order::Follow(source, shard, address));
+        }
+    }
+
+    /// A shard does not watch an account for want of space; it is asked again.
+    pub(super) fn refused(&mut self, address: Address) {
+        self.unwatched.retain(|(_, unwatched)| *unwatched != address);
+    }
+
+    /// An account is followed from now on.
+    pub(super) fn followed(&mut self, address: &Address, now: Instant) {
+        if let Some(stage) = self.seated.get_mut(address)
+            && !matches!(stage, Stage::Followed(_))
+        {
+            *stage = Stage::Followed(now);
+            self.followed += 1;
+        }
+    }
+
+    /// A connection is lost: its accounts are not followed until their snapshots have come again.
+    pub(super) fn lost(&mut self, shard: ShardId, link: usize, now: Instant) {
+        for (address, stage) in &mut self.seated {
+            let seat = self.placer.seat(address);
+            let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
+            if is_on_it && matches!(stage, Stage::Followed(_)) {
+                *stage = Stage::Subscribing(now);
+                self.followed -= 1;
+            }
+        }
+    }
+
+    /// What connections may do may have changed.
+    pub(super) fn turn(&mut self, now: Instant) {
+        for allowance in self.placer.allowances(now) {
+            let command = Command::Allow {
+                link: allowance.link,
+                messages_per_minute: allowance.messages_per_minute,
+                connects_per_minute: allowance.connects_per_minute,
+            };
+            self.orders.push_back(Order::Shard(allowance.shard, command));
+        }
+        let unwatched = &self.unwatched;
+        let orders = &mut self.orders;
+        self.resting.retain(|source| {
+            let waits = unwatched.range((*source, Address::default())..).next();
+            let waits = waits.is_some_and(|(other, _)| other == source);
+            if !waits {
+                orders.push_back(Order::Begin(*source));
+            }
+            waits
+        });
+    }
+
+    /// Connections that are needed.
+    pub(super) fn links(&self) -> u32 {
+        self.placer.links()
+    }
+
+    /// The next order.
+    pub(super) fn order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// Nothing more is begun.
+    pub(super) fn drop_orders(&mut self) {
+        self.orders.clear();
+    }
+
+    /// Where an account has its seat.
+    pub(super) fn seat(&self, address: &Address) -> Option<Seat> {
+        self.placer.seat(address)
+    }
+
+    /// How far an account is; `None` if nobody wants it.
+    pub(super) fn stage(&self, address: &Address) -> Option<Stage> {
+        let uncovered = || self.uncovered.get(address).map(|limit| Stage::Uncovered(*limit));
+        self.seated.get(address).copied().or_else(uncovered)
+    }
+
+    pub(super) fn census(&self) -> Census {
+        let uncovered = self.uncovered.len();
+        Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source, SourceKind};
+
+    fn accounts(users: u32, kind: SourceKind) -> Accounts {
+        let mut source: Source = Config::default().sources.remove(0);
+        (source.users_per_ip, source.kind) = (users, kind);
+        let fed = if kind == SourceKind::HyperliquidNode { vec![0] } else { Vec::new() };
+        Accounts::new(Placer::new(&[source], 1, 100), StartFrom::Now, fed)
+    }
+
+    fn address(last: u8) -> Address {
+        Address([last; 20])
+    }
+
+    fn orders(accounts: &mut Accounts) -> Vec<String> {
+        std::iter::from_fn(|| accounts.order())
+            .map(|order| match order {
+                Order::Shard(_, Command::Watch { address, .. }) => {
+                    format!("watch {}", address.0[0])
+                }
+                Order::Shard(_, Command::Unwatch(address)) => format!("unwatch {}", address.0[0]),
+                Order::Shard(_, Command::Allow { link, messages_per_minute, .. }) => {
+                    format!("allow {link} {messages_per_minute}")
+                }
+                Order::Follow(_, _, address) => format!("follow {}", address.0[0]),
+                Order::Unfollow(_, address) => format!("unfollow {}", address.0[0]),
+                Order::Begin(source) => format!("begin {source}"),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_account_without_a_seat_is_told_and_gets_the_next_free_one() {
+        let mut accounts = accounts(2, SourceKind::HyperliquidWs);
+        let now = Instant::now();
+        assert!(accounts.want(address(1), now).is_ok());
+        assert!(accounts.want(address(2), now).is_ok());
+        assert_eq!(accounts.want(address(4), now), Err(Limit::Users));
+        assert_eq!(accounts.want(address(3), now), Err(Limit::Users));
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["watch 1", "watch 2", "allow 0 1500"]);
+        assert_eq!(accounts.stage(&address(3)), Some(Stage::Uncovered(Limit::Users)));
+        assert_eq!(accounts.census(), Census { wanted: 4, followed: 0, uncovered: 2 });
+        assert_eq!(accounts.release(&address(2), now), [address(3)]);
+        assert_eq!(orders(&mut accounts), ["unwatch 2", "watch 3"]);
+        assert_eq!(accounts.release(&address(4), now), []);
+        assert_eq!(accounts.census(), Census { wanted: 2, followed: 0, uncovered: 0 });
+        assert_eq!(accounts.stage(&address(4)), None);
+    }
+
+    #[test]
+    fn only_what_is_followed_counts_as_followed() {
+        let mut accounts = accounts(5, SourceKind::HyperliquidWs);
+        let now = Instant::now();
+        accounts.followed(&address(9), now);
+        for n in 1..=3 {
+            accounts.want(address(n), now).expect("room");
+        }
+        for n in [1, 2, 2] {
+            accounts.followed(&address(n), now);
+        }
+        assert_eq!(accounts.census().followed, 2);
+        accounts.lost(ShardId(0), 7, now);
+        assert_eq!(accounts.census().followed, 2, "another connection");
+        accounts.release(&address(1), now);
+        assert_eq!(accounts.census().followed, 1);
+        accounts.lost(ShardId(0), 0, now);
+        assert_eq!(accounts.census(), Census { wanted: 2, followed: 0, uncovered: 0 });
+        assert_eq!(accounts.stage(&address(2)), Some(Stage::Subscribing(now)));
+    }
+
+    #[test]
+    fn a_feeder_is_asked_when_the_shard_watches() {
+        let mut accounts = accounts(5, SourceKind::HyperliquidNode);
+        let now = Instant::now();
+        accounts.want(address(1), now).expect("room");
+        accounts.want(address(3), now).expect("room");
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["watch 1", "watch 3"]);
+        accounts.watched(address(1));
+        accounts.watched(address(2));
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["follow 1"]);
+        accounts.refused(address(3));
+        accounts.turn(now);
+        accounts.turn(now);
+        assert_eq!(orders(&mut accounts), ["begin 0"]);
+        accounts.release(&address(1), now);
+        assert_eq!(orders(&mut accounts), ["unfollow 1", "unwatch 1"]);
+    }
+}

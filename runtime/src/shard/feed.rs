@@ -1,0 +1,123 @@
+//! The shard's end of a feeder's ring: blocks of fills become inputs, and what is durable of them is told.
+//!
+//! Fills of one account in one block are one input, as they would be in a frame of the public WebSocket.
+
+use std::collections::VecDeque;
+
+use shards::{Address, Fill, Input};
+
+use super::fed::Fed;
+use super::message::Reply;
+use super::station::Station;
+use crate::lane::channel::Receiver;
+
+/// Entries taken in one turn of the loop.
+const ENTRIES_PER_TURN: usize = 512;
+
+/// Fills of a block that are kept together at most; a longer block is applied in parts.
+const FILLS_MAX: usize = 4096;
+
+/// Blocks whose durability is watched at a time, at most: beyond it the newest stands for those before it.
+const BLOCKS_MAX: usize = 256;
+
+/// A feeder's ring, and what was taken from it but is not yet told to be durable.
+pub(super) struct Feed {
+    entries: Receiver<Fed>,
+    /// Of the block at hand: account, place in the block, fill.
+    block: Vec<(Address, u32, Fill)>,
+    /// Of one account.
+    fills: Vec<Fill>,
+    /// Blocks that are applied: source, number, and the seq that must be durable.
+    applied: VecDeque<(u16, u64, u64)>,
+}
+
+impl Feed {
+    pub(super) fn new(entries: Receiver<Fed>) -> Feed {
+        Feed {
+            entries,
+            block: Vec::with_capacity(FILLS_MAX),
+            fills: Vec::with_capacity(FILLS_MAX),
+            applied: VecDeque::with_capacity(BLOCKS_MAX),
+        }
+    }
+
+    /// Whether entries wait.
+    pub(super) fn has_more(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Takes what is there, as far as the journal has room, and tells what has become durable. Whether there was anything.
+    pub(super) fn turn(&mut self, station: &mut Station) -> bool {
+        let mut worked = false;
+        for _ in 0..ENTRIES_PER_TURN {
+            if station.journal.wants_room() {
+                break;
+            }
+            let Some(entry) = self.entries.receive() else { break };
+            worked = true;
+            self.take(entry, station);
+        }
+        self.tell(station);
+        worked
+    }
+
+    fn take(&mut self, entry: Fed, station: &mut Station) {
+        match entry {
+            Fed::Fill { address, fill } => {
+                if self.block.len() == FILLS_MAX {
+                    self.apply(station);
+                }
+                self.block.push((address, self.block.len() as u32, fill));
+            }
+            Fed::Status(status) => station.statuses(&[status], station.clock.mono_ns()),
+            Fed::Block { source, number, time_ms: _ } => {
+                station.report.frames += 1;
+                self.apply(station);
+                if self.applied.len() == BLOCKS_MAX {
+                    self.applied.pop_back();
+                }
+                self.applied.push_back((source, number, station.journal.next_seq() - 1));
+            }
+            Fed::Join { address, at_ms, continues } => {
+                // What came before it belongs before it.
+                self.apply(station);
+                if station.core.is_watched(&address) {
+                    station.apply(&Input::Joined { address, at_ms, continues }, 0);
+                    station.follows(address);
+                }
+            }
+        }
+    }
+
+    /// Applies the fills of the block at hand, account by account, each in its order.
+    fn apply(&mut self, station: &mut Station) {
+        self.block.sort_unstable_by_key(|(address, place, _)| (*address, *place));
+        let received_ns = station.clock.mono_ns();
+        let mut rest = &self.block[..];
+        while let Some((address, ..)) = rest.first() {
+            let count = rest.partition_point(|(other, ..)| other <= address);
+            let (own, after) = rest.split_at(count);
+            self.fills.clear();
+            self.fills.extend(own.iter().map(|(_, _, fill)| *fill));
+            station.fills(*address, false, &self.fills, received_ns);
+            rest = after;
+        }
+        self.block.clear();
+    }
+
+    /// Tells the newest block that is durable.
+    fn tell(&mut self, station: &mut Station) {
+        let durable_seq = station.journal.durable_seq();
+        let mut newest = None;
+        while let Some((source, number, seq)) = self.applied.front().copied() {
+            if seq > durable_seq {
+                break;
+            }
+            newest = Some((source, number));
+            self.applied.pop_front();
+        }
+        if let Some((source, number)) = newest {
+            station.reply(Reply::Fed { source, number });
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Nothing is used beyond what a source address may, whatever dies.
+
+use std::time::{Duration, Instant};
+
+use super::common::exchange::Exchange;
+use super::common::node::Home;
+use super::{Limits, ROOMY, account, config, followed, within};
+
+/// Three addresses of this host.
+const THREE: [&str; 3] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+
+/// Accounts for [`THREE`], all that they take.
+const THIRTY: usize = 30;
+
+#[test]
+fn no_budget_is_exceeded_while_connections_die_and_heal() {
+    let limits =
+        Limits { users: 10, connections: 6, connects: 30, subscriptions: 60, messages: 1200 };
+    let exchange = Exchange::open();
+    let more = "users_per_connection = 4";
+    let home = Home::new(2, &config(&exchange, THIRTY, more, &THREE, limits));
+    let mut node = home.run();
+    let mut talk = 0;
+    followed(&node, &mut talk, THIRTY);
+    within(&exchange, &THREE, limits);
+    // Each account is on one address; all of it on one connection.
+    for n in 0..THIRTY {
+        let user = account(n);
+        let lines = exchange.look(|state| {
+            let has = |at: &usize| {
+                state.lines[*at].subscriptions.iter().any(|s| s["user"] == user.as_str())
+            };
+            (0..state.lines.len()).filter(has).count()
+        });
+        assert_eq!(lines, 1, "{user}");
+    }
+    // One after the other, then all at once.
+    for line in exchange.open_lines() {
+        let users = exchange.look(|state| {
+            state.lines[line].subscriptions.iter().filter(|s| s["type"] == "userFills").count()
+        });
+        exchange.cut(line);
+        followed(&node, &mut talk, users);
+        within(&exchange, &THREE, limits);
+    }
+    exchange.open_lines().into_iter().for_each(|line| exchange.expire(line));
+    followed(&node, &mut talk, THIRTY);
+    within(&exchange, &THREE, limits);
+    node.ends_well();
+}
+
+/// Ends every connection as soon as it is there, for so long.
+fn storm(exchange: &Exchange, time: Duration) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        let newest = exchange.connects();
+        exchange.open_lines().into_iter().for_each(|line| exchange.cut(line));
+        exchange.wait_until(until, |state| state.lines.len() > newest);
+    }
+}
+
+#[test]
+fn connections_that_die_at_once_are_made_again_within_their_budget() {
+    let limits = Limits { users: 10, connections: 4, connects: 8, ..ROOMY };
+    let exchange = Exchange::open();
+    let more = "users_per_connection = 3";
+    let home = Home::new(2, &config(&exchange, THIRTY, more, &THREE, limits));
+    let mut node = home.run();
+    // Alone, the pauses of a few seconds between attempts would let through more.
+    storm(&exchange, Duration::from_secs(8));
+    within(&exchange, &THREE, limits);
+    let most = exchange.most();
+    let half = limits.connects / 2;
+    assert!(most.values().all(|most| most.connects >= half), "no storm to speak of: {most:?}");
+    node.ends_well();
+}
+
+#[test]
+fn resubscription_keeps_to_the_budget_of_messages() {
+    // Ten accounts need forty messages, and the prices some: not enough for five times.
+    let limits = Limits { users: 10, messages: 150, ..ROOMY };
+    let exchange = Exchange::open();
+    let from = ["127.0.0.2"];
+    let more = "users_per_connection = 3";
+    let home = Home::new(2, &config(&exchange, 10, more, &from, limits));
+    let mut node = home.run();
+    followed(&node, &mut 0, 10);
+    let heard = || exchange.look(|state| state.heard());
+    for _ in 0..4 {
+        exchange.open_lines().into_iter().for_each(|line| exchange.expire(line));
+        // Until it falls silent: it has what it wanted, or its budget is spent.
+        let mut before = heard();
+        let silence = || Instant::now() + Duration::from_secs(1);
+        while exchange.wait_until(silence(), |state| state.heard() > before) {
+            before = heard();
+        }
+    }
+    let heard = heard();
+    within(&exchange, &from, limits);
+    assert!(heard > 50, "the budget was there to be used: {heard}");
+    node.ends_well();
+}
+
+#[test]
+fn what_cannot_be_covered_is_refused_before_anything_connects() {
+    let exchange = Exchange::open();
+    let limits = Limits { users: 10, ..ROOMY };
+    let home = Home::new(2, &config(&exchange, 31, "", &THREE, limits));
+    let said = home.run().ends_with(78);
+    assert!(said.contains("UPS002") && said.contains("30 live, 1 not covered"), "{said}");
+    assert_eq!((exchange.connects(), exchange.look(|state| state.asked.len())), (0, 0));
+    assert!(!home.data().join("shard-0").exists(), "and nothing was made");
+}
