@@ -408,6 +408,10 @@ impl Link {
                     station.news(LinkNews::TimedOut { subscription });
                     Ok(())
                 }
+                Action::Missed { after_seq, next_seq } => {
+                    station.news(LinkNews::Missed { link: self.number, after_seq, next_seq });
+                    Ok(())
+                }
                 Action::Subscribed(_) | Action::Unsubscribed(_) => Ok(()),
             };
             if let Err(error) = sent {
