@@ -2,7 +2,8 @@
 //!
 //! A file of its own, because the counting allocator is the whole process's.
 
-use net::hyperliquid::{Frame, Scratch, decode};
+use net::hyperliquid::provider;
+use net::hyperliquid::{Frame, Policy, Scratch, decode};
 use net::payload::signal_json;
 use net::tls::Roots;
 use net::ws::{Limits, Message, Socket};
@@ -279,5 +280,40 @@ fn other_frames_of_the_hot_path_allocate_nothing_either() {
     for frame in &frames {
         decode(frame, &mut scratch).expect("a good frame");
     }
+    assert_eq!(count() - before, 0);
+}
+
+#[test]
+fn frames_of_providers_allocate_nothing() {
+    let user = "0x000000000000000000000000000000000000000a";
+    let fill = r#"{"coin":"BTC","px":"86006.0","sz":"0.07905","side":"B","time":1791280942711,"startPosition":"-0.14136","dir":"Close Short","closedPnl":"-2.600745","hash":"0x0d","oid":566617233807,"crossed":true,"fee":"-0.067987","tid":669583051366496,"cloid":"0x000000000000000000065d2917ff6969","feeToken":"USDC","twapId":null,"builder":"0x01","txIndex":3}"#;
+    let tuples = vec![format!("[\"{user}\",{fill}]"); 60].join(",");
+    let frames = [
+        format!(r#"{{"channel":"userFills","fills":[{tuples}]}}"#),
+        format!(
+            r#"{{"type":"userFills","channel":"userFills","seq":7,"cursor":"500:1704067200000:3","fills":[{tuples}]}}"#
+        ),
+        format!(
+            r#"{{"channel":"userFills","data":{{"block_number":500,"events":[{tuples}]}},"seq":7}}"#
+        ),
+        r#"{"channel":"pong"}"#.to_owned(),
+        r#"{"type":"ping"}"#.to_owned(),
+    ];
+    let mut scratch = provider::Scratch::default();
+    let mut session = provider::Session::new(Policy::default());
+    session.want(user.parse().expect("an address"));
+    session.on_open(0);
+    let mut turn = |now_ms| {
+        for frame in &frames {
+            let frame = provider::decode(frame, &mut scratch).expect("a good frame");
+            session.on_frame(&frame, now_ms);
+            while session.poll(now_ms).is_some() {}
+        }
+    };
+    for now_ms in 0..4 {
+        turn(now_ms);
+    }
+    let before = count();
+    turn(4);
     assert_eq!(count() - before, 0);
 }

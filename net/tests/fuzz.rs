@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use net::hyperliquid::node::{self, Events, Kind};
+use net::hyperliquid::provider;
 use net::hyperliquid::rest::{parse_fills, parse_order_status, parse_perp_dexs};
 use net::hyperliquid::symbols::ALIASES;
-use net::hyperliquid::{Scratch, SymbolTable, decode};
+use net::hyperliquid::{Policy, Scratch, SymbolTable, decode};
 
 const USER: &str = "0x0123456789abcdef0123456789abcdef01234567";
 const FILL: &str = r#"{"coin":"BTC","px":"65000.5","sz":"0.01","side":"B","time":1700000000000,"startPosition":"-1.5","dir":"Close Short","closedPnl":"1.25","hash":"0x00","oid":77,"crossed":true,"fee":"0.3","tid":99,"feeToken":"USDC","cloid":"0x00000000000000000000000000000001","liquidation":{"liquidatedUser":"0x0123456789abcdef0123456789abcdef01234567","markPx":"1","method":"market"}}"#;
@@ -127,6 +128,43 @@ fn frames() {
     fuzz("frames", &samples, |bytes| match std::str::from_utf8(bytes) {
         Ok(text) => match decode(text, &mut scratch) {
             Ok(_) => true,
+            Err(error) => {
+                assert!(error.at <= text.len(), "{error}");
+                assert!(scratch.fills.is_empty(), "half a frame is none");
+                false
+            }
+        },
+        Err(_) => false,
+    });
+}
+
+#[test]
+fn frames_of_providers() {
+    let tuples = format!(r#"[["{USER}",{FILL}],["{USER}",{FILL}]]"#);
+    let echo = format!(r#"{{"type":"userFills","addresses":["{USER}"]}}"#);
+    let samples = [
+        format!(r#"{{"channel":"userFills","fills":{tuples}}}"#),
+        format!(r#"{{"type":"userFills","seq":7,"cursor":"500:1:3","fills":{tuples}}}"#),
+        format!(
+            r#"{{"channel":"userFills","data":{{"isSnapshot":true,"block_number":5,"events":{tuples}}}}}"#
+        ),
+        format!(r#"{{"channel":"userFills","data":{{"user":"{USER}","fills":[{FILL}]}}}}"#),
+        format!(
+            r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{echo}}}}}"#
+        ),
+        r#"{"type":"error","message":"limit reached"}"#.to_owned(),
+    ];
+    let mut scratch = provider::Scratch::default();
+    let mut session = provider::Session::new(Policy::default());
+    session.want(USER.parse().expect("an address"));
+    session.on_open(0);
+    fuzz("providers", &samples, |bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => match provider::decode(text, &mut scratch) {
+            Ok(frame) => {
+                session.on_frame(&frame, 0);
+                while session.poll(0).is_some() {}
+                true
+            }
             Err(error) => {
                 assert!(error.at <= text.len(), "{error}");
                 assert!(scratch.fills.is_empty(), "half a frame is none");

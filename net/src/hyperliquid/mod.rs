@@ -5,6 +5,7 @@ pub(crate) mod fill;
 pub mod frame;
 pub mod node;
 pub mod pages;
+pub mod provider;
 pub mod rest;
 mod scan;
 pub mod session;

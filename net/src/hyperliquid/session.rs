@@ -14,7 +14,7 @@ use super::frame::Frame;
 use super::subscription::Subscription;
 use crate::backoff::Backoff;
 use entry::{Entry, Wire, needs_snapshot};
-use pace::Pace;
+pub(in crate::hyperliquid) use pace::Pace;
 use shards::{Address, Text};
 use std::collections::VecDeque;
 
@@ -102,6 +102,14 @@ pub enum Action<'a> {
         subscription: Subscription,
         /// When it will be asked again.
         retry_at_ms: u64,
+    },
+    /// A provider's frames are numbered, and some did not come: every account on the connection may lack fills. All
+    /// of them are told as followed again. The public server's frames have no numbers.
+    Missed {
+        /// Number of the last frame before.
+        after_seq: u64,
+        /// Number of the frame that came instead of the next.
+        next_seq: u64,
     },
 }
 

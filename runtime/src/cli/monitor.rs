@@ -189,6 +189,16 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::TimedOut { subscription } => {
             warn!(code = "UPS003", shard, "no answer to {subscription}; asked again");
         }
+        LinkNews::Missed { link, after_seq, next_seq } => {
+            warn!(
+                code = "UPS031",
+                shard,
+                link,
+                after_seq,
+                next_seq,
+                "the provider's frames between did not come; its accounts' fills are fetched"
+            );
+        }
         LinkNews::Unreadable { why } => {
             warn!(code = "UPS008", shard, "a frame cannot be read: {why}");
         }
@@ -216,8 +226,11 @@ fn say_status(node: &Node) {
     let report = node.report();
     let latency = node.latency().total();
     let (shards, publisher) = (&report.shards, &report.publisher);
+    let census = node.census();
     info!(
-        followed = shards.followed,
+        wanted = census.wanted,
+        followed = census.followed,
+        uncovered = census.uncovered,
         links = shards.links_open,
         frames = shards.frames,
         fills = shards.counts.fills,

@@ -178,11 +178,6 @@ impl Accounts {
         });
     }
 
-    /// Connections that are needed.
-    pub(super) fn links(&self) -> u32 {
-        self.placer.links()
-    }
-
     /// The next order.
     pub(super) fn order(&mut self) -> Option<Order> {
         self.orders.pop_front()

@@ -547,6 +547,11 @@ impl Node {
         report
     }
 
+    /// How many accounts are how far.
+    pub fn census(&self) -> Census {
+        self.accounts.census()
+    }
+
     /// Frame-to-publisher latencies since the start.
     pub fn latency(&self) -> &Latency {
         &self.latency

@@ -765,6 +765,16 @@ pub static CODES: &[CodeRow] = &[
          cannot be had by then ends as a gap event. It is a warning.",
     ),
     code(
+        "UPS031",
+        Exit::Unavailable,
+        "frames of a provider did not come",
+        "A provider numbers the frames of a connection, and a number was left out: fills may have been\n\
+         in what did not come. The fills of every account on that connection are fetched by REST\n\
+         (source.info_url) from the last known one on; what cannot be had ends as a gap event. If it\n\
+         comes often, this host reads too slowly for the provider, or the provider drops. It is a\n\
+         warning.",
+    ),
+    code(
         "UPS040",
         Exit::Unavailable,
         "two spot pairs of one name",

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use io_uring::{opcode, types};
 use net::backoff::Backoff;
-use net::hyperliquid::frame::{self, Frame};
-use net::hyperliquid::session::{Action, PING_TEXT, Policy, Session};
+use net::hyperliquid::session::{Action, PING_TEXT, Policy};
 use net::hyperliquid::subscription::Subscription;
 use net::hyperliquid::weight::Budget;
 use net::ws::{Limits, Message, Socket};
@@ -19,7 +18,9 @@ use shards::{Address, Input};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::message::{LinkNews, Reply, Source};
+use super::speech::{Speech, provider_frame, public_frame};
 use super::station::{Station, failed};
+use crate::config::SourceKind;
 use crate::lane::ring::{Op, Ring, Token};
 
 const RECV_BYTES: usize = 16 << 10;
@@ -46,7 +47,8 @@ pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
     pub(super) users: Vec<Address>,
-    session: Session,
+    speech: Speech,
+    policy: Policy,
     /// Times that it may connect in a minute, and those of the last one.
     connects_max: u32,
     connects: Budget,
@@ -66,6 +68,8 @@ pub(super) struct Link {
     received_ns: u64,
     lost_at_ms: u64,
     attempt: usize,
+    /// When the connection was opened, or an account came to it since: its fills come from then on at least.
+    since_ms: u64,
     /// Accounts that are followed on the connection at hand.
     followed: Vec<Address>,
     /// Statuses may have been missed since the link was last whole.
@@ -80,7 +84,8 @@ impl Link {
             number,
             source: 0,
             users: Vec::new(),
-            session: Session::new(policy),
+            speech: Speech::new(SourceKind::HyperliquidWs, policy),
+            policy,
             connects_max: 0,
             connects: Budget::new(0),
             backoff: Backoff::new(seed),
@@ -98,6 +103,7 @@ impl Link {
             received_ns: 0,
             lost_at_ms: 0,
             attempt: 0,
+            since_ms: 0,
             followed: Vec::new(),
             missed_statuses: true,
         }
@@ -105,19 +111,24 @@ impl Link {
 
     /// How much it may do in a minute.
     pub(super) fn allow(&mut self, messages: u32, connects: u32) {
-        self.session.set_messages_per_minute(messages);
+        self.policy.messages_per_minute = messages;
+        self.speech.allow(messages);
         self.connects_max = connects;
         self.connects.set_per_minute(connects);
     }
 
     /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
-    pub(super) fn add(&mut self, user: Address, source: usize) {
+    pub(super) fn add(&mut self, user: Address, source: usize, kind: SourceKind, now_ms: u64) {
         if self.users.is_empty() {
             self.source = source;
+            if !self.speech.fits(kind) {
+                self.speech = Speech::new(kind, self.policy);
+            }
         }
+        self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
-        user_subscriptions(user).into_iter().for_each(|s| self.session.want(s));
+        self.speech.follow(user);
         match &mut self.stage {
             Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
             Stage::Ending { retry_at_ms } if self.users.len() == 1 => *retry_at_ms = 0,
@@ -133,17 +144,17 @@ impl Link {
             self.followed.swap_remove(at);
             station.report.followed -= 1;
         }
-        user_subscriptions(*user).into_iter().for_each(|s| self.session.unwant(s));
+        self.speech.let_go(*user);
     }
 
     /// Follows a subscription that belongs to no account no longer.
     pub(super) fn unwant(&mut self, subscription: Subscription) {
-        self.session.unwant(subscription);
+        self.speech.unwant(subscription);
     }
 
     /// Follows a subscription that belongs to no account.
     pub(super) fn want(&mut self, subscription: Subscription) {
-        self.session.want(subscription);
+        self.speech.want(subscription);
     }
 
     /// Whether messages flow.
@@ -164,7 +175,7 @@ impl Link {
             Stage::Waiting { .. } if self.connects_max == 0 => None,
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
-            Stage::Open => self.session.next_deadline(),
+            Stage::Open => self.speech.next_deadline(),
             Stage::Ending { .. } => None,
         };
         at_ms.map(|at_ms| at_ms.saturating_sub(now_ms))
@@ -189,7 +200,7 @@ impl Link {
             Stage::Open => {
                 self.converse(station, now_ms);
                 // What was ended on the wire is free for others at once.
-                if self.users.is_empty() && self.session.is_empty() && self.is_open() {
+                if self.users.is_empty() && self.speech.is_empty() && self.is_open() {
                     self.lay_down(station, now_ms);
                 }
             }
@@ -229,7 +240,7 @@ impl Link {
     /// Nobody needs it any more.
     fn lay_down(&mut self, station: &mut Station, now_ms: u64) {
         station.report.links_open -= 1;
-        self.session.on_closed(now_ms);
+        self.speech.on_closed(now_ms);
         self.lost_at_ms = 0;
         self.leave();
         station.news(LinkNews::Left { link: self.number });
@@ -337,7 +348,7 @@ impl Link {
                 Ok(None) => return,
                 Ok(Some(Message::Opened)) => self.opened(station, now_ms),
                 Ok(Some(Message::Text(text))) => self.text(text.as_str(), station, now_ms),
-                Ok(Some(Message::Binary(_))) => self.session.on_traffic(now_ms),
+                Ok(Some(Message::Binary(_))) => self.speech.on_traffic(now_ms),
                 Ok(Some(Message::Closed { code, reason })) => {
                     let why = format!("the server closed: {code} {reason}");
                     self.lose(station, now_ms, why.trim_end(), Some((code, &reason)));
@@ -350,7 +361,8 @@ impl Link {
     fn opened(&mut self, station: &mut Station, now_ms: u64) {
         self.stage = Stage::Open;
         self.followed.clear();
-        self.session.on_open(now_ms);
+        self.since_ms = now_ms;
+        self.speech.on_open(now_ms);
         station.report.links_open += 1;
         let away_ms = if self.lost_at_ms == 0 { 0 } else { now_ms - self.lost_at_ms };
         station.news(LinkNews::Up { link: self.number, users: self.users.len(), away_ms });
@@ -358,35 +370,28 @@ impl Link {
 
     fn text(&mut self, text: &str, station: &mut Station, now_ms: u64) {
         station.report.frames += 1;
-        let frame = match frame::decode(text, &mut station.scratch) {
-            Ok(frame) => frame,
-            Err(error) => {
-                self.session.on_traffic(now_ms);
-                station.report.unreadable += 1;
-                let count = station.report.unreadable;
-                if count <= 10 || count.is_power_of_two() {
-                    station.news(LinkNews::Unreadable { why: error.to_string() });
-                }
-                return;
+        let read = match &mut self.speech {
+            Speech::Public(session) => {
+                public_frame(session, text, station, self.received_ns, now_ms)
+            }
+            Speech::Provider(session) => {
+                provider_frame(session, text, station, self.received_ns, now_ms)
             }
         };
-        match &frame {
-            Frame::UserFills { user, snapshot } => {
-                station.frame_fills(*user, *snapshot, self.received_ns);
+        if let Err(error) = read {
+            self.speech.on_traffic(now_ms);
+            station.report.unreadable += 1;
+            let count = station.report.unreadable;
+            if count <= 10 || count.is_power_of_two() {
+                station.news(LinkNews::Unreadable { why: error.to_string() });
             }
-            Frame::OrderUpdates => station.frame_statuses(self.received_ns),
-            Frame::Account(state) => station.account(state),
-            Frame::Spot { user, is_unified } => station.spot(*user, *is_unified),
-            Frame::Mids { dex } => station.positions.mids(dex, &station.scratch.mids),
-            _ => {}
         }
-        self.session.on_frame(&frame, now_ms);
     }
 
     /// Says what the session has to say.
     fn converse(&mut self, station: &mut Station, now_ms: u64) {
         loop {
-            let Some(action) = self.session.poll(now_ms) else { return };
+            let Some(action) = self.speech.poll(now_ms) else { return };
             let ws = self.ws.as_mut().expect("an open link has a socket");
             let sent = match action {
                 Action::Send(text) => ws.send_text(text),
@@ -412,6 +417,10 @@ impl Link {
                     station.reply(Reply::Acknowledged(user));
                     Ok(())
                 }
+                Action::Missed { after_seq, next_seq } => {
+                    station.news(LinkNews::Missed { link: self.number, after_seq, next_seq });
+                    Ok(())
+                }
                 Action::Subscribed(_) | Action::Unsubscribed(_) => Ok(()),
             };
             if let Err(error) = sent {
@@ -429,6 +438,11 @@ impl Link {
         if !self.followed.contains(&user) {
             self.followed.push(user);
             station.report.followed += 1;
+        }
+        if let Speech::Provider(_) = self.speech {
+            // There is no snapshot: what was missed only REST can say.
+            let joined = Input::Joined { address: user, at_ms: self.since_ms, continues: false };
+            station.apply(&joined, 0);
         }
         station.follows(user);
         if self.followed.len() < self.users.len() {
@@ -461,7 +475,7 @@ impl Link {
                 station.apply(&Input::Disconnected { address: self.users[index] }, 0);
             }
         }
-        self.session.on_closed(now_ms);
+        self.speech.on_closed(now_ms);
         self.stalled = false;
         let retry_ms = match close {
             Some((code, reason)) => self.backoff.after_close_ms(code, reason),
@@ -567,17 +581,6 @@ fn connect_ws(target: &net::Target) -> Result<Socket, net::ws::WsError> {
 
 fn host(source: &Source) -> &str {
     source.target.as_ref().map_or("a source without a server", |target| &target.host)
-}
-
-/// What is followed of an account, all on one connection. Statuses come before fills: they have no snapshot, so those
-/// of the account's first live fills must not be missed.
-fn user_subscriptions(user: Address) -> [Subscription; 4] {
-    [
-        Subscription::OrderUpdates { user },
-        Subscription::AllDexsClearinghouseState { user },
-        Subscription::SpotState { user },
-        Subscription::UserFills { user },
-    ]
 }
 
 /// How long the loop waits for the operations of ended links.

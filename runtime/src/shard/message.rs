@@ -244,6 +244,15 @@ pub enum LinkNews {
         /// Which.
         subscription: Subscription,
     },
+    /// A provider's frames are numbered, and some did not come. Its accounts' fills are fetched by REST.
+    Missed {
+        /// Its number on this shard.
+        link: usize,
+        /// Number of the last frame before.
+        after_seq: u64,
+        /// Number of the frame that came instead of the next.
+        next_seq: u64,
+    },
     /// Fills with numbers that no market makes were left out.
     Unsound {
         /// The account.

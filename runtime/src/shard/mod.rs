@@ -6,6 +6,8 @@
 //! | `message` | what the shard and control say to each other |
 //! | `fed` | what a feeder hands to the shard |
 //! | `feed` | the shard's end of a feeder's ring |
+//! | `speech` | what a connection speaks: public subscriptions, or a provider's |
+//! | `by_account` | fills of many accounts, put together by account |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
@@ -21,6 +23,7 @@ pub mod fed;
 pub mod message;
 pub mod replayer;
 
+mod by_account;
 mod feed;
 mod flush;
 mod link;
@@ -28,6 +31,7 @@ mod names;
 mod outbox;
 mod positions;
 mod prices;
+mod speech;
 mod station;
 
 use std::cell::Cell;
@@ -498,7 +502,9 @@ impl Shard {
             // Before its accounts: what they hold is valued at prices.
             self.take_prices_over(Some(number));
         }
-        self.links[number].add(address, source);
+        let kind = self.sources[source].kind;
+        let now_ms = self.station.clock.wall_ns() / 1_000_000;
+        self.links[number].add(address, source, kind, now_ms);
     }
 
     /// Only the public WebSocket has prices.

@@ -6,6 +6,7 @@ use std::io;
 
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
+use net::hyperliquid::provider;
 use persist::Position;
 use persist::journal::{Intake, Journal};
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
@@ -16,6 +17,7 @@ use shards::{
 };
 
 use super::CacheSizes;
+use super::by_account::ByAccount;
 use super::message::{LinkNews, Reply, Report};
 use super::names::{Name, Names};
 use super::outbox::Outbox;
@@ -37,6 +39,9 @@ pub(super) struct Station {
     pub(super) outbox: Outbox,
     pub(super) clock: Clock,
     pub(super) scratch: Scratch,
+    /// Of providers' frames.
+    pub(super) provided: provider::Scratch,
+    pub(super) by_account: ByAccount,
     pub(super) report: Report,
     pub(super) positions: Positions,
     names: Names,
@@ -103,6 +108,8 @@ impl Station {
             outbox,
             clock,
             scratch: Scratch::default(),
+            provided: provider::Scratch::default(),
+            by_account: ByAccount::default(),
             report: Report::default(),
             positions: Positions::new(caches.prices),
             names: Names::new(caches.symbols),

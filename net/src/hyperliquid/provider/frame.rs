@@ -1,18 +1,22 @@
 //! From the text of a provider's frame to what it says, in place.
 //!
-//! The outer object is passed over once to find its parts, whatever their order; the part that matters is read into
-//! the caller's [`Scratch`]. Nothing is allocated once its vector has its size. A fill that cannot be read makes its whole
-//! frame an error, as on the public server.
+//! Fills whose channel is named before them, which is how providers write them, are read in one pass (`direct`) into
+//! the caller's [`Scratch`], and nothing is allocated once its vector has its size. Every other frame is judged by the
+//! general reader: it passes over the outer object once to find its parts, whatever their order, and then reads the
+//! part that matters. A fill that cannot be read makes its whole frame an error, as on the public server.
 
 use crate::hyperliquid::fill::{UserFills, WireFill};
 use crate::hyperliquid::frame::DecodeError;
 use crate::hyperliquid::wire::{Addr, Object, Words};
+use direct::Direct;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use shards::{Address, Fill, Text};
 use std::borrow::Cow;
 use std::fmt;
+
+mod direct;
 
 /// The channel of the fills.
 const CHANNEL: &str = "userFills";
@@ -168,6 +172,10 @@ fn wrong(text: &str, piece: &str, error: &serde_json::Error) -> DecodeError {
 /// Reads one text frame.
 pub fn decode<'a>(text: &'a str, scratch: &mut Scratch) -> Result<Frame<'a>, DecodeError> {
     scratch.fills.clear();
+    if let Some((snapshot, position)) = Direct::read(text, &mut scratch.fills) {
+        return Ok(fills_of(snapshot, position, scratch));
+    }
+    scratch.fills.clear();
     let decoded = decode_json(text, scratch);
     if decoded.is_err() {
         scratch.fills.clear();
@@ -181,6 +189,10 @@ fn decode_json<'a>(text: &'a str, scratch: &mut Scratch) -> Result<Frame<'a>, De
         "pong" => return Ok(Frame::Pong),
         greeting if greeting.starts_with("Websocket connection established") => {
             return Ok(Frame::Other);
+        }
+        // An object only: serde would read a list as one, by position.
+        json if !json.starts_with('{') => {
+            return Err(wrong(text, text, &serde_json::Error::custom("not a JSON object")));
         }
         _ => {}
     }
@@ -267,6 +279,9 @@ fn fills<'a>(
         (Some(list), _) => list,
         (None, Some(data)) if data.get().starts_with('[') => data,
         (None, Some(data)) => {
+            if !data.get().starts_with('{') {
+                return Err(without_fills(text, data.get()));
+            }
             let body = Parts::read(text, data.get())?;
             position = body.position(position);
             snapshot |= body.is_snapshot();
@@ -308,7 +323,7 @@ fn of_one(text: &str, data: &str, scratch: &mut Scratch) -> Result<(), DecodeErr
 }
 
 /// A list of `[address, fill]`, appended.
-struct Tuples<'s>(&'s mut Vec<(Address, Fill)>);
+pub(super) struct Tuples<'s>(pub(super) &'s mut Vec<(Address, Fill)>);
 
 impl<'de> DeserializeSeed<'de> for Tuples<'_> {
     type Value = ();
@@ -355,148 +370,12 @@ impl<'de> Visitor<'de> for TupleVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tuple, A::Error> {
         let missing = || A::Error::custom("a fill without its account");
         let Addr(user) = seq.next_element()?.ok_or_else(missing)?;
-        let fill = seq.next_element()?.ok_or_else(|| A::Error::custom("an account without its fill"))?;
+        let fill =
+            seq.next_element()?.ok_or_else(|| A::Error::custom("an account without its fill"))?;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Tuple(user, fill))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILL: &str = r#"{"coin":"ETH","px":"2150.50","sz":"1.5","side":"B","time":1704067200000,"startPosition":"1.5","dir":"Open Long","closedPnl":"125.5","hash":"0xab","oid":5,"crossed":true,"fee":"0.1","tid":6,"feeToken":"USDC","builder":"0x01","txIndex":3}"#;
-
-    fn user(n: u8) -> String {
-        Address([n; 20]).to_string()
-    }
-
-    /// Two tuples: of accounts 0x0a… (in upper case) and 0x0b….
-    fn tuples() -> String {
-        let first = user(0x0a).to_uppercase().replace('X', "x");
-        format!(r#"[["{first}",{FILL}],["{}",{FILL},null]]"#, user(0x0b))
-    }
-
-    #[track_caller]
-    fn check(text: &str, snapshot: bool, seq: Option<u64>, block: Option<u64>) {
-        let mut scratch = Scratch::default();
-        let frame = decode(text, &mut scratch).expect(text);
-        let Frame::Fills { snapshot: found, position, first } = frame else {
-            panic!("{frame:?}: {text}")
-        };
-        assert_eq!((found, position.seq, position.block), (snapshot, seq, block), "{text}");
-        assert_eq!(first, Some(Address([0x0a; 20])));
-        let users: Vec<Address> = scratch.fills.iter().map(|(user, _)| *user).collect();
-        assert_eq!(users, [Address([0x0a; 20]), Address([0x0b; 20])], "{text}");
-        assert!(scratch.fills.iter().all(|(_, fill)| fill.tid == 6));
-    }
-
-    #[test]
-    fn fills_are_found_wherever_they_stand() {
-        let list = tuples();
-        check(&format!(r#"{{"channel":"userFills","fills":{list}}}"#), false, None, None);
-        check(
-            &format!(
-                r#"{{"type":"userFills","channel":"userFills","seq":7,"cursor":"500:1:3","fills":{list}}}"#
-            ),
-            false,
-            Some(7),
-            None,
-        );
-        check(&format!(r#"{{"fills":{list},"seq":"8","type":"userFills"}}"#), false, Some(8), None);
-        check(&format!(r#"{{"channel":"userFills","data":{list}}}"#), false, None, None);
-        check(
-            &format!(
-                r#"{{"data":{{"isSnapshot":true,"block_number":500,"fills":{list}}},"seq":1,"channel":"userFills"}}"#
-            ),
-            true,
-            Some(1),
-            Some(500),
-        );
-        check(
-            &format!(
-                r#"{{"channel":"userFills","data":{{"events":{list},"blockNumber":9,"seq":2,"new":[]}}}}"#
-            ),
-            false,
-            Some(2),
-            Some(9),
-        );
-    }
-
-    #[test]
-    fn the_public_servers_form_is_understood_too() {
-        let text = format!(
-            r#"{{"channel":"userFills","data":{{"user":"{}","isSnapshot":true,"fills":[{FILL},{FILL}]}}}}"#,
-            user(7)
-        );
-        let mut scratch = Scratch::default();
-        let frame = decode(&text, &mut scratch).expect("reads");
-        let first = Some(Address([7; 20]));
-        assert_eq!(frame, Frame::Fills { snapshot: true, position: Position::default(), first });
-        assert_eq!(scratch.fills.len(), 2);
-    }
-
-    #[test]
-    fn answers_pings_and_greetings_are_told_apart() {
-        let address = Some(Address([7; 20]));
-        let refused = |text: &'static str| Frame::Refused { text: Cow::Borrowed(text) };
-        let acknowledged = |begins, address| Frame::Acknowledged { begins, address };
-        let echo = format!(r#"{{"type":"userFills","addresses":["{}"]}}"#, user(7));
-        let whole = format!(
-            r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{echo}}}}}"#
-        );
-        let ended = format!(
-            r#"{{"channel":"subscriptionResponse","method":"unsubscribe","subscription":{echo}}}"#
-        );
-        for (text, wanted) in [
-            (whole.as_str(), acknowledged(Some(true), address)),
-            (ended.as_str(), acknowledged(Some(false), address)),
-            (
-                r#"{"channel":"subscriptionResponse","data":{"subscriptionId":"sub_01","type":"userFills"}}"#,
-                acknowledged(None, None),
-            ),
-            (
-                r#"{"type":"subscriptionUpdate","subscribed":["userFills"],"unsubscribed":[]}"#,
-                acknowledged(None, None),
-            ),
-            (r#"{"type":"unsubscribed"}"#, acknowledged(Some(false), None)),
-            (r#"{"channel":"error","data":"no \\ key"}"#, refused("no \\ key")),
-            (r#"{"type":"error","message":"limit reached"}"#, refused("limit reached")),
-            (r#"{"channel":"error","data":{"message":"bad key"}}"#, refused("bad key")),
-            (r#"{"error":"Unauthorized"}"#, refused("Unauthorized")),
-            (r#"{"channel":"pong"}"#, Frame::Pong),
-            (r#"{"type":"pong"}"#, Frame::Pong),
-            (r#"{ "type": "ping" }"#, Frame::Ping),
-            ("ping", Frame::Ping),
-            (r#"{"type":"connected","sessionId":"x"}"#, Frame::Other),
-            (r#"{"channel":"trades","data":[1]}"#, Frame::Other),
-            ("{}", Frame::Other),
-            ("Websocket connection established.", Frame::Other),
-        ] {
-            assert_eq!(decode(text, &mut Scratch::default()), Ok(wanted), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bad_fill_spoils_its_frame_and_says_where() {
-        let mut scratch = Scratch::default();
-        let good = format!(r#"{{"channel":"userFills","fills":{}}}"#, tuples());
-        for (from, to) in [
-            ("\"B\"", "\"X\""),
-            (",{", ",[{"),
-            ("0x0b", "0x0"),
-            ("\"1.5\",\"side\"", "\"-1.5\",\"side\""),
-            ("\"fills\":[", "\"fills\":[7,"),
-            ("\"fills\":", "\"files\":"),
-        ] {
-            let bad = good.replacen(from, to, 1);
-            assert_ne!(bad, good, "{from}");
-            let error = decode(&bad, &mut scratch).expect_err(&bad);
-            assert!(error.at <= bad.len() && scratch.fills.is_empty(), "{error}: {bad}");
-        }
-        for text in ["", "[]", "nonsense", "{", r#"{"channel":"userFills"}"#] {
-            assert!(decode(text, &mut scratch).is_err(), "{text}");
-        }
-        assert!(decode(&good, &mut scratch).is_ok());
-    }
-}
+mod tests;

@@ -153,7 +153,9 @@ impl Session {
             Frame::Fills { position, first, .. } => {
                 // A provider that acknowledges nothing shows by its fills that the group is in force.
                 if let Some(first) = first
-                    && self.asked().is_some_and(|at| matches!(self.groups[at].wire, Wire::Asked { .. }))
+                    && self
+                        .asked()
+                        .is_some_and(|at| matches!(self.groups[at].wire, Wire::Asked { .. }))
                 {
                     self.acknowledged(Some(true), Some(first));
                 }
@@ -436,7 +438,8 @@ impl Session {
 
     /// Makes a group of the addresses that wait.
     fn form(&mut self) -> Option<usize> {
-        let addresses: Vec<Address> = self.waiting.iter().take(self.addresses_max).copied().collect();
+        let addresses: Vec<Address> =
+            self.waiting.iter().take(self.addresses_max).copied().collect();
         if addresses.is_empty() {
             return None;
         }

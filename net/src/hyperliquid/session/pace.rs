@@ -8,7 +8,7 @@ const MESSAGE: u64 = 60_000;
 
 /// How much may be sent now.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(in crate::hyperliquid) struct Pace {
     /// Units that flow in per millisecond; also messages a minute.
     rate: u64,
     level: u64,
@@ -17,13 +17,13 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A full bucket. A budget below two messages a minute could never send and is taken for two.
-    pub(super) fn new(messages_per_minute: u32) -> Pace {
+    pub(in crate::hyperliquid) fn new(messages_per_minute: u32) -> Pace {
         let rate = u64::from(messages_per_minute / 2).max(1);
         Pace { rate, level: rate * MESSAGE, at_ms: 0 }
     }
 
     /// Another budget from here on. What was sent counts against it.
-    pub(super) fn set_rate(&mut self, messages_per_minute: u32) {
+    pub(in crate::hyperliquid) fn set_rate(&mut self, messages_per_minute: u32) {
         let fresh = Pace::new(messages_per_minute);
         // A bucket that was full is full; no other gets more than it had.
         let was_full = self.level == self.rate * MESSAGE;
@@ -39,7 +39,7 @@ impl Pace {
     }
 
     /// Takes one message from the budget, if there is one.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+    pub(in crate::hyperliquid) fn take(&mut self, now_ms: u64) -> bool {
         self.refill(now_ms);
         let enough = self.level >= MESSAGE;
         if enough {
@@ -49,13 +49,13 @@ impl Pace {
     }
 
     /// The venue says that the budget is spent: others share it. Begin from nothing.
-    pub(super) fn exhaust(&mut self, now_ms: u64) {
+    pub(in crate::hyperliquid) fn exhaust(&mut self, now_ms: u64) {
         self.refill(now_ms);
         self.level = 0;
     }
 
     /// When the next message may go.
-    pub(super) fn ready_at(&self, now_ms: u64) -> u64 {
+    pub(in crate::hyperliquid) fn ready_at(&self, now_ms: u64) -> u64 {
         let missing = MESSAGE.saturating_sub(self.level);
         (self.at_ms + missing.div_ceil(self.rate)).max(if missing == 0 { now_ms } else { 0 })
     }

@@ -37,6 +37,7 @@ fn said(session: &mut Session, now_ms: u64) -> Vec<String> {
                 format!("refused {kind} {}", retry_at_ms.is_some())
             }
             Action::TimedOut { subscription, .. } => format!("late {}", subscription.kind()),
+            Action::Missed { .. } => "missed".to_owned(),
         });
         assert!(words.len() < 10_000, "poll never ends: {:?}", &words[9_990..]);
     }
