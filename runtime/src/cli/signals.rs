@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once.
+//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once. SIGHUP: everything is read again.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::diag::{Exit, Problem, reason};
@@ -26,9 +26,7 @@ impl Stop {
             }
             Ok(())
         };
-        listen().map_err(|error| {
-            Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
-        })?;
+        listen().map_err(not_listening)?;
         Ok(Stop(stop))
     }
 
@@ -37,4 +35,26 @@ impl Stop {
         // Relaxed: it carries nothing but itself.
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Whether everything is to be read again.
+pub(super) struct Reload(Arc<AtomicBool>);
+
+impl Reload {
+    /// Listens from here on. Before that, SIGHUP ends the process.
+    pub(super) fn listen() -> Result<Reload, Problem> {
+        let reload = Arc::new(AtomicBool::new(false));
+        flag::register(SIGHUP, Arc::clone(&reload)).map_err(not_listening)?;
+        Ok(Reload(reload))
+    }
+
+    /// Whether a signal came since this was asked last.
+    pub(super) fn is_asked(&self) -> bool {
+        // Relaxed: it carries nothing but itself.
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+fn not_listening(error: io::Error) -> Problem {
+    Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
 }

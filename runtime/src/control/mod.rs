@@ -7,11 +7,12 @@
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
 //! | `asks` | what the administration port asks, answered |
+//! | `house` | what the administration port sees of a node |
 //! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
-//! | `rest` | the thread that asks the REST interface |
+//! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table, and what of it the shards are told |
@@ -30,6 +31,7 @@ pub mod roster;
 mod accounts;
 mod coin_types;
 mod failure;
+mod house;
 mod placement;
 mod segments;
 mod snapshots;
@@ -43,7 +45,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use persist::lock::DirLock;
-use shards::{Address, Coin, Request, ShardId, shard_of};
+use shards::{Address, Coin, Request, ShardId};
 
 use crate::diag::Problem;
 use crate::feeder::Feeder;
@@ -58,8 +60,9 @@ pub use snapshots::Taken;
 
 use accounts::{Accounts, Order};
 pub use accounts::{Census, Stage};
+use asks::Asks;
+use house::Pulse;
 use lists::{Done, Keeper, Lists, Live};
-use options::NodeOptions;
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
 use segments::Segments;
@@ -109,6 +112,9 @@ pub struct Node {
     accounts: Accounts,
     /// The thread that reads the lists again.
     lists: Option<Keeper>,
+    /// What the administration port asks.
+    asks: Asks,
+    pulse: Pulse,
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
@@ -154,6 +160,8 @@ pub enum Notice {
     Uncovered(Address, Limit),
     /// Settings that count from now on.
     Settings(Live),
+    /// Everything was read again because of a signal, or not.
+    Reloaded(Done),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -242,6 +250,7 @@ impl Node {
                 lists::Said::Done { ticket, done } => self.done(ticket, done),
             }
         }
+        self.turn_asks();
         self.tell_canary_ratio();
         self.turn_feeders();
         self.turn_accounts();
@@ -349,19 +358,6 @@ impl Node {
         }
     }
 
-    /// Has everything read again: the configuration, the lists. `false` if it reads none.
-    pub fn reload(&mut self) -> bool {
-        let order = lists::Order::Reload { ticket: 0 };
-        self.lists.as_mut().is_some_and(|lists| lists.order(order).is_ok())
-    }
-
-    fn done(&mut self, _ticket: u64, done: Done) {
-        match done {
-            Done::Reloaded(_) | Done::Written(_) => {}
-            Done::Refused(problem) => self.notices.push_back(Notice::Warning(problem)),
-        }
-    }
-
     /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
     pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
         self.roster.offer(origin, addresses, Instant::now());
@@ -381,10 +377,12 @@ impl Node {
         match reply {
             Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
-                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Backfill { shard: id, source, address, from_ms });
             }
             Reply::StatusWanted { address, oid } => {
-                self.rest.ask(Job::Status { shard: id, address, oid });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
             Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
@@ -393,6 +391,7 @@ impl Node {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
                 }
+                self.pulse.link(id, &news);
                 if let LinkNews::Down { link, .. } = &news {
                     self.accounts.lost(id, *link, Instant::now());
                 }
@@ -406,14 +405,21 @@ impl Node {
                 self.refused.push((id, *command));
             }
             Reply::Watched(address) => self.accounts.watched(address),
+            Reply::Acknowledged(address) => {
+                self.accounts.acknowledged(&address, Instant::now());
+            }
             Reply::Followed(address) => {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
             Reply::Fed { source, number } => {
+                self.pulse.fed();
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
             }
-            Reply::Report(report) => state.report = *report,
+            Reply::Report(report) => {
+                self.pulse.counted(&state.report, &report);
+                state.report = *report;
+            }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
                 state.stopped = Some(*stopped);
@@ -422,6 +428,12 @@ impl Node {
                 self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
             }
         }
+    }
+
+    /// The source whose REST interface is asked about an account.
+    fn source_of(&self, address: &Address) -> usize {
+        // One that has just been let go: the answer will not matter.
+        self.accounts.seat(address).map_or(0, |seat| seat.source)
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -501,19 +513,16 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.asks.has_news()
             || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
+            || self.asks.has_news()
     }
 
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
-    }
-
-    /// From now on this many percent of the accounts are live.
-    pub fn set_canary_ratio(&mut self, ratio: u8) {
-        self.live.canary_ratio = ratio;
     }
 
     /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.

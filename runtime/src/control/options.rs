@@ -10,6 +10,7 @@ use shards::input::Emit;
 use shards::{Address, Policy, StartFrom};
 
 use super::lists::{ListsOptions, Live};
+use crate::admin::Port;
 use crate::config::{
     self, Config, Cpus, FlushMode, LoadOptions, Loaded, Poll, Shards, Source, StoreUrl,
 };
@@ -58,6 +59,8 @@ pub struct NodeOptions {
     pub lists: Option<ListsOptions>,
     /// Settings that may change while running.
     pub live: Live,
+    /// The administration port, open.
+    pub admin: Option<Port>,
     /// How long an account that left all lists is still followed.
     pub remove_grace: Duration,
     /// Where a new account's signals begin.
@@ -130,6 +133,7 @@ impl NodeOptions {
             ),
             addresses: config.monitor.addresses.clone(),
             lists: None,
+            admin: None,
             live: Live::of(config),
             remove_grace: config.monitor.remove_grace,
             start_from: match config.monitor.start_from {

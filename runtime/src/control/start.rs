@@ -10,6 +10,8 @@ use persist::lock::DirLock;
 use shards::{Address, ShardId, shard_of};
 
 use super::accounts::Accounts;
+use super::asks::Asks;
+use super::house::Pulse;
 use super::latency::Latency;
 use super::lists::{self, Keeper, Lists, ListsOptions};
 use super::options::{self, NodeOptions};
@@ -23,6 +25,7 @@ use super::{
     PublisherState, SLEEP_MAX, STOP_WITHIN, SYMBOLS_WITHIN, ShardState, failure, new_bell,
     placement,
 };
+use crate::admin;
 use crate::config::SourceKind;
 use crate::diag::Problem;
 use crate::feeder::{self, Feeder, ReaderOptions};
@@ -30,6 +33,7 @@ use crate::lane::bell::Bell;
 use crate::lane::channel::{Sender, channel};
 use crate::lane::events;
 use crate::lane::executor::{Executor, Glommio, Housekeeping};
+use crate::placement::capacity;
 use crate::publisher::sink::Sink;
 use crate::publisher::stdout::Stdout;
 use crate::publisher::store::Store;
@@ -87,6 +91,8 @@ impl Node {
                 fed_sources(&options),
             ),
             lists: None,
+            asks: Asks::default(),
+            pulse: Pulse::new(options.sources.iter().map(capacity::name).collect()),
             names: BTreeMap::new(),
             live: options.live,
             canary_told: options.live.canary_ratio,
@@ -104,6 +110,10 @@ impl Node {
         match options.lists {
             Some(lists) => node.start_lists(lists, &options.housekeeping, options.shard_count)?,
             None => node.begin_with(&options.addresses, options.shard_count),
+        }
+        if let Some(port) = options.admin {
+            let admin = admin::start(port, &node.bell, &options.housekeeping)?;
+            node.asks = Asks::new(Some(admin));
         }
         Ok(node)
     }

@@ -251,8 +251,8 @@ pub static CODES: &[CodeRow] = &[
         "CFG013",
         Exit::Config,
         "no addresses to follow",
-        "Neither monitor.addresses nor monitor.addresses_file names an account, so a monitor\n\
-         would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
+        "Neither monitor.addresses nor monitor.addresses_file names an account. Unless some are on the\n\
+         list that is kept at run time (`corelane addr`), a monitor would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
          some that can be followed.",
     ),
     code(
@@ -753,6 +753,16 @@ pub static CODES: &[CodeRow] = &[
          line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
          seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
          warning, said once.",
+    ),
+    code(
+        "UPS030",
+        Exit::Unavailable,
+        "requests wait for the REST budget",
+        "The server counts the weight of REST requests per source address and minute (1200: about 55\n\
+         back-fills of a few fills, or 10 of 2000). More is asked for than that, so requests wait:\n\
+         back-fills first, then order statuses, then the symbol table. It is told when that begins\n\
+         and when nothing waits any more. Fills of an account are held for 300 s; a back-fill that\n\
+         cannot be had by then ends as a gap event. It is a warning.",
     ),
     code(
         "UPS040",

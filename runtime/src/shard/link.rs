@@ -408,6 +408,10 @@ impl Link {
                     station.news(LinkNews::TimedOut { subscription });
                     Ok(())
                 }
+                Action::Subscribed(Subscription::UserFills { user }) => {
+                    station.reply(Reply::Acknowledged(user));
+                    Ok(())
+                }
                 Action::Subscribed(_) | Action::Unsubscribed(_) => Ok(()),
             };
             if let Err(error) = sent {

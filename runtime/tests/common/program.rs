@@ -46,6 +46,10 @@ impl Program {
                 command.env_remove(name);
             }
         }
+        // Tests run beside each other: who wants the administration port names one, over this.
+        if !args.iter().any(|arg| arg.starts_with("admin.listen=")) {
+            command.env("CORELANE_ADMIN__LISTEN", "");
+        }
         let mut child = command.spawn().expect("the binary was built with the tests");
         let process = handle(child.id());
         let out = match reads {
@@ -88,6 +92,11 @@ impl Program {
     /// Asks for an orderly end.
     pub fn terminate(&self) {
         pidfd_send_signal(&self.process, Signal::TERM).expect("it runs");
+    }
+
+    /// Asks it to read its configuration and lists again.
+    pub fn hang_up(&self) {
+        pidfd_send_signal(&self.process, Signal::HUP).expect("it runs");
     }
 
     /// Waits for the end.
