@@ -208,6 +208,14 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::UnknownCoin { coin } => {
             warn!(code = "UPS041", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
         }
+        LinkNews::Gap(gap) if gap.coin.is_empty() => warn!(
+            code = "UPS009",
+            shard,
+            address = %gap.address,
+            from_ms = gap.from_ms,
+            to_ms = gap.to_ms,
+            "fills may be missing for good: the REST interface did not tell what happened in between"
+        ),
         LinkNews::Gap(gap) => warn!(
             code = "UPS009",
             shard,
