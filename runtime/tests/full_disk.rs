@@ -78,7 +78,7 @@ fn a_full_disk_is_said_heals_by_itself_and_loses_nothing() {
     );
     let text = format!(
         "[node]\ndata_dir = \"{}/data\"\nshards = 1\n{follow}\n[journal]\nsegment_size = \"4MiB\"\n\
-         [store]\nurl = \"sqlite:{}\"\n[log]\nformat = \"text\"\n",
+         [admin]\nlisten = \"\"\n[store]\nurl = \"sqlite:{}\"\n[log]\nformat = \"text\"\n",
         disk.path().display(),
         store.display()
     );

@@ -11,7 +11,6 @@ use super::signals::{Reload, Stop};
 use crate::admin::Port;
 use crate::config::{Config, LoadOptions, Loaded};
 use crate::control::latency::Latency;
-use crate::control::lists::Done;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
@@ -32,10 +31,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     let mut options = fit(load, &loaded)?;
     options.admin = Port::open(&loaded.config.admin)?;
     let (stop, reload) = (Stop::listen()?, Reload::listen()?);
-    if let Some(port) = &options.admin {
-        info!(addr = %port.addr(), "administration port");
-    }
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
+    let admin = options.admin.as_ref().map(|port| format!("http://{}", port.addr()));
     let mut node = Node::start(options)?;
     for (shard, opened) in node.opened().enumerate() {
         let (last_seq, records) = (opened.last_seq, opened.records);
@@ -50,7 +47,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
             );
         }
     }
-    info!(accounts, shards, "running");
+    info!(accounts, shards, admin, "running");
     let fatal = work(&mut node, &stop, &reload, &level);
     info!("stopping: no more input, journals sealed, sinks drained");
     let (ended, mut latency) = node.stop();
@@ -95,8 +92,7 @@ fn say_settings(loaded: &Loaded) {
 fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<Problem> {
     let mut status_at = Instant::now();
     while !stop.is_asked() {
-        if reload.is_asked() {
-            info!("SIGHUP: configuration and lists are read again");
+        if reload.take() {
             node.reload();
         }
         node.turn();
@@ -110,7 +106,15 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<
                     level.set(live.log_level);
                     info!(?live, "settings that count from now on");
                 }
-                Notice::Reloaded(done) => say_reloaded(&done),
+                Notice::Reloaded(needs_restart) if needs_restart.is_empty() => {
+                    info!("configuration and lists read again")
+                }
+                Notice::Reloaded(needs_restart) => {
+                    info!(
+                        needs_restart = needs_restart.join(", "),
+                        "configuration and lists read again"
+                    );
+                }
                 Notice::Covered(address) => info!(%address, "there is room for it now"),
                 Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
@@ -147,24 +151,6 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<
         node.sleep(Duration::from_millis(200));
     }
     None
-}
-
-fn say_reloaded(done: &Done) {
-    match done {
-        Done::Reloaded(names) if names.is_empty() => info!("reloaded"),
-        Done::Reloaded(names) => {
-            let names = names.join(", ");
-            warn!(code = "CFG014", "reloaded; changed, and in force after a restart: {names}");
-        }
-        Done::Refused(problem) => {
-            warn!(
-                code = problem.code,
-                "not reloaded, old values stay: {}",
-                problem.why.join(" · ")
-            );
-        }
-        Done::Written(_) => {}
-    }
 }
 
 fn say_link(shard: u16, news: &LinkNews) {

@@ -36,7 +36,8 @@ pub(super) enum Order {
     Begin(usize),
 }
 
-/// How many accounts are how far.
+/// How many accounts are how far, those that leave among them.
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Census {
     /// Accounts that are wanted.
@@ -178,9 +179,9 @@ impl Accounts {
         });
     }
 
-    /// When [`Accounts::turn`] has something to do.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.placer.next_deadline()
+    /// Connections that are needed.
+    pub(super) fn links(&self) -> u32 {
+        self.placer.links()
     }
 
     /// The next order.
@@ -204,6 +205,7 @@ impl Accounts {
         self.seated.get(address).copied().or_else(uncovered)
     }
 
+    #[cfg(test)]
     pub(super) fn census(&self) -> Census {
         let uncovered = self.uncovered.len();
         Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }

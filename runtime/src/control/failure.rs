@@ -16,10 +16,14 @@ use persist::segment::{SegmentError, SegmentOrder};
 use persist::tail::{Tail, TailError};
 use shards::{Address, ShardId};
 
+use super::rest::Said;
 use crate::diag::{Problem, reason, whereabouts};
 use crate::publisher::store::StartError;
 use crate::shard::message::{NotOpened, Opened};
 use crate::shard::replayer::{Broken, Diverged};
+
+/// How long a core holds an account's fills while it waits for a back-fill.
+const HELD_MS: u64 = 300_000;
 
 pub(super) fn thread(what: &str, error: &io::Error) -> Problem {
     Problem::error("SYS001", format!("cannot start {what}: {}", reason(error))).fix(
@@ -174,6 +178,45 @@ fn check_recycled(dir: &Path, path: &Path, at: Position) -> Result<(), Problem> 
 pub(super) fn trouble(what: &str, why: &str, retry: Duration) -> Problem {
     Problem::warning("UPS005", format!("{what}: {why}"))
         .why(format!("tried again in {:.1} s", retry.as_secs_f64()))
+}
+
+/// Requests wait for the REST budget of a source.
+pub(super) fn rest_waits(host: &str, said: &Said) -> Problem {
+    let Said::Waits { backfills, others, wait_ms, all_ms, refused } = said else {
+        return rest_goes_on(host, 0);
+    };
+    let seconds = |ms: &u64| ms.div_ceil(1000);
+    let mut problem = Problem::warning(
+        "UPS030",
+        format!(
+            "{host}: {backfills} back-fills and {others} other requests wait for the REST budget, \
+             the next goes in {} s, the last in about {} s",
+            seconds(wait_ms),
+            seconds(all_ms)
+        ),
+    );
+    if *refused {
+        problem = problem.why(
+            "the server answers 429: somebody else uses this address's budget, or it has another",
+        );
+    }
+    if *all_ms > HELD_MS {
+        problem = problem.why(format!(
+            "fills are held for {} s at most: what comes later is told as a gap event",
+            HELD_MS / 1000
+        ));
+    }
+    problem.fix("more [[source]] tables with another local_addr, or a larger source.rest_weight_per_minute where the server allows it")
+}
+
+/// The end of [`rest_waits`].
+pub(super) fn rest_goes_on(host: &str, after_ms: u64) -> Problem {
+    let after_s = after_ms.div_ceil(1000);
+    Problem::warning(
+        "UPS030",
+        format!("{host}: nothing waits for the REST budget any more, after {after_s} s"),
+    )
+    .why("what had waited was asked for, or was told as not fetched")
 }
 
 pub(super) fn segment(order: &SegmentOrder, error: &SegmentError, need: Option<&Need>) -> Problem {

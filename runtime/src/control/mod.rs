@@ -5,14 +5,14 @@
 //! |---|---|
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
+//! | `house` | what the administration port sees of the node |
 //! | `options` | what a node is made of, from the configuration |
 //! | `asks` | what the administration port asks, answered |
-//! | `house` | what the administration port sees of a node |
 //! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
 //! | `placement` | the servers, resolved |
-//! | `rest` | the thread that asks the REST interface |
+//! | `rest` | the threads that ask the REST interfaces |
 //! | `segments` | the thread that prepares journal segments |
 //! | `snapshots` | the thread that makes snapshots and compares digests |
 //! | `symbols` | the symbol table, and what of it the shards are told |
@@ -58,10 +58,10 @@ use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, St
 use latency::Latency;
 pub use snapshots::Taken;
 
+pub use accounts::Stage;
 use accounts::{Accounts, Order};
-pub use accounts::{Census, Stage};
 use asks::Asks;
-use house::Pulse;
+use house::Arrivals;
 use lists::{Done, Keeper, Lists, Live};
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
@@ -112,12 +112,13 @@ pub struct Node {
     accounts: Accounts,
     /// The thread that reads the lists again.
     lists: Option<Keeper>,
-    /// What the administration port asks.
-    asks: Asks,
-    pulse: Pulse,
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
+    asks: Asks,
+    arrivals: Arrivals,
+    /// What sources are called.
+    source_names: Vec<String>,
     /// The ratio that the publisher knows.
     canary_told: u8,
     notices: VecDeque<Notice>,
@@ -160,8 +161,8 @@ pub enum Notice {
     Uncovered(Address, Limit),
     /// Settings that count from now on.
     Settings(Live),
-    /// Everything was read again because of a signal, or not.
-    Reloaded(Done),
+    /// Everything was read again; these changed keys need a restart.
+    Reloaded(Vec<String>),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -250,7 +251,9 @@ impl Node {
                 lists::Said::Done { ticket, done } => self.done(ticket, done),
             }
         }
-        self.turn_asks();
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.turn(self);
+        self.asks = asks;
         self.tell_canary_ratio();
         self.turn_feeders();
         self.turn_accounts();
@@ -358,6 +361,28 @@ impl Node {
         }
     }
 
+    /// Has everything read again because of a signal: the configuration, the lists. [`Notice::Reloaded`] tells the outcome.
+    pub fn reload(&mut self) {
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.reload_by_signal(self);
+        self.asks = asks;
+    }
+
+    fn done(&mut self, ticket: u64, done: Done) {
+        // What the order changed counts now: the answer tells how things stand.
+        self.turn_accounts();
+        let mut asks = std::mem::take(&mut self.asks);
+        let nobody_waits = asks.done(ticket, done, self);
+        self.asks = asks;
+        match nobody_waits {
+            Some(Done::Reloaded(needs_restart)) => {
+                self.notices.push_back(Notice::Reloaded(needs_restart));
+            }
+            Some(Done::Refused(problem)) => self.notices.push_back(Notice::Warning(problem)),
+            Some(Done::Written(_)) | None => {}
+        }
+    }
+
     /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
     pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
         self.roster.offer(origin, addresses, Instant::now());
@@ -377,10 +402,12 @@ impl Node {
         match reply {
             Reply::Judged(_) | Reply::Opened(_) | Reply::NotOpened(_) => {}
             Reply::Request(Request::Backfill { address, from_ms }) => {
-                self.rest.ask(Job::Backfill { shard: id, address, from_ms });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Backfill { shard: id, source, address, from_ms });
             }
             Reply::StatusWanted { address, oid } => {
-                self.rest.ask(Job::Status { shard: id, address, oid });
+                let source = self.source_of(&address);
+                self.rest.ask(Job::Status { shard: id, source, address, oid });
             }
             Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
@@ -389,7 +416,6 @@ impl Node {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
                 }
-                self.pulse.link(id, &news);
                 if let LinkNews::Down { link, .. } = &news {
                     self.accounts.lost(id, *link, Instant::now());
                 }
@@ -411,12 +437,13 @@ impl Node {
                 self.notices.push_back(Notice::Followed(address));
             }
             Reply::Fed { source, number } => {
-                self.pulse.fed();
+                self.arrivals.fed(Instant::now());
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
             }
             Reply::Report(report) => {
-                self.pulse.counted(&state.report, &report);
                 state.report = *report;
+                let bytes = self.shards.iter().map(|state| state.report.received_bytes).sum();
+                self.arrivals.report(bytes, Instant::now());
             }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
@@ -426,6 +453,12 @@ impl Node {
                 self.notices.push_back(Notice::Fatal(failure::fault(id, &why)));
             }
         }
+    }
+
+    /// The source whose REST interface is asked about an account.
+    fn source_of(&self, address: &Address) -> usize {
+        // One that has just been let go: the answer will not matter.
+        self.accounts.seat(address).map_or(0, |seat| seat.source)
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -505,20 +538,15 @@ impl Node {
             || self.publisher.as_ref().is_some_and(|publisher| !publisher.news.is_empty())
             || self.rest.has_news()
             || self.segments.has_news()
+            || self.asks.has_news()
             || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
-            || self.asks.has_news()
     }
 
     /// What each shard found when it opened its journal.
     pub fn opened(&self) -> impl Iterator<Item = &Opened> {
         self.shards.iter().filter_map(|state| state.opened.as_ref())
-    }
-
-    /// From now on this many percent of the accounts are live.
-    pub fn set_canary_ratio(&mut self, ratio: u8) {
-        self.live.canary_ratio = ratio;
     }
 
     /// Tells the publisher which ratio is in force; again with the next turn while it has too many orders waiting.

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use net::Target;
-use shards::Address;
 
 use super::failure;
 use super::options::NodeOptions;
@@ -12,13 +11,6 @@ use crate::config::{self, SourceKind};
 use crate::diag::Problem;
 use crate::placement::Placer;
 use crate::shard::message::Source;
-
-/// Each account with the index of its source.
-pub(super) fn place(options: &NodeOptions) -> Vec<(Address, usize)> {
-    let mut placer = placer(options);
-    let seat = |address: &Address| Some((*address, placer.place(*address).ok()?.source));
-    options.addresses.iter().filter_map(seat).collect()
-}
 
 /// A placer for a node.
 pub(super) fn placer(options: &NodeOptions) -> Placer {

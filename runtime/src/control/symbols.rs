@@ -35,6 +35,14 @@ pub struct Table {
     clashes: Vec<(Coin, String)>,
 }
 
+impl Table {
+    /// All instruments, without types.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> &[SymbolEntry] {
+        &self.entries
+    }
+}
+
 /// Asks with `post` (body in, answer out) and builds the table.
 pub(super) fn read(
     aliases: &[(String, String)],

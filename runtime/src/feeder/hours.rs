@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 /// One file: an hour of UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Hour {
+pub(super) struct Hour {
     /// The day as the number that its directory's name is: 20251125.
-    pub day: u32,
+    pub(super) day: u32,
     /// The hour, 0 to 23.
-    pub hour: u8,
+    pub(super) hour: u8,
 }
 
 impl Hour {
     /// From the names of the directory and the file; `None` for names that a node does not give.
-    pub fn parse(day: &str, hour: &str) -> Option<Hour> {
+    pub(super) fn parse(day: &str, hour: &str) -> Option<Hour> {
         let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let has_zero = hour.len() > 1 && hour.starts_with('0');
         if day.len() != 8 || !all_digits(day) || !all_digits(hour) || has_zero {
@@ -31,7 +31,7 @@ impl Hour {
     }
 
     /// The file.
-    pub fn path(self, hourly: &Path) -> PathBuf {
+    pub(super) fn path(self, hourly: &Path) -> PathBuf {
         self.dir(hourly).join(self.hour.to_string())
     }
 }

@@ -7,17 +7,17 @@ use super::hours::Hour;
 
 /// Behind a line. The line is kept by its hash: a file that was replaced by another has another one there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// Which files.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Which of them.
-    pub hour: Hour,
+    pub(super) hour: Hour,
     /// Where the next line begins.
-    pub offset: u64,
+    pub(super) offset: u64,
     /// Length of the line before, with its line feed; 0 at the beginning of the file.
-    pub line_bytes: u64,
+    pub(super) line_bytes: u64,
     /// XXH3 of that line, without its line feed.
-    pub line_hash: u64,
+    pub(super) line_hash: u64,
 }
 
 /// The hash of a line.

@@ -354,6 +354,8 @@ impl Reader {
                 _ => Which::Fills,
             };
             let step = self.stream(which).find(now.instant);
+            // The first file may just have been found: who is fed from it joins before its first line.
+            self.join_new(now);
             match self.note(which, step) {
                 Some(Step::Line) => {
                     self.lines += 1;
@@ -368,7 +370,6 @@ impl Reader {
             if !dry[which as usize] {
                 self.said.unreadable[which as usize] = None;
             }
-            self.join_new(now);
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) enum Step {
 
 /// What was lost in the files themselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Lost {
+pub(super) enum Lost {
     /// A line that is too long.
     TooLong {
         /// The file.

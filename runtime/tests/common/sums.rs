@@ -77,6 +77,11 @@ impl LegSums {
         sum.1 = sum.1.checked_add(notional).expect("it fits");
     }
 
+    /// Keeps the legs of some accounts.
+    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        self.0.retain(|leg, _| keeps(&leg.0));
+    }
+
     /// Number of legs.
     pub fn len(&self) -> usize {
         self.0.len()

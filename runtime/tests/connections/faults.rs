@@ -1,6 +1,7 @@
 //! What goes wrong on one connection, and stays there.
 
 use std::fmt::Write as _;
+use std::fs;
 
 use serde_json::json;
 
@@ -132,6 +133,46 @@ fn what_the_venue_says_unasked_ends_nothing() {
         assert!(said.contains(text), "{text}: {said}");
     }
     assert_eq!(said.matches("followed address").count(), 2, "{said}");
+}
+
+/// Waits until the log says this of an account once more.
+#[track_caller]
+fn said_of(node: &Program, talk: &mut usize, what: &str, account: &str) {
+    let wanted = format!("{what} address={account}");
+    node.err.wait(talk, &wanted, |line| line.contains(&wanted));
+}
+
+#[test]
+fn a_late_acknowledgement_of_an_end_ends_no_new_subscription() {
+    let exchange = Exchange::open();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("addresses.csv");
+    let list = |accounts: &[String]| fs::write(&file, accounts.join("\n") + "\n").expect("written");
+    // One account of the configuration keeps the connection, another comes and goes.
+    let (goes, path) = (account(7), file.display());
+    list(std::slice::from_ref(&goes));
+    let more =
+        format!("addresses_file = \"{path}\"\nreload_interval = \"1s\"\nremove_grace = \"0s\"");
+    let home = Home::new(1, &config(&exchange, 1, &more, &HERE, ROOMY));
+    let mut node = home.run();
+    let mut talk = 0;
+    followed(&node, &mut talk, 2);
+    exchange.hold_ends();
+    list(&["# nobody".to_owned()]);
+    said_of(&node, &mut talk, "followed no longer", &goes);
+    exchange.wait("end", |state| state.count("userFills") == 1);
+    // It comes back before its end was acknowledged.
+    list(std::slice::from_ref(&goes));
+    exchange.acknowledge_ends();
+    said_of(&node, &mut talk, "followed", &goes);
+    // And again, for good measure: of those nobody waits any more.
+    exchange.acknowledge_ends();
+    exchange.fills(&goes, &[fill(1, 7, "@188 B 1.0 2.0 0.0 Buy")]);
+    exchange.statuses(&goes, &status(7, "filled", "0.0", "1.0"));
+    let told = node.out.wait_for("signal_id");
+    assert_eq!(brief(&told), "07 7 Buy-1 1@2 final status");
+    assert_eq!(exchange.connects(), 1);
+    node.ends_well();
 }
 
 #[test]

@@ -8,8 +8,8 @@
 //! | more addresses than budgets allow | `budgets::what_cannot_be_covered_is_refused_before_anything_connects` |
 //! | at once after `Expired`, otherwise backing off | `faults::an_expired_connection_is_made_again_at_once_and_others_back_off` |
 //! | one dead connection never touches another | `faults::a_dead_connection_touches_no_other` |
-//! | a late acknowledgement of an old unsubscribe | `faults::what_the_venue_says_unasked_ends_nothing`; and `net`'s `session::tests` |
-//! | error frames without echo | the same |
+//! | a late acknowledgement of an old unsubscribe | `faults::a_late_acknowledgement_of_an_end_ends_no_new_subscription` |
+//! | error frames without echo | `faults::what_the_venue_says_unasked_ends_nothing` |
 //! | frames of several MiB | `faults::frames_of_several_mebibytes_are_frames` |
 //! | a frame that does not parse is counted, ends nothing | `faults::frames_that_cannot_be_read_are_counted_and_end_nothing` |
 //! | watchdog: two silent intervals are death | 30 seconds: `net`'s `session::tests::pings_keep_time_and_silence_is_death`; on the wire in `monitor_soak`, when it is given a minute |

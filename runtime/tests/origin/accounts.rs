@@ -102,6 +102,40 @@ fn an_address_that_goes_leaves_the_orders_of_others() {
 }
 
 #[test]
+fn an_address_that_goes_while_running_leaves_the_orders_of_others() {
+    let exchange = Exchange::open();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("addresses.csv");
+    fs::write(&file, format!("{B}\n")).expect("written");
+    let monitor = format!(
+        "addresses_file = \"{}\"\nreload_interval = \"1s\"\nremove_grace = \"0s\"",
+        file.display()
+    );
+    let home = Home::new(1, &config(&exchange, &[A], &monitor, LONG));
+    let node = home.run();
+    let mut scene = Scene { exchange, home, node, cursor: 0, fences: 0 };
+    [A, B].iter().for_each(|account| scene.follows(account));
+    scene.exchange.fills(A, &[fill(1, 7, "BTC B 1.0 100.0 0.0")]);
+    scene.exchange.fills(B, &[fill(1, 8, "BTC B 1.0 100.0 0.0")]);
+    scene.exchange.statuses(A, &status(9, "filled", "0.0", "1.0"));
+    scene.fence(A);
+    scene.fence(B);
+    let line = scene.exchange.line_of(A);
+    fs::write(&file, "# nobody\n").expect("written");
+    scene.exchange.wait("end of B", |state| {
+        !state.lines.iter().any(|line| line.subscriptions.iter().any(|s| s["user"] == B))
+    });
+    assert_eq!(scene.exchange.line_of(A), line, "and nothing happened to A's connection");
+    scene.exchange.fills(A, &[fill(2, 7, "BTC B 1.0 100.0 1.0")]);
+    scene.exchange.statuses(A, &status(7, "filled", "0.0", "2.0"));
+    scene.expect(&["a1 7 Open Long-1 2@100 final status"]);
+    scene.exchange.fills(A, &[fill(3, 9, "BTC B 1.0 100.0 2.0")]);
+    scene.expect(&["a1 9 Open Long-1 1@100 final status"]);
+    let said = scene.ends();
+    assert_eq!(said.matches("followed address").count(), 2, "{said}");
+}
+
+#[test]
 fn an_address_is_the_same_in_any_case() {
     let exchange = Exchange::open();
     let dir = tempfile::tempdir().expect("a directory");

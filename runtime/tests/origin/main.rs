@@ -19,7 +19,7 @@
 //! | connections beyond the first 150 subscriptions never repaired | `repairs::every_connection_is_repaired` |
 //! | second disconnect during a repair ignored | `repairs::a_second_loss_during_a_repair_is_repaired` |
 //! | subscribe on a dead connection reports success | `repairs::a_subscription_on_a_dead_connection_is_no_success` |
-//! | unsubscribing one address wipes all others' order ids | `accounts::an_address_that_goes_leaves_the_orders_of_others` |
+//! | unsubscribing one address wipes all others' order ids | `accounts::an_address_that_goes_while_running_leaves_the_orders_of_others`, `accounts::an_address_that_goes_leaves_the_orders_of_others` (over a restart) |
 //! | mixed-case addresses never match | `accounts::an_address_is_the_same_in_any_case` |
 //! | publish while NATS is down counted as sent | with the NATS sink (issue 6); for the sinks of this build: `rows::a_batch_that_fails_is_written_later` |
 //! | crash between publish and database row sends twice | `rows::a_crash_between_publish_and_row_leaves_one_row_and_one_id` |

@@ -94,13 +94,15 @@ fn a_flip_closes_before_it_opens() {
     for (emit, ending) in [("order", "final status"), ("frame", "more frame")] {
         let mut scene = Scene::of(&[A, B], &format!("emit = \"{emit}\"\n{LONG}"));
         let mut wanted = Vec::new();
-        for (n, user) in (0..10).flat_map(|n| [(n, A), (n, B)]) {
+        for (n, user, oid) in (0..10).flat_map(|n| [(n, A, 100 + n), (n, B, 200 + n)]) {
             let (what, legs) = turn_around(n);
-            let made = fill(10 * n, 100 + n, what);
+            let made = fill(10 * n, oid, what);
             scene.exchange.fills(user, std::slice::from_ref(&made));
-            let size = made["sz"].as_str().expect("a size");
-            scene.exchange.statuses(user, &status(100 + n, "filled", "0.0", size));
-            let (end, oid) = (&user[user.len() - 2..], 100 + n);
+            let end = &user[user.len() - 2..];
+            if emit == "order" {
+                let size = made["sz"].as_str().expect("a size");
+                scene.exchange.statuses(user, &status(oid, "filled", "0.0", size));
+            }
             for (leg, size) in legs {
                 scene.expect(&[&format!("{end} {oid} {leg}-1 {size}@100 {ending}")]);
                 wanted.push((format!("{user}-{oid}-{leg}-1"), (*size).to_owned()));

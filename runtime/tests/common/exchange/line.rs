@@ -212,7 +212,13 @@ impl<'a> Service<'a> {
                     line.subscriptions.retain(|known| *known != subscription);
                     usage.unsubscribed(&subscription);
                 }
-                vec![ack.to_string()]
+                match &mut state.late {
+                    Some(late) => {
+                        late.push((self.number, ack.to_string()));
+                        Vec::new()
+                    }
+                    None => vec![ack.to_string()],
+                }
             }
             Some("subscribe") if line.is_open => {
                 let times = state.subscribed.entry(subscription.to_string()).or_default();

@@ -65,6 +65,8 @@ pub struct State {
     answer: Answer,
     /// Newest fills that a snapshot has, at most.
     snapshot_max: usize,
+    /// Acknowledgements of ends, while they are held back.
+    late: Option<Vec<(usize, String)>>,
     ended: bool,
 }
 
@@ -102,6 +104,7 @@ impl Exchange {
             rule: Box::new(|_| Manner::Acknowledge),
             answer: Box::new(|_| None),
             snapshot_max: 2000,
+            late: None,
             ended: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
@@ -141,6 +144,24 @@ impl Exchange {
     /// How many of the newest fills a snapshot has.
     pub fn show_at_most(&self, fills: usize) {
         self.shared.lock().snapshot_max = fills;
+    }
+
+    /// Holds the acknowledgements of ends back from here on.
+    pub fn hold_ends(&self) {
+        self.shared.lock().late = Some(Vec::new());
+    }
+
+    /// Ends that were asked for while they are held back.
+    pub fn ends(&self) -> usize {
+        self.look(|state| state.late.as_ref().map_or(0, Vec::len))
+    }
+
+    /// Sends the acknowledgements that were held back; they stay, to be sent once more.
+    pub fn acknowledge_ends(&self) {
+        let state = self.shared.lock();
+        for (line, ack) in state.late.iter().flatten() {
+            state.lines[*line].give(Do::Say(ack.clone()));
+        }
     }
 
     /// Fills that snapshots and requests know, and no frame tells.

@@ -1,0 +1,273 @@
+//! The REST interface: back-fills, order statuses, the symbol table, inside the weight budgets of the sources.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `schedule` | what is asked next over one source, and when |
+//! | `worker` | a thread that asks for some of the sources |
+//! | `http` | HTTP from a chosen address of this host |
+//!
+//! Each source belongs to one worker, so that its budget has one owner. Which source an account belongs to is the
+//! asker's affair and may change from job to job.
+
+mod http;
+mod schedule;
+mod worker;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use net::Target;
+use shards::{Address, Fill, OrderStatus, ShardId};
+
+use super::failure;
+use super::options::NodeOptions;
+use super::symbols::Table;
+use crate::config::SourceKind;
+use crate::diag::Problem;
+use crate::lane::bell::Bell;
+use crate::lane::channel::{Receiver, Sender, channel};
+pub(super) use schedule::Said;
+use worker::Worker;
+
+/// Jobs and answers that may wait in the rings of a worker.
+const JOBS_MAX: usize = 8192;
+/// Threads. They mostly wait for servers, and never for their budgets alone.
+const WORKERS_MAX: usize = 4;
+
+/// Something to ask.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// The fills of an account since a time.
+    Backfill {
+        /// Whose shard.
+        shard: ShardId,
+        /// Index of the source whose REST interface and budget it is.
+        source: usize,
+        /// The account.
+        address: Address,
+        /// Unix milliseconds.
+        from_ms: u64,
+    },
+    /// The status of an order.
+    Status {
+        /// Whose shard.
+        shard: ShardId,
+        /// Index of the source whose REST interface and budget it is.
+        source: usize,
+        /// The account.
+        address: Address,
+        /// The order.
+        oid: u64,
+    },
+    /// The symbol table, from whichever source has a REST interface.
+    Symbols,
+    /// The addresses of a source's host.
+    Resolve {
+        /// Index of the source.
+        source: usize,
+    },
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Job::Backfill { address, .. } => {
+                write!(f, "the missing fills of {address} cannot be fetched, its fills wait")
+            }
+            Job::Status { oid, .. } => write!(f, "the status of order {oid} cannot be fetched"),
+            Job::Symbols => f.write_str("the symbol table cannot be read"),
+            Job::Resolve { .. } => f.write_str("the host cannot be resolved"),
+        }
+    }
+}
+
+impl Job {
+    /// The source that it is of; the symbol table is of none.
+    fn source(&self) -> Option<usize> {
+        match self {
+            Job::Backfill { source, .. } | Job::Status { source, .. } | Job::Resolve { source } => {
+                Some(*source)
+            }
+            Job::Symbols => None,
+        }
+    }
+
+    /// Whether the answer to one is the answer to the other.
+    fn repeats(&self, other: &Job) -> bool {
+        match (self, other) {
+            (Job::Backfill { address: a, .. }, Job::Backfill { address: b, .. }) => a == b,
+            (Job::Status { oid: a, .. }, Job::Status { oid: b, .. }) => a == b,
+            (Job::Symbols, Job::Symbols) => true,
+            (Job::Resolve { source: a }, Job::Resolve { source: b }) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// A page of fills.
+    Backfill {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// The fills, ascending.
+        fills: Vec<Fill>,
+        /// Whether it is the last page.
+        last: bool,
+    },
+    /// The back-fill was given up.
+    BackfillFailed {
+        /// Whose shard.
+        shard: ShardId,
+        /// The account.
+        address: Address,
+        /// Why.
+        why: String,
+    },
+    /// An order's status.
+    Status {
+        /// Whose shard.
+        shard: ShardId,
+        /// The status.
+        status: OrderStatus,
+    },
+    /// The symbol table.
+    Symbols(Box<Table>),
+    /// The addresses of a source's host.
+    Resolved {
+        /// Index of the source.
+        source: usize,
+        /// They may have changed.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Something to tell: an attempt failed and there will be another, or requests wait for the budget.
+    Trouble(Problem),
+    /// A host could not be resolved. It is tried again when a connection fails.
+    NotResolved(Problem),
+    /// The symbol table could not be read.
+    SymbolsFailed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What the workers need of a source.
+#[derive(Clone, Debug)]
+pub struct RestSource {
+    /// Where it is asked; `None` where it cannot be.
+    pub info_url: Option<String>,
+    /// Its WebSocket server, whose host is looked up; `None` where there is none.
+    pub target: Option<Target>,
+    /// The address of this host to ask from.
+    pub local_addr: Option<IpAddr>,
+    /// Weight that may be asked for in any 60 seconds.
+    pub weight_per_minute: u32,
+    /// Seed of the jitter between retries.
+    pub seed: u64,
+}
+
+/// The workers, seen from control.
+pub struct Rest {
+    workers: Vec<Ends>,
+    /// The sources that can be asked for the symbol table, the best first; where to ask next.
+    with_symbols: VecDeque<usize>,
+    /// Answers that need no worker.
+    own: VecDeque<Answer>,
+}
+
+/// Control's ends of the rings of one worker.
+struct Ends {
+    jobs: Sender<(usize, Job)>,
+    answers: Receiver<Answer>,
+}
+
+impl Rest {
+    /// Starts the workers. They end when this is dropped.
+    pub fn start(options: &NodeOptions, control: &Arc<Bell>) -> Result<Rest, Problem> {
+        let of_source = |source: &crate::config::Source| RestSource {
+            info_url: source.info_url.clone(),
+            target: match source.kind {
+                SourceKind::HyperliquidNode => None,
+                _ => Target::parse(&source.ws_url).ok(),
+            },
+            local_addr: source.local_addr,
+            weight_per_minute: source.rest_weight_per_minute,
+            seed: crate::lane::clock::wall_now_ns(),
+        };
+        let sources: Vec<RestSource> = options.sources.iter().map(of_source).collect();
+        // A node's own interface knows the perpetuals only of what it follows, and a provider's may know none.
+        let is_public = |at: &usize| options.sources[*at].kind == SourceKind::HyperliquidWs;
+        let mut with_symbols: Vec<usize> =
+            (0..sources.len()).filter(|at| sources[*at].info_url.is_some()).collect();
+        with_symbols.sort_by_key(|at| !is_public(at));
+        Rest::start_with(sources, with_symbols, &options.aliases, control)
+    }
+
+    fn start_with(
+        sources: Vec<RestSource>,
+        with_symbols: Vec<usize>,
+        aliases: &[(String, String)],
+        control: &Arc<Bell>,
+    ) -> Result<Rest, Problem> {
+        let count = sources.len().clamp(1, WORKERS_MAX);
+        let mut workers = Vec::new();
+        for number in 0..count {
+            let own = sources.iter().cloned().enumerate().filter(|(at, _)| at % count == number);
+            let bell = super::new_bell()?;
+            let (jobs, received) = channel(JOBS_MAX, &bell);
+            let (sender, answers) = channel(JOBS_MAX, control);
+            let worker = Worker::new(own.collect(), aliases.to_vec(), received, sender);
+            std::thread::Builder::new()
+                .name(format!("rest-{number}"))
+                .spawn(move || worker.run(&bell))
+                .map_err(|error| failure::thread("a REST thread", &error))?;
+            workers.push(Ends { jobs, answers });
+        }
+        Ok(Rest { workers, with_symbols: with_symbols.into(), own: VecDeque::new() })
+    }
+
+    /// Asks; `false` when too much waits. Cores ask again for what they still need.
+    pub fn ask(&mut self, job: Job) -> bool {
+        let source = match job.source() {
+            Some(source) => source,
+            None => match self.with_symbols.front() {
+                Some(source) => *source,
+                None => {
+                    let why = "no source has a REST interface (source.info_url)".to_owned();
+                    self.own.push_back(Answer::SymbolsFailed { why });
+                    return true;
+                }
+            },
+        };
+        let at = source % self.workers.len();
+        self.workers[at].jobs.send((source, job)).is_ok()
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self) -> Option<Answer> {
+        let answer = self
+            .own
+            .pop_front()
+            .or_else(|| self.workers.iter_mut().find_map(|worker| worker.answers.receive()));
+        if let Some(Answer::SymbolsFailed { .. }) = answer
+            && !self.with_symbols.is_empty()
+        {
+            // Another source may be well.
+            self.with_symbols.rotate_left(1);
+        }
+        answer
+    }
+
+    /// Whether there is an answer.
+    pub fn has_news(&self) -> bool {
+        !self.own.is_empty() || self.workers.iter().any(|worker| !worker.answers.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! What is asked next over one source, and when: priorities, the weight budget, retries.
+//!
+//! Pure: times are milliseconds of a clock that the worker reads. Back-fills go before order statuses and those before
+//! the symbol table; within one kind the oldest goes first. Waiting for the budget is no failure and does not count
+//! as one; it is told when it begins and when nothing waits any more. A back-fill that waits longer than a core holds
+//! the account's fills would come too late to be of use: it is given up shortly before.
+
+use net::backoff::Backoff;
+use net::hyperliquid::pages::Pages;
+use net::hyperliquid::weight::{Budget, RequestKind, most_of, weight_of, weight_of_items};
+use shards::Fill;
+
+use super::Job;
+
+/// For how long a job is tried, pauses between attempts included and waiting for the budget not.
+const TRIED_MS_MAX: u64 = 150_000;
+/// For how long a job may wait and be tried. A core holds an account's fills for 300 s: this must end before, or its
+/// next question about the account would be taken for a repetition of this one.
+const HELD_MS_MAX: u64 = 290_000;
+/// A shorter wait for the budget is not worth a word.
+const TOLD_MS_MIN: u64 = 1_000;
+
+/// Names a job that is scheduled; rises, so it is also its age.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct JobId(u64);
+
+/// A job that is not done.
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    id: JobId,
+    pub(super) job: Job,
+    /// Of a back-fill: its pages, and what they have brought.
+    pub(super) pages: Pages,
+    pub(super) fills: Vec<Fill>,
+    since_ms: u64,
+    due_ms: u64,
+    tried_ms: u64,
+    backoff: Backoff,
+    why: Option<String>,
+    /// Asked for again since the last request was sent: its answer may be too old to be the last.
+    asked_again: bool,
+}
+
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// Ask: its weight is taken.
+    Ask(JobId),
+    /// Nothing before this time.
+    Until(u64),
+    /// Nothing.
+    Idle,
+}
+
+/// Something to tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::control) enum Said {
+    /// Jobs wait for the budget.
+    Waits {
+        /// Back-fills among them.
+        backfills: usize,
+        /// Others among them.
+        others: usize,
+        /// Until the next one may go.
+        wait_ms: u64,
+        /// Until all have gone, if each is answered by one short page.
+        all_ms: u64,
+        /// Whether the server said that the budget is spent, and not our own count.
+        refused: bool,
+    },
+    /// Nothing waits for the budget any more.
+    GoesOn {
+        /// How long that took.
+        after_ms: u64,
+    },
+}
+
+/// The jobs of one source.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    jobs: Vec<Scheduled>,
+    budget: Budget,
+    next_id: u64,
+    seed: u64,
+    /// After a refusal: not before this time, and how long the next pause will be.
+    paused_until_ms: u64,
+    pauses: Backoff,
+    /// Since when waiting for the budget has been told.
+    told_since_ms: Option<u64>,
+    said: Option<Said>,
+}
+
+fn class_of(job: &Job) -> u8 {
+    match job {
+        // Not a request to the venue: a connection waits for it, and it costs nothing.
+        Job::Resolve { .. } => 0,
+        Job::Backfill { .. } => 1,
+        Job::Status { .. } => 2,
+        Job::Symbols => 3,
+    }
+}
+
+/// The most that the next request of a job weighs.
+fn taken_for(job: &Job) -> u32 {
+    match job {
+        Job::Resolve { .. } => 0,
+        Job::Backfill { .. } => most_of(RequestKind::Fills),
+        Job::Status { .. } => most_of(RequestKind::OrderStatus),
+        // `spotMeta` and `allPerpMetas`.
+        Job::Symbols => 2 * most_of(RequestKind::Other),
+    }
+}
+
+/// What a job weighs that is answered by one short page.
+fn usual_weight(job: &Job) -> u32 {
+    match job {
+        Job::Backfill { .. } => weight_of(RequestKind::Fills) + 1,
+        other => taken_for(other),
+    }
+}
+
+impl Schedule {
+    /// Nothing to do, nothing spent.
+    pub(super) fn new(weight_per_minute: u32, seed: u64) -> Schedule {
+        Schedule {
+            jobs: Vec::new(),
+            budget: Budget::new(weight_per_minute),
+            next_id: 0,
+            seed,
+            paused_until_ms: 0,
+            pauses: Backoff::new(seed),
+            told_since_ms: None,
+            said: None,
+        }
+    }
+
+    /// One more job. Cores ask again for what they still need: what waits already is not asked for twice.
+    pub(super) fn push(&mut self, job: Job, now_ms: u64) {
+        if let Some(known) = self.jobs.iter_mut().find(|known| known.job.repeats(&job)) {
+            known.asked_again = true;
+            return;
+        }
+        let from_ms = if let Job::Backfill { from_ms, .. } = &job { *from_ms } else { 0 };
+        let id = self.next_id;
+        self.next_id += 1;
+        self.jobs.push(Scheduled {
+            id: JobId(id),
+            job,
+            pages: Pages::new(from_ms),
+            fills: Vec::new(),
+            since_ms: now_ms,
+            due_ms: now_ms,
+            tried_ms: 0,
+            backoff: Backoff::new(self.seed.wrapping_add(id)),
+            why: None,
+            asked_again: false,
+        });
+    }
+
+    /// What to do now. Call [`Schedule::expired`] first.
+    pub(super) fn next(&mut self, now_ms: u64) -> Next {
+        let due = self.jobs.iter().filter(|job| job.due_ms <= now_ms);
+        let Some(first) = due.min_by_key(|job| (class_of(&job.job), job.id)) else {
+            self.waits_no_more(now_ms);
+            let soonest = self.jobs.iter().map(|job| job.due_ms).min();
+            return soonest.map_or(Next::Idle, Next::Until);
+        };
+        let (id, weight) = (first.id, taken_for(&first.job));
+        let paused_ms = self.paused_until_ms.saturating_sub(now_ms);
+        let wait_ms = match weight {
+            0 => 0,
+            _ if paused_ms > 0 => paused_ms,
+            _ => self.budget.take(now_ms, weight).err().unwrap_or(0),
+        };
+        if wait_ms > 0 {
+            self.waits(now_ms, wait_ms, paused_ms > 0);
+            // At the latest when the oldest has waited for too long.
+            let oldest = self.jobs.iter().map(|job| job.since_ms + HELD_MS_MAX).min();
+            return Next::Until((now_ms + wait_ms).min(oldest.unwrap_or(u64::MAX)));
+        }
+        self.get_mut(id).asked_again = false;
+        Next::Ask(id)
+    }
+
+    /// A job that is scheduled.
+    pub(super) fn get_mut(&mut self, id: JobId) -> &mut Scheduled {
+        let found = self.jobs.iter_mut().find(|job| job.id == id);
+        found.expect("an id is given out for a job that is scheduled, and dropped with it")
+    }
+
+    /// The answer has come, with this many items, and after this many requests more than were counted.
+    pub(super) fn answered(&mut self, id: JobId, now_ms: u64, items: usize, more_requests: u32) {
+        let job = &self.get_mut(id).job;
+        let taken = taken_for(job);
+        let weighs = match job {
+            Job::Backfill { .. } => {
+                weight_of(RequestKind::Fills) + weight_of_items(RequestKind::Fills, items)
+            }
+            _ => taken + more_requests * weight_of(RequestKind::Other),
+        };
+        self.budget.settle(now_ms, taken, weighs);
+        self.pauses.reset();
+        let job = self.get_mut(id);
+        // A page was had: what comes is a new request, and the server works.
+        job.tried_ms = 0;
+        job.backoff.reset();
+    }
+
+    /// Whether a back-fill that has its last page is done; if it was asked for meanwhile, its pages go on.
+    pub(super) fn is_done(&mut self, id: JobId) -> bool {
+        let job = self.get_mut(id);
+        if job.pages.is_done() && job.asked_again {
+            job.pages.go_on();
+        }
+        job.pages.is_done()
+    }
+
+    /// The job is over.
+    pub(super) fn remove(&mut self, id: JobId) -> Scheduled {
+        let at = self.jobs.iter().position(|job| job.id == id);
+        self.jobs.swap_remove(at.expect("an id is dropped with its job"))
+    }
+
+    /// The server says that the budget is spent. That is no failure of the job.
+    pub(super) fn limited(&mut self, id: JobId, now_ms: u64, retry_after_ms: Option<u64>) {
+        let job = &self.get_mut(id).job;
+        // A refusal is a request too; whether it weighs is not documented.
+        let (taken, weighs) = (taken_for(job), usual_weight(job));
+        self.budget.settle(now_ms, taken, weighs);
+        self.budget.exhaust(now_ms);
+        let pause_ms = self.pauses.next_ms().max(retry_after_ms.unwrap_or(0));
+        self.paused_until_ms = now_ms + pause_ms;
+        self.get_mut(id).why = Some("the server answers 429, too many requests".to_owned());
+    }
+
+    /// The request failed after this time. Says when it is tried again; `None` when it is not.
+    pub(super) fn failed(
+        &mut self,
+        id: JobId,
+        now_ms: u64,
+        took_ms: u64,
+        why: &str,
+    ) -> Option<u64> {
+        let job = &self.get_mut(id).job;
+        // Whether the venue has counted a request without an answer is not known.
+        let (taken, weighs) = (taken_for(job), usual_weight(job));
+        self.budget.settle(now_ms, taken, weighs);
+        let job = self.get_mut(id);
+        let wait_ms = job.backoff.next_ms();
+        job.tried_ms += took_ms + wait_ms;
+        job.due_ms = now_ms + wait_ms;
+        job.why = Some(why.to_owned());
+        (job.tried_ms < TRIED_MS_MAX).then_some(wait_ms)
+    }
+
+    /// A job that has waited for too long, with the reason. Call it until there is none.
+    pub(super) fn expired(&mut self, now_ms: u64) -> Option<(Scheduled, String)> {
+        let old = |job: &Scheduled| now_ms >= job.since_ms + HELD_MS_MAX;
+        let at = self.jobs.iter().position(old)?;
+        let job = self.jobs.swap_remove(at);
+        let (waiting, budget) = (self.jobs.len(), self.budget.per_minute());
+        let held_s = HELD_MS_MAX / 1000;
+        let why = match &job.why {
+            Some(why) => format!("not answered within {held_s} s: {why}"),
+            None => format!(
+                "it waited {held_s} s for the REST budget of {budget} a minute, {waiting} others wait too"
+            ),
+        };
+        Some((job, why))
+    }
+
+    /// What is to be told, once.
+    pub(super) fn said(&mut self) -> Option<Said> {
+        self.said.take()
+    }
+
+    fn waits(&mut self, now_ms: u64, wait_ms: u64, refused: bool) {
+        if self.told_since_ms.is_some() || wait_ms < TOLD_MS_MIN {
+            return;
+        }
+        self.told_since_ms = Some(now_ms);
+        let due = || self.jobs.iter().filter(|job| job.due_ms <= now_ms);
+        let backfills = due().filter(|job| matches!(job.job, Job::Backfill { .. })).count();
+        let others = due().count() - backfills;
+        let weight: u64 = due().map(|job| u64::from(usual_weight(&job.job))).sum();
+        let all_ms = wait_ms + weight * 60_000 / self.budget.per_minute();
+        self.said = Some(Said::Waits { backfills, others, wait_ms, all_ms, refused });
+    }
+
+    fn waits_no_more(&mut self, now_ms: u64) {
+        if let Some(since_ms) = self.told_since_ms.take() {
+            self.said = Some(Said::GoesOn { after_ms: now_ms.saturating_sub(since_ms) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Tests of a source's schedule, in made-up time.
+
+use super::*;
+use shards::{Address, ShardId};
+
+const SHARD: ShardId = ShardId(0);
+
+fn backfill(n: u8) -> Job {
+    Job::Backfill { shard: SHARD, source: 0, address: Address([n; 20]), from_ms: 1 }
+}
+
+fn status(oid: u64) -> Job {
+    Job::Status { shard: SHARD, source: 0, address: Address([1; 20]), oid }
+}
+
+fn word(job: &Job) -> String {
+    match job {
+        Job::Backfill { address, .. } => format!("backfill {}", address.0[0]),
+        Job::Status { oid, .. } => format!("status {oid}"),
+        Job::Symbols => "symbols".to_owned(),
+        Job::Resolve { source } => format!("resolve {source}"),
+    }
+}
+
+/// What goes next: a job's word, or for how long nothing does.
+fn next(schedule: &mut Schedule, now_ms: u64) -> String {
+    match schedule.next(now_ms) {
+        Next::Ask(id) => word(&schedule.get_mut(id).job),
+        Next::Until(ms) => format!("in {}", ms - now_ms),
+        Next::Idle => "idle".to_owned(),
+    }
+}
+
+/// Answers what goes next with so many items; it is done.
+fn answer(schedule: &mut Schedule, now_ms: u64, items: usize) -> String {
+    let Next::Ask(id) = schedule.next(now_ms) else { panic!("nothing goes at {now_ms}") };
+    schedule.answered(id, now_ms, items, 0);
+    word(&schedule.remove(id).job)
+}
+
+#[test]
+fn backfills_go_before_statuses_and_symbols_and_the_oldest_first() {
+    let mut schedule = Schedule::new(1200, 0);
+    for job in
+        [Job::Symbols, status(9), backfill(2), status(8), backfill(1), Job::Resolve { source: 0 }]
+    {
+        schedule.push(job, 0);
+    }
+    let order: Vec<String> = (0..6).map(|_| answer(&mut schedule, 0, 0)).collect();
+    assert_eq!(order, ["resolve 0", "backfill 2", "backfill 1", "status 9", "status 8", "symbols"]);
+    assert_eq!(next(&mut schedule, 0), "idle");
+}
+
+#[test]
+fn repeated_asks_are_one() {
+    let mut schedule = Schedule::new(1200, 0);
+    for _ in 0..3 {
+        for job in [backfill(1), status(1), Job::Symbols] {
+            schedule.push(job, 0);
+        }
+    }
+    assert_eq!(schedule.jobs.len(), 3);
+    schedule.push(status(2), 0);
+    schedule.push(backfill(2), 0);
+    assert_eq!(schedule.jobs.len(), 5);
+}
+
+#[test]
+fn what_waits_for_the_budget_is_told_once_and_once_that_it_no_longer_does() {
+    let mut schedule = Schedule::new(120, 0);
+    for n in 1..=3 {
+        schedule.push(backfill(n), 0);
+    }
+    schedule.push(status(1), 0);
+    assert_eq!(answer(&mut schedule, 0, 2000), "backfill 1");
+    assert_eq!(schedule.said(), None);
+    assert_eq!(next(&mut schedule, 10), "in 59990");
+    let all_ms = 59_990 + (2 * 21 + 2) * 60_000 / 120;
+    let waits = Said::Waits { backfills: 2, others: 1, wait_ms: 59_990, all_ms, refused: false };
+    assert_eq!(schedule.said(), Some(waits));
+    assert_eq!(next(&mut schedule, 20), "in 59980");
+    assert_eq!(schedule.said(), None, "told once");
+    assert_eq!(answer(&mut schedule, 60_000, 2000), "backfill 2");
+    assert_eq!(next(&mut schedule, 60_000), "in 60000");
+    assert_eq!(answer(&mut schedule, 120_000, 0), "backfill 3");
+    assert_eq!(schedule.said(), None, "the status still waits");
+    assert_eq!(answer(&mut schedule, 120_000, 0), "status 1");
+    assert_eq!(next(&mut schedule, 120_000), "idle");
+    assert_eq!(schedule.said(), Some(Said::GoesOn { after_ms: 119_990 }));
+    assert_eq!(schedule.said(), None);
+}
+
+#[test]
+fn the_name_of_a_host_needs_no_budget() {
+    let mut schedule = Schedule::new(20, 0);
+    schedule.push(status(1), 0);
+    answer(&mut schedule, 0, 0);
+    schedule.push(backfill(1), 1);
+    assert!(next(&mut schedule, 1).starts_with("in "));
+    schedule.push(Job::Resolve { source: 0 }, 2);
+    assert_eq!(next(&mut schedule, 2), "resolve 0");
+}
+
+#[test]
+fn a_failed_job_is_tried_again_and_others_go_meanwhile() {
+    let mut schedule = Schedule::new(1200, 7);
+    schedule.push(backfill(1), 0);
+    schedule.push(status(1), 0);
+    let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
+    let wait_ms = schedule.failed(id, 100, 100, "refused").expect("it is tried again");
+    assert!((125..=250).contains(&wait_ms), "{wait_ms}");
+    assert_eq!(answer(&mut schedule, 100, 0), "status 1");
+    assert_eq!(next(&mut schedule, 100), format!("in {wait_ms}"));
+    assert_eq!(next(&mut schedule, 100 + wait_ms), "backfill 1");
+    assert_eq!(schedule.said(), None, "a retry waits for no budget");
+}
+
+#[test]
+fn attempts_end_after_their_time_and_waiting_for_the_budget_is_none() {
+    let mut schedule = Schedule::new(180, 7);
+    schedule.push(backfill(1), 0);
+    let (mut now_ms, mut tried_ms, mut waited_ms) = (0, 0, 0);
+    loop {
+        assert_eq!(schedule.expired(now_ms).map(|(job, _)| word(&job.job)), None);
+        match schedule.next(now_ms) {
+            Next::Ask(id) => {
+                now_ms += 10_000;
+                tried_ms += 10_000;
+                let Some(wait_ms) = schedule.failed(id, now_ms, 10_000, "refused") else { break };
+                now_ms += wait_ms;
+                tried_ms += wait_ms;
+            }
+            Next::Until(ms) => {
+                waited_ms += ms - now_ms;
+                now_ms = ms;
+            }
+            Next::Idle => panic!("the job is gone"),
+        }
+    }
+    assert!(waited_ms > 0, "a budget of 180 lets three attempts a minute through");
+    assert!((TRIED_MS_MAX - 30_000..TRIED_MS_MAX + 30_000).contains(&tried_ms), "{tried_ms}");
+}
+
+#[test]
+fn what_waits_for_longer_than_a_core_holds_fills_is_given_up() {
+    let mut schedule = Schedule::new(120, 0);
+    for n in 1..=9 {
+        schedule.push(backfill(n), 0);
+    }
+    let (mut now_ms, mut asked, mut expired) = (0, 0, Vec::new());
+    while expired.len() + asked < 9 {
+        while let Some((job, why)) = schedule.expired(now_ms) {
+            assert!(
+                why.starts_with("it waited 290 s for the REST budget of 120 a minute"),
+                "{why}"
+            );
+            expired.push(word(&job.job));
+        }
+        match schedule.next(now_ms) {
+            Next::Ask(id) => {
+                schedule.answered(id, now_ms, 2000, 0);
+                schedule.remove(id);
+                asked += 1;
+            }
+            Next::Until(ms) => now_ms = ms,
+            Next::Idle => {}
+        }
+    }
+    assert_eq!((asked, expired.len(), now_ms), (5, 4, HELD_MS_MAX));
+    assert_eq!(schedule.next(now_ms), Next::Idle);
+}
+
+#[test]
+fn a_refusal_for_too_many_requests_pauses_the_source_and_fails_nothing() {
+    let mut schedule = Schedule::new(1200, 3);
+    schedule.push(backfill(1), 0);
+    let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
+    schedule.limited(id, 1_000, Some(5_000));
+    assert_eq!(next(&mut schedule, 1_000), "in 5000");
+    let Some(Said::Waits { refused: true, .. }) = schedule.said() else { panic!("not told") };
+    assert_eq!(next(&mut schedule, 6_000), "in 55000", "the budget is empty as of the refusal");
+    assert_eq!(next(&mut schedule, 61_000), "backfill 1");
+    let id = schedule.jobs[0].id;
+    for refusal in 2..6 {
+        schedule.limited(id, refusal * 61_000, None);
+        let Next::Until(_) = schedule.next(refusal * 61_000) else { panic!("it is paused") };
+    }
+    assert_eq!(schedule.jobs[0].tried_ms, 0);
+    let (_, why) = schedule.expired(HELD_MS_MAX).expect("it has waited for too long");
+    assert!(why.contains("429"), "{why}");
+}
+
+#[test]
+fn an_ask_during_the_last_request_makes_it_go_on() {
+    let mut schedule = Schedule::new(1200, 0);
+    schedule.push(backfill(1), 0);
+    schedule.push(backfill(1), 0);
+    let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
+    schedule.get_mut(id).pages.take(&mut []).expect("an empty page");
+    assert!(schedule.is_done(id), "the second ask came before the request");
+    let Next::Ask(id) = schedule.next(1) else { panic!("nothing goes") };
+    schedule.push(backfill(1), 2);
+    assert!(!schedule.is_done(id), "the second ask came after it");
+    assert_eq!(schedule.jobs.len(), 1);
+}
