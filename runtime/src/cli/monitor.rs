@@ -11,6 +11,7 @@ use super::signals::{Reload, Stop};
 use crate::admin::Port;
 use crate::config::{Config, LoadOptions, Loaded};
 use crate::control::latency::Latency;
+use crate::control::lists::Done;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
@@ -31,8 +32,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     let mut options = fit(load, &loaded)?;
     options.admin = Port::open(&loaded.config.admin)?;
     let (stop, reload) = (Stop::listen()?, Reload::listen()?);
+    if let Some(port) = &options.admin {
+        info!(addr = %port.addr(), "administration port");
+    }
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
-    let admin = options.admin.as_ref().map(|port| format!("http://{}", port.addr()));
     let mut node = Node::start(options)?;
     for (shard, opened) in node.opened().enumerate() {
         let (last_seq, records) = (opened.last_seq, opened.records);
@@ -47,7 +50,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
             );
         }
     }
-    info!(accounts, shards, admin, "running");
+    info!(accounts, shards, "running");
     let fatal = work(&mut node, &stop, &reload, &level);
     info!("stopping: no more input, journals sealed, sinks drained");
     let (ended, mut latency) = node.stop();
@@ -92,7 +95,8 @@ fn say_settings(loaded: &Loaded) {
 fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<Problem> {
     let mut status_at = Instant::now();
     while !stop.is_asked() {
-        if reload.take() {
+        if reload.is_asked() {
+            info!("SIGHUP: configuration and lists are read again");
             node.reload();
         }
         node.turn();
@@ -106,15 +110,7 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<
                     level.set(live.log_level);
                     info!(?live, "settings that count from now on");
                 }
-                Notice::Reloaded(needs_restart) if needs_restart.is_empty() => {
-                    info!("configuration and lists read again")
-                }
-                Notice::Reloaded(needs_restart) => {
-                    info!(
-                        needs_restart = needs_restart.join(", "),
-                        "configuration and lists read again"
-                    );
-                }
+                Notice::Reloaded(done) => say_reloaded(&done),
                 Notice::Covered(address) => info!(%address, "there is room for it now"),
                 Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
@@ -151,6 +147,24 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<
         node.sleep(Duration::from_millis(200));
     }
     None
+}
+
+fn say_reloaded(done: &Done) {
+    match done {
+        Done::Reloaded(names) if names.is_empty() => info!("reloaded"),
+        Done::Reloaded(names) => {
+            let names = names.join(", ");
+            warn!(code = "CFG014", "reloaded; changed, and in force after a restart: {names}");
+        }
+        Done::Refused(problem) => {
+            warn!(
+                code = problem.code,
+                "not reloaded, old values stay: {}",
+                problem.why.join(" · ")
+            );
+        }
+        Done::Written(_) => {}
+    }
 }
 
 fn say_link(shard: u16, news: &LinkNews) {

@@ -57,10 +57,10 @@ pub struct NodeOptions {
     pub addresses: Vec<Address>,
     /// Where the lists of accounts are, if they are read again while running.
     pub lists: Option<ListsOptions>,
-    /// The administration port, open.
-    pub admin: Option<Port>,
     /// Settings that may change while running.
     pub live: Live,
+    /// The administration port, open.
+    pub admin: Option<Port>,
     /// How long an account that left all lists is still followed.
     pub remove_grace: Duration,
     /// Where a new account's signals begin.

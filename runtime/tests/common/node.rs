@@ -52,10 +52,9 @@ impl Home {
         let config = self.config();
         let config = config.to_str().expect("a plain path");
         let program = Program::start(&["run", "-c", config, "--set", "admin.listen=127.0.0.1:0"]);
-        let line = program.err.wait_for("admin=\"http://");
-        let addr = line.split_once("http://").and_then(|(_, rest)| rest.split('"').next());
-        let addr = addr.and_then(|addr| addr.parse().ok());
-        (program, addr.expect("the line has the address"))
+        let line = program.err.wait_for("administration port");
+        let addr = line.rsplit_once("addr=").and_then(|(_, addr)| addr.trim().parse().ok());
+        (program, addr.expect("the line ends with the address"))
     }
 
     /// Runs `corelane` with these words, this configuration and these flags behind them: exit code, output, talk.
