@@ -39,13 +39,11 @@ pub(super) enum Order {
 /// How many accounts are how far, those that leave among them.
 #[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Census {
-    /// Accounts that are wanted.
-    pub wanted: usize,
-    /// Accounts that are followed.
-    pub followed: usize,
+pub(super) struct Census {
+    wanted: usize,
+    followed: usize,
     /// Accounts that no source has room for.
-    pub uncovered: usize,
+    uncovered: usize,
 }
 
 /// The accounts, their seats, and the orders that follow.

@@ -183,9 +183,9 @@ const OTHERS: &[CodeRow] = &[
         "CFG013",
         Exit::Config,
         "no addresses to follow",
-        "Neither monitor.addresses nor monitor.addresses_file names an account. Unless some are on the\n\
-         list that is kept at run time (`corelane addr`), a monitor would have nothing to do. `corelane sim --config-out corelane.toml` writes a file with\n\
-         some that can be followed.",
+        "Neither monitor.addresses nor monitor.addresses_file names an account. Unless some are on\n\
+         the list that is kept at run time (`corelane addr`), a monitor would have nothing to do.\n\
+         `corelane sim --config-out corelane.toml` writes a file with some that can be followed.",
     ),
     code(
         "CFG014",
