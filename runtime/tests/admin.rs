@@ -195,7 +195,8 @@ fn a_token_is_asked_for_and_a_taken_port_is_told() {
     let token = home.config().with_file_name("token");
     fs::write(&token, "0123456789abcdef0123\n").expect("written");
     let text = fs::read_to_string(home.config()).expect("the file");
-    fs::write(home.config(), format!("{text}[admin]\ntoken_file = \"token\"\n")).expect("written");
+    let text = text.replace("[admin]\n", "[admin]\ntoken_file = \"token\"\n");
+    fs::write(home.config(), text).expect("written");
     let (mut node, addr) = home.run_admin();
     let admin = ["--admin", &url(addr)];
     let (code, _, err) = home.ask(&["addr", "list"], &admin);

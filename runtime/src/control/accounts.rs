@@ -36,15 +36,14 @@ pub(super) enum Order {
     Begin(usize),
 }
 
-/// How many accounts are how far.
+/// How many accounts are how far, those that leave among them.
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Census {
-    /// Accounts that are wanted.
-    pub wanted: usize,
-    /// Accounts that are followed.
-    pub followed: usize,
+pub(super) struct Census {
+    wanted: usize,
+    followed: usize,
     /// Accounts that no source has room for.
-    pub uncovered: usize,
+    uncovered: usize,
 }
 
 /// The accounts, their seats, and the orders that follow.
@@ -199,6 +198,7 @@ impl Accounts {
         self.seated.get(address).copied().or_else(uncovered)
     }
 
+    #[cfg(test)]
     pub(super) fn census(&self) -> Census {
         let uncovered = self.uncovered.len();
         Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }

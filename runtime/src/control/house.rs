@@ -2,10 +2,9 @@
 //!
 //! While its questions are answered the node has none: they are taken out of it, and put back.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use shards::{Address, ShardId, shard_of};
+use shards::{Address, shard_of};
 
 use super::accounts::Stage;
 use super::asks::House;
@@ -16,7 +15,7 @@ use super::{Node, Notice};
 use crate::admin::wire::SinkStatus;
 use crate::admin::{Account, AccountState, Status};
 use crate::lane::clock::wall_now_ns;
-use crate::shard::message::{LinkNews, Report};
+use crate::shard::message::Report;
 
 /// What is remembered for the administration port alone.
 pub(super) struct Pulse {
@@ -25,13 +24,11 @@ pub(super) struct Pulse {
     sources: Vec<String>,
     /// When something was last received from an upstream.
     heard: Option<Instant>,
-    /// Connections that were lost, and not opened again.
-    down: BTreeMap<(ShardId, usize), Instant>,
 }
 
 impl Pulse {
     pub(super) fn new(sources: Vec<String>) -> Pulse {
-        Pulse { started: Instant::now(), sources, heard: None, down: BTreeMap::new() }
+        Pulse { started: Instant::now(), sources, heard: None }
     }
 
     /// A feeder's block came to a shard.
@@ -43,17 +40,6 @@ impl Pulse {
     pub(super) fn counted(&mut self, before: &Report, after: &Report) {
         if after.received_bytes != before.received_bytes {
             self.heard = Some(Instant::now());
-        }
-    }
-
-    /// A connection changed.
-    pub(super) fn link(&mut self, shard: ShardId, news: &LinkNews) {
-        match news {
-            LinkNews::Up { link, .. } => drop(self.down.remove(&(shard, *link))),
-            LinkNews::Down { link, .. } => {
-                self.down.entry((shard, *link)).or_insert_with(Instant::now);
-            }
-            _ => {}
         }
     }
 }
@@ -121,17 +107,6 @@ impl Node {
             leaves_at_ms,
         }
     }
-
-    /// Connections that are lost and have accounts.
-    fn links_down(&self) -> u64 {
-        let needed = |(shard, link): &(ShardId, usize)| {
-            self.roster.iter().any(|(address, ..)| {
-                let seat = self.accounts.seat(&address);
-                seat.is_some_and(|seat| (seat.shard, seat.link) == (*shard, Some(*link)))
-            })
-        };
-        self.pulse.down.keys().filter(|link| needed(link)).count() as u64
-    }
 }
 
 fn millis(time: Duration) -> u64 {
@@ -140,8 +115,9 @@ fn millis(time: Duration) -> u64 {
 
 impl House for Node {
     fn vitals(&self) -> Vitals {
+        let open = self.report().shards.links_open;
         let mut vitals = Vitals {
-            links_down: self.links_down(),
+            links_down: u64::from(self.accounts.links()).saturating_sub(open),
             quiet_for: self.pulse.heard.map(|at| at.elapsed()),
             uptime: self.pulse.started.elapsed(),
             ..Vitals::default()

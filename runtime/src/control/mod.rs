@@ -58,8 +58,8 @@ use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, St
 use latency::Latency;
 pub use snapshots::Taken;
 
+pub use accounts::Stage;
 use accounts::{Accounts, Order};
-pub use accounts::{Census, Stage};
 use asks::Asks;
 use house::Pulse;
 use lists::{Done, Keeper, Lists, Live};
@@ -391,7 +391,6 @@ impl Node {
                     // The host may have moved.
                     self.rest.ask(Job::Resolve { source: *source });
                 }
-                self.pulse.link(id, &news);
                 if let LinkNews::Down { link, .. } = &news {
                     self.accounts.lost(id, *link, Instant::now());
                 }

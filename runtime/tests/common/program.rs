@@ -46,10 +46,6 @@ impl Program {
                 command.env_remove(name);
             }
         }
-        // Tests run beside each other: who wants the administration port names one, over this.
-        if !args.iter().any(|arg| arg.starts_with("admin.listen=")) {
-            command.env("CORELANE_ADMIN__LISTEN", "");
-        }
         let mut child = command.spawn().expect("the binary was built with the tests");
         let process = handle(child.id());
         let out = match reads {
