@@ -234,11 +234,11 @@ fn say_status(node: &Node) {
     let report = node.report();
     let latency = node.latency().total();
     let (shards, publisher) = (&report.shards, &report.publisher);
-    let census = node.census();
+    let (wanted, uncovered) = node.wanted();
     info!(
-        wanted = census.wanted,
-        followed = census.followed,
-        uncovered = census.uncovered,
+        wanted,
+        followed = shards.followed,
+        uncovered,
         links = shards.links_open,
         frames = shards.frames,
         fills = shards.counts.fills,

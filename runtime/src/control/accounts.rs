@@ -177,6 +177,16 @@ impl Accounts {
         });
     }
 
+    /// Connections that are needed.
+    pub(super) fn links(&self) -> u32 {
+        self.placer.links()
+    }
+
+    /// Accounts that are wanted, and those of them for which no source has room.
+    pub(super) fn wanted(&self) -> (usize, usize) {
+        (self.seated.len() + self.uncovered.len(), self.uncovered.len())
+    }
+
     /// The next order.
     pub(super) fn order(&mut self) -> Option<Order> {
         self.orders.pop_front()

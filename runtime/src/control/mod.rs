@@ -546,9 +546,9 @@ impl Node {
         report
     }
 
-    /// How many accounts are how far.
-    pub fn census(&self) -> Census {
-        self.accounts.census()
+    /// Accounts that are wanted, and those of them for which no source has room.
+    pub fn wanted(&self) -> (usize, usize) {
+        self.accounts.wanted()
     }
 
     /// Frame-to-publisher latencies since the start.

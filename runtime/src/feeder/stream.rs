@@ -360,7 +360,7 @@ impl Stream {
         let quiet_since = self.last_line_at.map_or(next.since, |at| at.max(next.since));
         let has_more = found != Found::Nothing || hours::after(&hourly, next.hour)?.is_some();
         let waited = now.saturating_duration_since(quiet_since) >= GRACE;
-        if !follows && !(has_more && waited) {
+        if !(follows || has_more && waited) {
             return Ok(Looked::Stay);
         }
         let lost = self.cut();

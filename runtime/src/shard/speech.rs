@@ -10,7 +10,6 @@ use super::station::Station;
 use crate::config::SourceKind;
 
 /// The subscriptions of one connection. It outlives the connection.
-#[expect(clippy::large_enum_variant, reason = "a shard has a few; nearly all are public ones")]
 pub(super) enum Speech {
     /// One subscription for each thing that is followed of an account.
     Public(Session),
