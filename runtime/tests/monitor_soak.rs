@@ -47,6 +47,7 @@ struct Soak {
     /// Accounts that come and go, and the file that names them while they are there.
     guests: Vec<String>,
     list: PathBuf,
+    there: usize,
     _dir: TempDir,
     signals: Signals,
     /// Signals of guests.
@@ -74,6 +75,7 @@ impl Soak {
             stable: stable.iter().cloned().collect(),
             guests: guests.to_vec(),
             list,
+            there: 0,
             _dir: dir,
             signals: Signals::default(),
             of_guests: 0,
@@ -119,25 +121,23 @@ impl Soak {
         node.out.to_end().lines().skip(cursor).for_each(|line| self.take(line));
     }
 
-    /// Lets guests come and go until a moment: all, half of them, all, none.
+    /// Lets so many guests be there, one number after the other, until a moment.
     #[track_caller]
-    fn visits(&mut self, node: &Program, cursor: &mut usize, until: Instant) {
-        let pause = until.saturating_duration_since(Instant::now()) / 4;
+    fn visits(&mut self, node: &Program, cursor: &mut usize, until: Instant, counts: &[usize]) {
+        let pause = until.saturating_duration_since(Instant::now()) / counts.len() as u32;
         let mut talk = node.err.count();
-        let mut there = 0;
-        for count in [GUESTS, GUESTS / 2, GUESTS, 0] {
+        for &count in counts {
+            let there = std::mem::replace(&mut self.there, count);
             let names: Vec<String> =
-                self.guests[..count].iter().map(|g| g.to_uppercase()).collect();
-            fs::write(&self.list, names.join("\n").replace("0X", "0x") + "\n# end\n")
-                .expect("written");
+                self.guests[..count].iter().map(|guest| guest.to_uppercase()).collect();
+            let text = names.join("\n").replace("0X", "0x") + "\n# end\n";
+            fs::write(&self.list, text).expect("written");
             let word = if count > there { "followed address=" } else { "followed no longer" };
-            let mut changed = BTreeSet::new();
-            let guests = &self.guests;
+            let (mut changed, guests) = (BTreeSet::new(), &self.guests);
             node.err.wait(&mut talk, word, |line| {
                 changed.extend(guests.iter().filter(|g| line.contains(word) && line.contains(*g)));
                 changed.len() == count.abs_diff(there)
             });
-            there = count;
             self.take_until(node, cursor, Instant::now() + pause);
         }
     }
@@ -209,11 +209,15 @@ fn every_fault_a_restart_and_a_kill_change_nothing_of_the_truth() {
     let accounts = setting("CORELANE_SOAK_ACCOUNTS", 40) as usize;
     let mut soak = Soak::begin(accounts, setting("CORELANE_SEED", 20_261_121));
     let opened = Instant::now();
-    // An orderly restart, a kill; then the rest in one go, in which guests come and go.
-    for (fifth, kills) in [(1, false), (2, true)] {
+    // An orderly restart, a kill, a kill while guests are there; then the rest in one go.
+    for (part, kills, guests) in [(1, false, None), (2, true, None), (3, true, Some(GUESTS))] {
         let mut node = soak.run();
         let mut cursor = 0;
-        soak.take_until(&node, &mut cursor, opened + time * fifth / 5);
+        let end = opened + time * part / 6;
+        match guests {
+            Some(guests) => soak.visits(&node, &mut cursor, end, &[guests]),
+            None => soak.take_until(&node, &mut cursor, end),
+        }
         match kills {
             true => node.kill(),
             false => drop(node.ends_well()),
@@ -222,7 +226,7 @@ fn every_fault_a_restart_and_a_kill_change_nothing_of_the_truth() {
     }
     let mut node = soak.run();
     let mut cursor = 0;
-    soak.visits(&node, &mut cursor, opened + time * 4 / 5);
+    soak.visits(&node, &mut cursor, opened + time * 5 / 6, &[GUESTS / 2, GUESTS, 0]);
     let warm_kib = resident_kib(&node);
     soak.take_until(&node, &mut cursor, opened + time);
     let end_kib = resident_kib(&node);

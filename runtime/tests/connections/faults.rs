@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::common::exchange::words::{brief, fill, status};
 use super::common::exchange::{Exchange, Manner};
+use super::common::get;
 use super::common::node::Home;
-use super::common::program::Program;
+use super::common::program::{PATIENCE, Program};
 use super::{ROOMY, account, config, followed};
 
 const HERE: [&str; 1] = ["127.0.0.1"];
@@ -213,10 +215,10 @@ fn frames_of_several_mebibytes_are_frames() {
 fn frames_that_cannot_be_read_are_counted_and_end_nothing() {
     let exchange = Exchange::open();
     let home = Home::new(1, &config(&exchange, 1, "", &HERE, ROOMY));
-    let mut node = home.run();
+    let (mut node, port) = home.run_admin();
     followed(&node, &mut 0, 1);
     let (user, line) = (account(0), exchange.open_lines()[0]);
-    let mut frames = 0;
+    let mut frames: u64 = 0;
     for n in 0..20 {
         let mut text = String::from(match n % 4 {
             0 => "{\"channel\":\"userFills\",\"data\":{\"user\":",
@@ -232,6 +234,17 @@ fn frames_that_cannot_be_read_are_counted_and_end_nothing() {
     exchange.statuses(&user, &status(7, "filled", "0.0", "1.0"));
     node.out.wait_for("signal_id");
     assert_eq!(exchange.connects(), 1, "the connection is the first one");
+    // Counters are told about once a second.
+    let deadline = Instant::now() + PATIENCE;
+    let unreadable = || -> u64 {
+        let counters: Value = serde_json::from_str(&get(port, "/v1/status").1).expect("JSON");
+        counters["unreadable"].as_u64().expect("a counter")
+    };
+    while unreadable() < frames {
+        assert!(Instant::now() < deadline, "{} of {frames} are counted", unreadable());
+        std::thread::yield_now();
+    }
+    assert_eq!(unreadable(), frames);
     let said = node.ends_well();
     // The first ten are told, then those whose number is a power of two: the sixteenth.
     assert_eq!((frames, said.matches("a frame cannot be read").count()), (20, 11), "{said}");
