@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use io_uring::{opcode, types};
 use net::backoff::Backoff;
-use net::hyperliquid::frame::{self, Frame};
-use net::hyperliquid::session::{Action, PING_TEXT, Policy, Session};
+use net::hyperliquid::session::{Action, PING_TEXT, Policy};
 use net::hyperliquid::subscription::Subscription;
 use net::hyperliquid::weight::Budget;
 use net::ws::{Limits, Message, Socket};
@@ -20,6 +19,8 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::message::{LinkNews, Reply, Source};
 use super::station::{Station, failed};
+use super::talk::Talk;
+use crate::config::SourceKind;
 use crate::lane::ring::{Op, Ring, Token};
 
 const RECV_BYTES: usize = 16 << 10;
@@ -46,7 +47,8 @@ pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
     pub(super) users: Vec<Address>,
-    session: Session,
+    talk: Talk,
+    policy: Policy,
     /// Times that it may connect in a minute, and those of the last one.
     connects_max: u32,
     connects: Budget,
@@ -80,7 +82,8 @@ impl Link {
             number,
             source: 0,
             users: Vec::new(),
-            session: Session::new(policy),
+            talk: Talk::new(SourceKind::HyperliquidWs, policy),
+            policy,
             connects_max: 0,
             connects: Budget::new(0),
             backoff: Backoff::new(seed),
@@ -105,9 +108,17 @@ impl Link {
 
     /// How much it may do in a minute.
     pub(super) fn allow(&mut self, messages: u32, connects: u32) {
-        self.session.set_messages_per_minute(messages);
+        self.policy.messages_per_minute = messages;
+        self.talk.set_messages_per_minute(messages);
         self.connects_max = connects;
         self.connects.set_per_minute(connects);
+    }
+
+    /// Talks as this kind of source does. Before its first account: a link may have had another source before.
+    pub(super) fn suit(&mut self, kind: SourceKind) {
+        if self.users.is_empty() && !self.talk.suits(kind) {
+            self.talk = Talk::new(kind, self.policy);
+        }
     }
 
     /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
@@ -117,7 +128,7 @@ impl Link {
         }
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
-        user_subscriptions(user).into_iter().for_each(|s| self.session.want(s));
+        self.talk.add(user);
         match &mut self.stage {
             Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
             Stage::Ending { retry_at_ms } if self.users.len() == 1 => *retry_at_ms = 0,
@@ -133,17 +144,17 @@ impl Link {
             self.followed.swap_remove(at);
             station.report.followed -= 1;
         }
-        user_subscriptions(*user).into_iter().for_each(|s| self.session.unwant(s));
+        self.talk.remove(*user);
     }
 
     /// Follows a subscription that belongs to no account no longer.
     pub(super) fn unwant(&mut self, subscription: Subscription) {
-        self.session.unwant(subscription);
+        self.talk.unwant(subscription);
     }
 
     /// Follows a subscription that belongs to no account.
     pub(super) fn want(&mut self, subscription: Subscription) {
-        self.session.want(subscription);
+        self.talk.want(subscription);
     }
 
     /// Whether messages flow.
@@ -164,7 +175,7 @@ impl Link {
             Stage::Waiting { .. } if self.connects_max == 0 => None,
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
-            Stage::Open => self.session.next_deadline(),
+            Stage::Open => self.talk.next_deadline(),
             Stage::Ending { .. } => None,
         };
         at_ms.map(|at_ms| at_ms.saturating_sub(now_ms))
@@ -189,7 +200,7 @@ impl Link {
             Stage::Open => {
                 self.converse(station, now_ms);
                 // What was ended on the wire is free for others at once.
-                if self.users.is_empty() && self.session.is_empty() && self.is_open() {
+                if self.users.is_empty() && self.talk.is_empty() && self.is_open() {
                     self.lay_down(station, now_ms);
                 }
             }
@@ -229,7 +240,7 @@ impl Link {
     /// Nobody needs it any more.
     fn lay_down(&mut self, station: &mut Station, now_ms: u64) {
         station.report.links_open -= 1;
-        self.session.on_closed(now_ms);
+        self.talk.on_closed(now_ms);
         self.lost_at_ms = 0;
         self.leave();
         station.news(LinkNews::Left { link: self.number });
@@ -296,6 +307,7 @@ impl Link {
             (Op::Recv, Ok(0)) => self.lose(station, now_ms, "closed by the server", None),
             (Op::Recv, Ok(bytes)) => {
                 self.received_ns = station.clock.mono_ns();
+                self.talk.on_bytes(now_ms);
                 station.report.received_bytes += u64::from(bytes);
                 self.feed(bytes as usize, station, now_ms);
             }
@@ -337,7 +349,7 @@ impl Link {
                 Ok(None) => return,
                 Ok(Some(Message::Opened)) => self.opened(station, now_ms),
                 Ok(Some(Message::Text(text))) => self.text(text.as_str(), station, now_ms),
-                Ok(Some(Message::Binary(_))) => self.session.on_traffic(now_ms),
+                Ok(Some(Message::Binary(_))) => self.talk.on_traffic(now_ms),
                 Ok(Some(Message::Closed { code, reason })) => {
                     let why = format!("the server closed: {code} {reason}");
                     self.lose(station, now_ms, why.trim_end(), Some((code, &reason)));
@@ -350,7 +362,7 @@ impl Link {
     fn opened(&mut self, station: &mut Station, now_ms: u64) {
         self.stage = Stage::Open;
         self.followed.clear();
-        self.session.on_open(now_ms);
+        self.talk.on_open(now_ms);
         station.report.links_open += 1;
         let away_ms = if self.lost_at_ms == 0 { 0 } else { now_ms - self.lost_at_ms };
         station.news(LinkNews::Up { link: self.number, users: self.users.len(), away_ms });
@@ -358,35 +370,20 @@ impl Link {
 
     fn text(&mut self, text: &str, station: &mut Station, now_ms: u64) {
         station.report.frames += 1;
-        let frame = match frame::decode(text, &mut station.scratch) {
-            Ok(frame) => frame,
-            Err(error) => {
-                self.session.on_traffic(now_ms);
-                station.report.unreadable += 1;
-                let count = station.report.unreadable;
-                if count <= 10 || count.is_power_of_two() {
-                    station.news(LinkNews::Unreadable { why: error.to_string() });
-                }
-                return;
+        if let Err(error) = self.talk.hear(text, station, self.received_ns, now_ms) {
+            self.talk.on_traffic(now_ms);
+            station.report.unreadable += 1;
+            let count = station.report.unreadable;
+            if count <= 10 || count.is_power_of_two() {
+                station.news(LinkNews::Unreadable { why: error.to_string() });
             }
-        };
-        match &frame {
-            Frame::UserFills { user, snapshot } => {
-                station.frame_fills(*user, *snapshot, self.received_ns);
-            }
-            Frame::OrderUpdates => station.frame_statuses(self.received_ns),
-            Frame::Account(state) => station.account(state),
-            Frame::Spot { user, is_unified } => station.spot(*user, *is_unified),
-            Frame::Mids { dex } => station.positions.mids(dex, &station.scratch.mids),
-            _ => {}
         }
-        self.session.on_frame(&frame, now_ms);
     }
 
     /// Says what the session has to say.
     fn converse(&mut self, station: &mut Station, now_ms: u64) {
         loop {
-            let Some(action) = self.session.poll(now_ms) else { return };
+            let Some(action) = self.talk.poll(now_ms) else { return };
             let ws = self.ws.as_mut().expect("an open link has a socket");
             let sent = match action {
                 Action::Send(text) => ws.send_text(text),
@@ -430,6 +427,11 @@ impl Link {
             self.followed.push(user);
             station.report.followed += 1;
         }
+        if self.talk.is_without_snapshots() {
+            // No snapshot says what was missed: of an account that is known REST must say it, a new one begins now.
+            let at_ms = station.clock.wall_ns() / 1_000_000;
+            station.apply(&Input::Joined { address: user, at_ms, continues: false }, 0);
+        }
         station.follows(user);
         if self.followed.len() < self.users.len() {
             return;
@@ -461,7 +463,7 @@ impl Link {
                 station.apply(&Input::Disconnected { address: self.users[index] }, 0);
             }
         }
-        self.session.on_closed(now_ms);
+        self.talk.on_closed(now_ms);
         self.stalled = false;
         let retry_ms = match close {
             Some((code, reason)) => self.backoff.after_close_ms(code, reason),
@@ -567,17 +569,6 @@ fn connect_ws(target: &net::Target) -> Result<Socket, net::ws::WsError> {
 
 fn host(source: &Source) -> &str {
     source.target.as_ref().map_or("a source without a server", |target| &target.host)
-}
-
-/// What is followed of an account, all on one connection. Statuses come before fills: they have no snapshot, so those
-/// of the account's first live fills must not be missed.
-fn user_subscriptions(user: Address) -> [Subscription; 4] {
-    [
-        Subscription::OrderUpdates { user },
-        Subscription::AllDexsClearinghouseState { user },
-        Subscription::SpotState { user },
-        Subscription::UserFills { user },
-    ]
 }
 
 /// How long the loop waits for the operations of ended links.

@@ -7,6 +7,7 @@
 //! | `fed` | what a feeder hands to the shard |
 //! | `feed` | the shard's end of a feeder's ring |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
+//! | `talk` | what is said on a connection: the public server's way, or a provider's |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
@@ -29,6 +30,7 @@ mod outbox;
 mod positions;
 mod prices;
 mod station;
+mod talk;
 
 use std::cell::Cell;
 use std::io;
@@ -493,7 +495,8 @@ impl Shard {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        self.link(number);
+        let kind = self.sources[source].kind;
+        self.link(number).suit(kind);
         if self.price_link.is_none() && self.has_prices(source) {
             // Before its accounts: what they hold is valued at prices.
             self.take_prices_over(Some(number));
