@@ -1,6 +1,7 @@
 //! What does one `userFills` frame with one fill cost a shard, step by step, up to the journal's batch buffer?
 //!
-//! `decode` is the text alone; `admit_step` the state machine alone, with one signal a fill (`emit = "frame"`); `all` is
+//! `hostile` is a snapshot of 2,000 fills of one millisecond in reverse order, the whole of it: what a stranger can make a
+//! shard do. `decode` is the text alone; `admit_step` the state machine alone, with one signal a fill (`emit = "frame"`); `all` is
 //! both with input and event in the batch buffer. Flushing is left out: a batch has many fills, and disks differ.
 
 use std::hint::black_box;
@@ -11,7 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use net::hyperliquid::{Frame, Scratch, decode};
 use persist::journal::{self, Journal};
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
-use shards::input::Emit;
+use shards::input::{Emit, FILLS_PER_INPUT_MAX};
 use shards::{
     Address, Admission, Admitted, Core, Effects, Event, Fill, Input, Origin, Policy, Request,
     StartFrom,
@@ -193,6 +194,29 @@ fn fills(shard: &Shard, scratch: &mut Scratch, count: u64) -> Vec<Fill> {
     texts(shard, count).iter().map(decoded).collect()
 }
 
+/// A position that grows by one, 2,000 times in one millisecond, told backwards.
+fn backwards(scratch: &mut Scratch) -> Vec<Fill> {
+    decode(&frame(0), scratch).expect("a good frame");
+    let first = scratch.fills[0];
+    let nth = |n: u64| Fill { start_position: n.into(), sz: 1.into(), tid: n + 1, ..first };
+    (0..2_000).rev().map(nth).collect()
+}
+
+/// Takes a snapshot into an account that has nothing yet.
+fn snapshot(fills: &[Fill]) {
+    let (mut core, mut admitted, mut count) = (Core::new(), Admitted::default(), Count::default());
+    core.step(1, &Input::Watch { address: USER, start: StartFrom::Snapshot }, &mut count);
+    let admission = core.admit(&USER, true, fills, &mut admitted);
+    assert!(matches!(admission, Admission::Fills { .. }));
+    let parts = admitted.fills.chunks(FILLS_PER_INPUT_MAX);
+    let count_of_parts = parts.len();
+    for (at, fills) in parts.enumerate() {
+        let origin = Origin::Snapshot { last: at + 1 == count_of_parts, reaches: true };
+        core.step(1, &Input::Fills { address: USER, origin, fills }, &mut count);
+    }
+    assert_eq!((core.counts().fills as usize, core.counts().gaps), (fills.len(), 0));
+}
+
 fn shard_step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("shard_step");
     let mut scratch = Scratch::default();
@@ -229,6 +253,8 @@ fn shard_step(criterion: &mut Criterion) {
             )
         });
     });
+    let fills = backwards(&mut Scratch::default());
+    group.bench_function("hostile", |b| b.iter(|| snapshot(black_box(&fills))));
     group.finish();
 }
 

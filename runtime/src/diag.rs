@@ -116,6 +116,21 @@ pub struct Excerpt {
     pub spots: Vec<Spot>,
 }
 
+impl Excerpt {
+    /// A place in one line: source, line, column, and the words meant.
+    fn place(&self, spot: &Spot) -> String {
+        /// Longer words are known by their beginning.
+        const WORDS_MAX: usize = 60;
+        let at = match spot.line {
+            0 => self.source.clone(),
+            line => format!("{}:{line}:{}", self.source, spot.column),
+        };
+        let chars = spot.text.chars().skip(spot.column.saturating_sub(1));
+        let words: String = chars.take(spot.width.min(WORDS_MAX)).collect();
+        if words.trim().is_empty() { at } else { format!("{at} {words:?}") }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -182,11 +197,15 @@ impl Problem {
         render::problem(self, colour)
     }
 
-    /// The problem in one line without an excerpt, for logs: what, why and fix joined by a dot.
+    /// The problem in one line, for logs: what, where with the words meant instead of an excerpt, why and fix, joined by
+    /// a dot.
     pub fn one_line(&self) -> String {
-        let parts: Vec<&str> = std::iter::once(self.what.as_str())
-            .chain(self.where_.iter().flat_map(|e| e.spots.iter().map(|s| s.label.as_str())))
-            .chain(self.why.iter().chain(&self.fix).map(String::as_str))
+        let places = self.where_.iter().flat_map(|excerpt| {
+            excerpt.spots.iter().flat_map(|spot| [excerpt.place(spot), spot.label.clone()])
+        });
+        let parts: Vec<String> = std::iter::once(self.what.clone())
+            .chain(places)
+            .chain(self.why.iter().chain(&self.fix).cloned())
             .filter(|part| !part.is_empty())
             .collect();
         format!("{}[{}]: {}", render::severity_word(self.severity), self.code, parts.join(" · "))

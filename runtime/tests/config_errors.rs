@@ -604,16 +604,16 @@ fn an_address_file_that_is_not_there() {
 #[test]
 fn settings_of_parts_that_are_not_in_this_build_are_a_warning() {
     check_warning(
-        "[nats]\nurl = \"nats://127.0.0.1:4222\"\nack_window = 1024\n[canary]\nratio = 50\n",
+        "[nats]\nurl = \"nats://127.0.0.1:4222\"\nack_window = 1024\n[canary]\nratio = 50\n[match]\nlisten = \"[::1]:7102\"\n",
         "warn[CFG008]: nats.url has no effect
    ╭─[corelane.toml:2:7]
  2 │ url = \"nats://127.0.0.1:4222\"
    ·       ───────────┬─────────── this build does not have the part that reads it
 
-warn[CFG008]: canary.ratio has no effect
-   ╭─[corelane.toml:5:9]
- 5 │ ratio = 50
-   ·         ─┬ this build does not have the part that reads it",
+warn[CFG008]: match.listen has no effect
+   ╭─[corelane.toml:7:10]
+ 7 │ listen = \"[::1]:7102\"
+   ·          ──────┬───── this build does not have the part that reads it",
     );
 }
 

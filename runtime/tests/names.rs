@@ -12,6 +12,7 @@ use common::exchange::Exchange;
 use common::exchange::words::{fill, status};
 use common::node::{Home, follow_at};
 use common::program::Program;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 const A: &str = "0xabcdef00000000000000000000000000000000a1";
@@ -236,4 +237,37 @@ fn rates_are_of_dollars_whatever_the_collateral() {
     let followed = scene.exchange.look(|state| state.count("allMids"));
     assert_eq!(followed, 2);
     scene.node.ends_well();
+}
+
+#[test]
+fn coin_types_are_those_of_the_database_and_rows_are_in_dollars() {
+    let mut scene = Scene::new(|request| table(request, &["BTC"]));
+    let oid = scene.begin("BTC");
+    assert_eq!(scene.end(oid)["coin_type"], "D");
+    // An order that is open when the types come: its end brings them.
+    let open = scene.begin("BTC");
+    scene.perps(&[dex("", "100.0"), dex("flx", "50.0")]);
+    scene.spot(&[("USDC", 0, "500.0"), ("USDH", 360, "1.5")], false);
+    // What was sent before it was taken before.
+    assert_eq!(scene.symbol("@107"), "HYPEUSDC");
+    scene.node.ends_well();
+    let database = Connection::open(scene.home.database()).expect("the database");
+    database
+        .execute_batch("INSERT INTO pair_configs (symbol, category) VALUES ('BTCUSDC', 2)")
+        .expect("a row");
+    scene.node = scene.home.run();
+    scene.cursor = 0;
+    scene.node.err.wait_for(&format!("followed address={A}"));
+    let signal = scene.until("BTC", |signal| signal["coin_type"] == "B");
+    assert_eq!(signal["symbol"], "BTCUSDC");
+    assert_eq!(scene.end(open)["coin_type"], "B");
+    scene.node.ends_well();
+    let row: (String, String, String) = database
+        .query_row(
+            "SELECT account_value, spot_total_usd, address FROM hl_position_cache",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .expect("one row");
+    assert_eq!(row, ("150".to_owned(), "501.5".to_owned(), A.to_owned()));
 }

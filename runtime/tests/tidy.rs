@@ -253,7 +253,7 @@ fn every_code_in_a_message_is_explained_and_every_explained_code_is_used() {
         runtime::diag::CODES.iter().map(|row| row.code.to_owned()).collect();
     let mut used = BTreeSet::new();
     for source in sources().iter().filter(|source| source.path.starts_with("runtime/src/")) {
-        if source.path == "runtime/src/diag/codes.rs" {
+        if source.path.starts_with("runtime/src/diag/codes") {
             continue;
         }
         let code: String =

@@ -196,7 +196,7 @@ pub struct Signal {
 pub struct Gap {
     /// The account.
     pub address: Address,
-    /// The coin whose chain of positions is broken; empty when only the back-fill failed.
+    /// The coin whose chain of positions is broken; empty when no chain shows what may be missing.
     pub coin: Coin,
     /// Block time of the last fill before the gap, Unix milliseconds; 0 if there was none.
     pub from_ms: u64,

@@ -44,8 +44,9 @@ pub struct DexState {
 pub struct Balance {
     /// The token's name.
     pub coin: Coin,
-    /// The token's index in `spotMeta`.
-    pub token: u32,
+    /// The token's index in `spotMeta`; `None` where the venue does not say, of all but USDC, which is 0. Other names
+    /// decide nothing: anybody gives them.
+    pub token: Option<u32>,
     /// What the account has.
     pub total: Decimal,
     /// How much of it open orders hold.
@@ -291,7 +292,7 @@ impl WireBalance {
         let or_zero = |value: Option<Dec>| value.map_or(Decimal::ZERO, |Dec(decimal)| decimal);
         Balance {
             coin: self.coin.0,
-            token: self.token.unwrap_or(0),
+            token: self.token.or_else(|| (self.coin.0.as_str() == "USDC").then_some(0)),
             total: self.total.0,
             hold: or_zero(self.hold),
             entry_ntl: or_zero(self.entry_ntl),

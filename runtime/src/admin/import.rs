@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use shards::Address;
 
-use super::wire::{Error, ImportedLine};
+use super::wire::{Error, Imported, ImportedLine};
 use crate::config::address_fault;
 use crate::config::addresses::{Row, rows};
 use crate::control::lists::Named;
@@ -44,7 +44,7 @@ struct Object {
 }
 
 /// The lines of a body. Those that can be added have no error and are in the second part, in the same order.
-pub(super) fn read(body: &[u8]) -> Result<(Vec<ImportedLine>, Vec<Named>), Problem> {
+pub(crate) fn read(body: &[u8]) -> Result<(Vec<ImportedLine>, Vec<Named>), Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let what = format!("the body is not UTF-8 text: byte {}", error.valid_up_to());
         Problem::error("ADM004", what)
@@ -103,6 +103,23 @@ fn sound(row: &Row, seen: &mut HashSet<Address>) -> Result<Named, (String, Probl
             Ok(Named { address: *address, name: name.clone() })
         }
     }
+}
+
+/// Lines and what became of those without an error, in their order: whether the list changed.
+pub(crate) fn imported(lines: Vec<ImportedLine>, changed: &[bool]) -> Imported {
+    let mut changed = changed.iter();
+    let mut imported = Imported { lines, ..Imported::default() };
+    for line in &mut imported.lines {
+        if line.error.is_some() {
+            imported.refused += 1;
+        } else if changed.next() == Some(&true) {
+            line.result = "added".to_owned();
+            imported.added += 1;
+        } else {
+            imported.known += 1;
+        }
+    }
+    imported
 }
 
 fn line(row: &Row, address: &str, error: Option<&Problem>) -> ImportedLine {

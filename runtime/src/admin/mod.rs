@@ -14,8 +14,9 @@
 pub mod port;
 pub mod wire;
 
+pub(crate) mod import;
+
 mod guard;
-mod import;
 mod routes;
 mod server;
 

@@ -150,7 +150,10 @@ pub(super) fn reply(question: Question, answer: Answer) -> (StatusCode, String) 
         }
         (Answer::Status(status), _) => ok(&status),
         (Answer::Accounts(accounts), _) => ok(&accounts),
-        (Answer::Added(added), How::Import(lines)) => ok(&imported(lines, added)),
+        (Answer::Added(added), How::Import(lines)) => {
+            let changed: Vec<bool> = added.into_iter().map(|(changed, _)| changed).collect();
+            ok(&import::imported(lines, &changed))
+        }
         (Answer::Added(added), _) => match added.into_iter().next() {
             Some((changed, account)) => ok(&Added { changed, account }),
             None => ok(&Imported::default()),
@@ -191,23 +194,6 @@ fn not_listed(address: &Address, still_in: &[String], is_there: bool) -> Refusal
         (true, true) => (StatusCode::CONFLICT, problem.why("it is leaving already")),
         (false, _) => (StatusCode::NOT_FOUND, problem.why("it is not watched at all")),
     }
-}
-
-/// Lines and answers: those without an error were asked for, in their order.
-fn imported(lines: Vec<ImportedLine>, added: Vec<(bool, super::Account)>) -> Imported {
-    let mut answers = added.into_iter();
-    let mut imported = Imported { lines, ..Imported::default() };
-    for line in &mut imported.lines {
-        if line.error.is_some() {
-            imported.refused += 1;
-        } else if answers.next().is_some_and(|(changed, _)| changed) {
-            line.result = "added".to_owned();
-            imported.added += 1;
-        } else {
-            imported.known += 1;
-        }
-    }
-    imported
 }
 
 fn ok(value: &impl Serialize) -> (StatusCode, String) {

@@ -97,8 +97,8 @@ impl House for Table {
             origins: origins.iter().map(|origin| origin.name().to_owned()).collect(),
             state: if leaves { AccountState::Leaving } else { AccountState::Followed },
             source: Some("ws://127.0.0.1:1/ws".to_owned()),
-            shard: 1,
-            since_ms: 5,
+            shard: Some(1),
+            since_ms: Some(5),
             leaves_at_ms: leaves.then_some(7),
         })
     }

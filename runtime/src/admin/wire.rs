@@ -18,6 +18,8 @@ pub enum AccountState {
     Uncovered,
     /// No list names it any more; it is still followed until its grace is over.
     Leaving,
+    /// Nothing runs that could follow it (`corelane addr list --offline`).
+    NotRunning,
 }
 
 impl AccountState {
@@ -29,6 +31,7 @@ impl AccountState {
             AccountState::WaitingForSnapshot => "waiting_for_snapshot",
             AccountState::Uncovered => "uncovered",
             AccountState::Leaving => "leaving",
+            AccountState::NotRunning => "not_running",
         }
     }
 }
@@ -49,9 +52,11 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Its shard.
-    pub shard: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u16>,
     /// Unix milliseconds since when it stands so.
-    pub since_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
     /// Unix milliseconds at which it is let go, if it leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaves_at_ms: Option<u64>,

@@ -4,6 +4,7 @@
 //! `section.key=value` text ([`RunArgs::sets`]), so that flags go through the same checks as the
 //! file.
 
+pub mod addr;
 mod bench;
 pub mod journal;
 
@@ -18,10 +19,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::units;
 use crate::diag;
 
+pub use addr::{AddrArgs, AddrVerb, NodeArgs};
 pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
 pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
 
-/// What `corelane` alone prints: the five daily verbs.
+/// What `corelane` alone prints: the daily verbs.
 pub const DAILY: &str = "\
 corelane: Hyperliquid accounts in, exactly-once signals out
 
@@ -29,6 +31,7 @@ corelane: Hyperliquid accounts in, exactly-once signals out
   corelane config init > corelane.toml
   corelane check                     is this host and configuration fit to run?
   corelane run                       do it
+  corelane addr add 0x...            follow one more account, while it runs
   corelane sim                       the simulator alone
 
 `corelane --help` lists every verb, `corelane help VERB` explains one.
@@ -79,6 +82,9 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  corelane bench journal --dir /var/lib/corelane\n  \
         corelane bench journal --for 1s --rounds 3 --json journal.json")]
     Bench(BenchArgs),
+    /// Add, remove and list the accounts that are followed, while it runs
+    #[command(after_help = addr::EXAMPLES)]
+    Addr(AddrArgs),
     /// Work with order books
     #[command(after_help = "Examples:\n  corelane book exec orders.bin\n  \
         corelane book exec orders.bin --json --bench 9")]

@@ -54,11 +54,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Problems> {
 /// Everything in which configuration and host do not go together.
 pub(super) fn fit(config: &Config, shards: u16, root: &Root) -> Problems {
     let mut problems = Problems::new();
-    if config.monitor.addresses.is_empty() {
-        problems.push(Problem::error("CFG013", "no addresses to follow").fix(
-            "monitor.addresses = [\"0x...\"]   or   monitor.addresses_file = \"addresses.csv\"",
-        ));
-    }
+    problems.extend(nobody(config));
     let connected = |source: &&Source| source.kind != SourceKind::HyperliquidNode;
     problems.extend(config.sources.iter().filter(connected).filter_map(|source| {
         let error = Target::parse(&source.ws_url).err()?;
@@ -70,6 +66,24 @@ pub(super) fn fit(config: &Config, shards: u16, root: &Root) -> Problems {
     problems.extend(host::check(root, u32::from(shards)));
     problems.extend(directories(config, shards));
     problems
+}
+
+/// No accounts in the configuration. They may be on the list that is kept at run time, or be put there; if there is no such
+/// way either, there is nothing to run for.
+fn nobody(config: &Config) -> Option<Problem> {
+    const FIX: &str =
+        "monitor.addresses = [\"0x...\"]   or   monitor.addresses_file = \"addresses.csv\"";
+    let monitor = &config.monitor;
+    if !monitor.addresses.is_empty() {
+        return None;
+    }
+    let has_database = monitor.addresses_from_database && config.store.url != StoreUrl::None;
+    if config.admin.listen.is_none() && !has_database {
+        return Some(Problem::error("CFG013", "no addresses to follow").fix(FIX));
+    }
+    let what = "no addresses to follow in the configuration";
+    let why = "those kept at run time are read when it runs: corelane addr list --offline";
+    Some(Problem::warning("CFG013", what).why(why).fix("corelane addr add 0x...").fix(FIX))
 }
 
 /// The data directory and the database's: can be written, and hold what is written at the start.

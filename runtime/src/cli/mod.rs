@@ -4,10 +4,12 @@
 
 pub mod args;
 
+mod addr;
 mod bench;
 mod check;
 mod demo;
 mod journal;
+mod log;
 mod monitor;
 mod print;
 mod progress;
@@ -41,6 +43,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Journal(args) => journal::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Addr(args) => addr::run(&args),
         Verb::Book(args) => show::book(&args),
         Verb::Config(args) => show::config(&args),
         Verb::Version(args) => show::version(&args),

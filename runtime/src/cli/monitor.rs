@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 use super::args::RunArgs;
 use super::check;
+use super::log::{self, Level};
 use super::signals::{Reload, Stop};
-use crate::config::{Config, LoadOptions, Loaded, LogFormat};
+use crate::admin::Port;
+use crate::config::{Config, LoadOptions, Loaded};
 use crate::control::latency::Latency;
+use crate::control::lists::Done;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
@@ -24,13 +26,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     let mut load = LoadOptions::from_process(source.config.clone(), args.sets());
     load.ignore_unknown_env = source.ignore_unknown_env;
     let loaded = Config::load(load.clone())?;
-    start_log(&loaded.config);
+    let level = log::start(&loaded.config);
     loaded.warnings.print();
     say_settings(&loaded);
-    let options = fit(load, &loaded)?;
+    let mut options = fit(load, &loaded)?;
+    options.admin = Port::open(&loaded.config.admin)?;
     let (stop, reload) = (Stop::listen()?, Reload::listen()?);
+    if let Some(port) = &options.admin {
+        info!(addr = %port.addr(), "administration port");
+    }
     let (accounts, shards) = (options.addresses.len(), options.shard_count);
-    let admin = options.admin.as_ref().map(|port| format!("http://{}", port.addr()));
     let mut node = Node::start(options)?;
     for (shard, opened) in node.opened().enumerate() {
         let (last_seq, records) = (opened.last_seq, opened.records);
@@ -45,8 +50,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
             );
         }
     }
-    info!(accounts, shards, admin, "running");
-    let fatal = work(&mut node, &stop, &reload);
+    info!(accounts, shards, "running");
+    let fatal = work(&mut node, &stop, &reload, &level);
     info!("stopping: no more input, journals sealed, sinks drained");
     let (ended, mut latency) = node.stop();
     if let Err(error) = latency.finish() {
@@ -86,28 +91,12 @@ fn say_settings(loaded: &Loaded) {
     }
 }
 
-fn start_log(config: &Config) {
-    let filter = EnvFilter::new(config.log.level.name());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let json = match config.log.format {
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-        LogFormat::Auto => !is_terminal,
-    };
-    if json {
-        builder.json().init();
-    } else {
-        let colour = crate::diag::colour_wanted();
-        builder.with_ansi(colour).with_target(false).init();
-    }
-}
-
 /// Runs until a signal, a fault, or the end of who reads standard output.
-fn work(node: &mut Node, stop: &Stop, reload: &Reload) -> Option<Problem> {
+fn work(node: &mut Node, stop: &Stop, reload: &Reload, level: &Level) -> Option<Problem> {
     let mut status_at = Instant::now();
     while !stop.is_asked() {
-        if reload.take() {
+        if reload.is_asked() {
+            info!("SIGHUP: configuration and lists are read again");
             node.reload();
         }
         node.turn();
@@ -117,16 +106,11 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload) -> Option<Problem> {
                 Notice::Uncovered(address, limit) => {
                     warn!(code = "UPS002", %address, "not followed: {limit} leaves no room; corelane check prints the plan");
                 }
-                Notice::Settings(live) => info!(?live, "settings that count from now on"),
-                Notice::Reloaded(needs_restart) if needs_restart.is_empty() => {
-                    info!("configuration and lists read again")
+                Notice::Settings(live) => {
+                    level.set(live.log_level);
+                    info!(?live, "settings that count from now on");
                 }
-                Notice::Reloaded(needs_restart) => {
-                    info!(
-                        needs_restart = needs_restart.join(", "),
-                        "configuration and lists read again"
-                    );
-                }
+                Notice::Reloaded(done) => say_reloaded(&done),
                 Notice::Covered(address) => info!(%address, "there is room for it now"),
                 Notice::Released(address) => info!(%address, "followed no longer"),
                 Notice::Followed(address) => info!(%address, "followed"),
@@ -163,6 +147,24 @@ fn work(node: &mut Node, stop: &Stop, reload: &Reload) -> Option<Problem> {
         node.sleep(Duration::from_millis(200));
     }
     None
+}
+
+fn say_reloaded(done: &Done) {
+    match done {
+        Done::Reloaded(names) if names.is_empty() => info!("reloaded"),
+        Done::Reloaded(names) => {
+            let names = names.join(", ");
+            warn!(code = "CFG014", "reloaded; changed, and in force after a restart: {names}");
+        }
+        Done::Refused(problem) => {
+            warn!(
+                code = problem.code,
+                "not reloaded, old values stay: {}",
+                problem.why.join(" · ")
+            );
+        }
+        Done::Written(_) => {}
+    }
 }
 
 fn say_link(shard: u16, news: &LinkNews) {
@@ -206,6 +208,14 @@ fn say_link(shard: u16, news: &LinkNews) {
         LinkNews::UnknownCoin { coin } => {
             warn!(code = "UPS041", shard, %coin, "not in the symbol table: signals carry the coin; the table is read again");
         }
+        LinkNews::Gap(gap) if gap.coin.is_empty() => warn!(
+            code = "UPS009",
+            shard,
+            address = %gap.address,
+            from_ms = gap.from_ms,
+            to_ms = gap.to_ms,
+            "fills may be missing for good: the REST interface did not tell what happened in between"
+        ),
         LinkNews::Gap(gap) => warn!(
             code = "UPS009",
             shard,
@@ -224,8 +234,11 @@ fn say_status(node: &Node) {
     let report = node.report();
     let latency = node.latency().total();
     let (shards, publisher) = (&report.shards, &report.publisher);
+    let census = node.census();
     info!(
-        followed = shards.followed,
+        wanted = census.wanted,
+        followed = census.followed,
+        uncovered = census.uncovered,
         links = shards.links_open,
         frames = shards.frames,
         fills = shards.counts.fills,

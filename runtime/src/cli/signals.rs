@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once. SIGHUP: read the configuration again.
+//! SIGINT and SIGTERM: the first asks for an orderly end, a second one ends at once. SIGHUP: everything is read again.
 
 use std::io;
 use std::sync::Arc;
@@ -26,9 +26,7 @@ impl Stop {
             }
             Ok(())
         };
-        listen().map_err(|error| {
-            Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
-        })?;
+        listen().map_err(not_listening)?;
         Ok(Stop(stop))
     }
 
@@ -39,22 +37,24 @@ impl Stop {
     }
 }
 
-/// Whether the configuration is to be read again.
+/// Whether everything is to be read again.
 pub(super) struct Reload(Arc<AtomicBool>);
 
 impl Reload {
-    /// Listens from here on.
+    /// Listens from here on. Before that, SIGHUP ends the process.
     pub(super) fn listen() -> Result<Reload, Problem> {
-        let asked = Arc::new(AtomicBool::new(false));
-        flag::register(SIGHUP, Arc::clone(&asked)).map_err(|error| {
-            Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
-        })?;
-        Ok(Reload(asked))
+        let reload = Arc::new(AtomicBool::new(false));
+        flag::register(SIGHUP, Arc::clone(&reload)).map_err(not_listening)?;
+        Ok(Reload(reload))
     }
 
-    /// Whether a signal came since the last time.
-    pub(super) fn take(&self) -> bool {
+    /// Whether a signal came since this was asked last.
+    pub(super) fn is_asked(&self) -> bool {
         // Relaxed: it carries nothing but itself.
         self.0.swap(false, Ordering::Relaxed)
     }
+}
+
+fn not_listening(error: io::Error) -> Problem {
+    Problem::error("SYS001", format!("cannot listen for signals: {}", reason(&error)))
 }

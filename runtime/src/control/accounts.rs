@@ -15,8 +15,10 @@ use crate::shard::message::Command;
 pub enum Stage {
     /// No source has room.
     Uncovered(Limit),
-    /// It has a seat; its subscriptions or its snapshot are still to come, since then.
+    /// It has a seat; its subscriptions are still to be acknowledged, since then.
     Subscribing(Instant),
+    /// Its subscriptions are acknowledged, its snapshot is still to come, since then.
+    Acknowledged(Instant),
     /// It is followed, since then.
     Followed(Instant),
 }
@@ -34,15 +36,14 @@ pub(super) enum Order {
     Begin(usize),
 }
 
-/// How many accounts are how far.
+/// How many accounts are how far, those that leave among them.
+#[cfg(test)]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Census {
-    /// Accounts that are wanted.
-    pub wanted: usize,
-    /// Accounts that are followed.
-    pub followed: usize,
+pub(super) struct Census {
+    wanted: usize,
+    followed: usize,
     /// Accounts that no source has room for.
-    pub uncovered: usize,
+    uncovered: usize,
 }
 
 /// The accounts, their seats, and the orders that follow.
@@ -123,6 +124,13 @@ impl Accounts {
         self.unwatched.retain(|(_, unwatched)| *unwatched != address);
     }
 
+    /// The subscription to an account's fills is acknowledged.
+    pub(super) fn acknowledged(&mut self, address: &Address, now: Instant) {
+        if let Some(stage @ Stage::Subscribing(_)) = self.seated.get_mut(address) {
+            *stage = Stage::Acknowledged(now);
+        }
+    }
+
     /// An account is followed from now on.
     pub(super) fn followed(&mut self, address: &Address, now: Instant) {
         if let Some(stage) = self.seated.get_mut(address)
@@ -138,9 +146,11 @@ impl Accounts {
         for (address, stage) in &mut self.seated {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
-            if is_on_it && matches!(stage, Stage::Followed(_)) {
-                *stage = Stage::Subscribing(now);
-                self.followed -= 1;
+            if is_on_it {
+                self.followed -= usize::from(matches!(stage, Stage::Followed(_)));
+                if !matches!(stage, Stage::Subscribing(_)) {
+                    *stage = Stage::Subscribing(now);
+                }
             }
         }
     }
@@ -167,11 +177,6 @@ impl Accounts {
         });
     }
 
-    /// Connections that are needed.
-    pub(super) fn links(&self) -> u32 {
-        self.placer.links()
-    }
-
     /// The next order.
     pub(super) fn order(&mut self) -> Option<Order> {
         self.orders.pop_front()
@@ -193,6 +198,7 @@ impl Accounts {
         self.seated.get(address).copied().or_else(uncovered)
     }
 
+    #[cfg(test)]
     pub(super) fn census(&self) -> Census {
         let uncovered = self.uncovered.len();
         Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }
@@ -257,9 +263,12 @@ mod tests {
         let mut accounts = accounts(5, SourceKind::HyperliquidWs);
         let now = Instant::now();
         accounts.followed(&address(9), now);
+        accounts.acknowledged(&address(9), now);
         for n in 1..=3 {
             accounts.want(address(n), now).expect("room");
+            accounts.acknowledged(&address(n), now);
         }
+        assert_eq!(accounts.stage(&address(3)), Some(Stage::Acknowledged(now)));
         for n in [1, 2, 2] {
             accounts.followed(&address(n), now);
         }
@@ -270,7 +279,9 @@ mod tests {
         assert_eq!(accounts.census().followed, 1);
         accounts.lost(ShardId(0), 0, now);
         assert_eq!(accounts.census(), Census { wanted: 2, followed: 0, uncovered: 0 });
-        assert_eq!(accounts.stage(&address(2)), Some(Stage::Subscribing(now)));
+        for n in 2..=3 {
+            assert_eq!(accounts.stage(&address(n)), Some(Stage::Subscribing(now)));
+        }
     }
 
     #[test]

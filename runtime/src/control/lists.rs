@@ -26,7 +26,7 @@ use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
 use crate::lane::executor::Housekeeping;
-use reader::Reader;
+pub(crate) use reader::Reader;
 
 pub use kept::{FILE, Named, add_to_file, read_file, remove_from_file};
 pub use reload::Live;

@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `start` | threads, journals, sinks |
 //! | `accounts` | who is followed where, and how far each is |
-//! | `house` | what the administration port sees of the node |
 //! | `options` | what a node is made of, from the configuration |
 //! | `asks` | what the administration port asks, answered |
+//! | `house` | what the administration port sees of a node |
 //! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
 //! | `roster` | which accounts are wanted, by origin, and who leaves when |
@@ -58,10 +58,10 @@ use crate::shard::message::{Command, Judged, LinkNews, Opened, Reply, Report, St
 use latency::Latency;
 pub use snapshots::Taken;
 
+pub use accounts::Stage;
 use accounts::{Accounts, Order};
-pub use accounts::{Census, Stage};
 use asks::Asks;
-use house::Arrivals;
+use house::Pulse;
 use lists::{Done, Keeper, Lists, Live};
 use rest::{Answer, Job, Rest};
 use roster::{Change, Origin, Roster};
@@ -112,13 +112,12 @@ pub struct Node {
     accounts: Accounts,
     /// The thread that reads the lists again.
     lists: Option<Keeper>,
+    /// What the administration port asks.
+    asks: Asks,
+    pulse: Pulse,
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
-    asks: Asks,
-    arrivals: Arrivals,
-    /// What sources are called.
-    source_names: Vec<String>,
     /// The ratio that the publisher knows.
     canary_told: u8,
     notices: VecDeque<Notice>,
@@ -161,8 +160,8 @@ pub enum Notice {
     Uncovered(Address, Limit),
     /// Settings that count from now on.
     Settings(Live),
-    /// Everything was read again; these changed keys need a restart.
-    Reloaded(Vec<String>),
+    /// Everything was read again because of a signal, or not.
+    Reloaded(Done),
     /// A source has room now for an account that had none.
     Covered(Address),
     /// An account is followed no longer.
@@ -251,9 +250,7 @@ impl Node {
                 lists::Said::Done { ticket, done } => self.done(ticket, done),
             }
         }
-        let mut asks = std::mem::take(&mut self.asks);
-        asks.turn(self);
-        self.asks = asks;
+        self.turn_asks();
         self.tell_canary_ratio();
         self.turn_feeders();
         self.turn_accounts();
@@ -361,28 +358,6 @@ impl Node {
         }
     }
 
-    /// Has everything read again because of a signal: the configuration, the lists. [`Notice::Reloaded`] tells the outcome.
-    pub fn reload(&mut self) {
-        let mut asks = std::mem::take(&mut self.asks);
-        asks.reload_by_signal(self);
-        self.asks = asks;
-    }
-
-    fn done(&mut self, ticket: u64, done: Done) {
-        // What the order changed counts now: the answer tells how things stand.
-        self.turn_accounts();
-        let mut asks = std::mem::take(&mut self.asks);
-        let nobody_waits = asks.done(ticket, done, self);
-        self.asks = asks;
-        match nobody_waits {
-            Some(Done::Reloaded(needs_restart)) => {
-                self.notices.push_back(Notice::Reloaded(needs_restart));
-            }
-            Some(Done::Refused(problem)) => self.notices.push_back(Notice::Warning(problem)),
-            Some(Done::Written(_)) | None => {}
-        }
-    }
-
     /// Takes the complete list of an origin: who is in no list any more leaves after the grace.
     pub fn offer(&mut self, origin: Origin, addresses: &[Address]) {
         self.roster.offer(origin, addresses, Instant::now());
@@ -429,17 +404,20 @@ impl Node {
                 self.refused.push((id, *command));
             }
             Reply::Watched(address) => self.accounts.watched(address),
+            Reply::Acknowledged(address) => {
+                self.accounts.acknowledged(&address, Instant::now());
+            }
             Reply::Followed(address) => {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
             Reply::Fed { source, number } => {
+                self.pulse.fed();
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
             }
             Reply::Report(report) => {
+                self.pulse.counted(&state.report, &report);
                 state.report = *report;
-                let frames = self.shards.iter().map(|state| state.report.frames).sum();
-                self.arrivals.report(frames, Instant::now());
             }
             Reply::Stopped(stopped) => {
                 state.report = stopped.report;
@@ -538,6 +516,7 @@ impl Node {
             || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
+            || self.asks.has_news()
     }
 
     /// What each shard found when it opened its journal.
@@ -565,6 +544,11 @@ impl Node {
             report.publisher = publisher.report.clone();
         }
         report
+    }
+
+    /// How many accounts are how far.
+    pub fn census(&self) -> Census {
+        self.accounts.census()
     }
 
     /// Frame-to-publisher latencies since the start.

@@ -57,10 +57,10 @@ pub struct NodeOptions {
     pub addresses: Vec<Address>,
     /// Where the lists of accounts are, if they are read again while running.
     pub lists: Option<ListsOptions>,
-    /// The administration port.
-    pub admin: Option<Port>,
     /// Settings that may change while running.
     pub live: Live,
+    /// The administration port, open.
+    pub admin: Option<Port>,
     /// How long an account that left all lists is still followed.
     pub remove_grace: Duration,
     /// Where a new account's signals begin.
@@ -83,7 +83,6 @@ impl NodeOptions {
     /// The node that a configuration describes, which reads its lists again while it runs.
     pub fn from_loaded(load: LoadOptions, loaded: &Loaded) -> Result<NodeOptions, Problem> {
         let mut options = NodeOptions::from_config(&loaded.config)?;
-        options.admin = Port::open(&loaded.config.admin)?;
         options.lists = Some(ListsOptions {
             load: Some(load),
             loaded: loaded.clone(),

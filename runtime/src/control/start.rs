@@ -11,7 +11,7 @@ use shards::{Address, ShardId, shard_of};
 
 use super::accounts::Accounts;
 use super::asks::Asks;
-use super::house::Arrivals;
+use super::house::Pulse;
 use super::latency::Latency;
 use super::lists::{self, Keeper, Lists, ListsOptions};
 use super::options::{self, NodeOptions};
@@ -91,11 +91,10 @@ impl Node {
                 fed_sources(&options),
             ),
             lists: None,
+            asks: Asks::default(),
+            pulse: Pulse::new(options.sources.iter().map(capacity::name).collect()),
             names: BTreeMap::new(),
             live: options.live,
-            asks: Asks::default(),
-            arrivals: Arrivals::new(Instant::now()),
-            source_names: options.sources.iter().map(capacity::name).collect(),
             canary_told: options.live.canary_ratio,
             notices: VecDeque::new(),
             said: BTreeMap::new(),

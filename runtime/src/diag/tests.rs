@@ -79,6 +79,18 @@ fn without_an_excerpt_reasons_and_fixes_follow() {
 }
 
 #[test]
+fn one_line_says_where_and_which_words() {
+    let check = |spot: Spot, wanted: &str| {
+        let excerpt = Excerpt { source: "a.csv".to_owned(), spots: vec![spot] };
+        let problem = Problem::warning("CSV001", "left out").at(excerpt);
+        assert_eq!(problem.one_line(), format!("warn[CSV001]: left out · {wanted} · why"));
+    };
+    check(spot(2, 3, 5, "x,whale", "why"), "a.csv:2:3 \"whale\"");
+    check(spot(0, 3, 1, "ä=1", "why"), "a.csv \"1\"");
+    check(spot(7, 1, 0, "", "why"), "a.csv:7:1");
+}
+
+#[test]
 fn colour_is_added_only_when_asked_for_and_changes_no_word() {
     let problem = Problem::error("CFG002", "unknown key").fix("try");
     let coloured = problem.render(true);

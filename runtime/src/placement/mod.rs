@@ -269,11 +269,6 @@ impl Placer {
         self.seats.get(address).copied()
     }
 
-    /// Connections of all sources.
-    pub fn links(&self) -> u32 {
-        self.rooms.iter().map(|room| room.links).sum()
-    }
-
     /// Accounts and connections of a source.
     pub fn occupied(&self, source: usize) -> (u32, u32) {
         (self.rooms[source].users, self.rooms[source].links)

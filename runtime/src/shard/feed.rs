@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
-use shards::{Address, Fill, Input};
+use shards::Input;
 
+use super::by_account::ByAccount;
 use super::fed::Fed;
 use super::message::Reply;
 use super::station::Station;
@@ -23,10 +24,8 @@ const BLOCKS_MAX: usize = 256;
 /// A feeder's ring, and what was taken from it but is not yet told to be durable.
 pub(super) struct Feed {
     entries: Receiver<Fed>,
-    /// Of the block at hand: account, place in the block, fill.
-    block: Vec<(Address, u32, Fill)>,
-    /// Of one account.
-    fills: Vec<Fill>,
+    /// Of the block at hand.
+    block: ByAccount,
     /// Blocks that are applied: source, number, and the seq that must be durable.
     applied: VecDeque<(u16, u64, u64)>,
 }
@@ -35,8 +34,7 @@ impl Feed {
     pub(super) fn new(entries: Receiver<Fed>) -> Feed {
         Feed {
             entries,
-            block: Vec::with_capacity(FILLS_MAX),
-            fills: Vec::with_capacity(FILLS_MAX),
+            block: ByAccount::with_capacity(FILLS_MAX),
             applied: VecDeque::with_capacity(BLOCKS_MAX),
         }
     }
@@ -67,7 +65,7 @@ impl Feed {
                 if self.block.len() == FILLS_MAX {
                     self.apply(station);
                 }
-                self.block.push((address, self.block.len() as u32, fill));
+                self.block.push(address, fill);
             }
             Fed::Status(status) => station.statuses(&[status], station.clock.mono_ns()),
             Fed::Block { source, number, time_ms: _ } => {
@@ -89,20 +87,9 @@ impl Feed {
         }
     }
 
-    /// Applies the fills of the block at hand, account by account, each in its order.
     fn apply(&mut self, station: &mut Station) {
-        self.block.sort_unstable_by_key(|(address, place, _)| (*address, *place));
         let received_ns = station.clock.mono_ns();
-        let mut rest = &self.block[..];
-        while let Some((address, ..)) = rest.first() {
-            let count = rest.partition_point(|(other, ..)| other <= address);
-            let (own, after) = rest.split_at(count);
-            self.fills.clear();
-            self.fills.extend(own.iter().map(|(_, _, fill)| *fill));
-            station.fills(*address, false, &self.fills, received_ns);
-            rest = after;
-        }
-        self.block.clear();
+        self.block.apply(station, received_ns);
     }
 
     /// Tells the newest block that is durable.

@@ -18,8 +18,8 @@ use shards::{Address, Input};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::message::{LinkNews, Reply, Source};
+use super::speech::{Speech, provider_frame, public_frame};
 use super::station::{Station, failed};
-use super::talk::Talk;
 use crate::config::SourceKind;
 use crate::lane::ring::{Op, Ring, Token};
 
@@ -47,7 +47,7 @@ pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
     pub(super) users: Vec<Address>,
-    talk: Talk,
+    speech: Speech,
     policy: Policy,
     /// Times that it may connect in a minute, and those of the last one.
     connects_max: u32,
@@ -68,6 +68,8 @@ pub(super) struct Link {
     received_ns: u64,
     lost_at_ms: u64,
     attempt: usize,
+    /// When the connection was opened, or an account came to it since: its fills come from then on at least.
+    since_ms: u64,
     /// Accounts that are followed on the connection at hand.
     followed: Vec<Address>,
     /// Statuses may have been missed since the link was last whole.
@@ -82,7 +84,7 @@ impl Link {
             number,
             source: 0,
             users: Vec::new(),
-            talk: Talk::new(SourceKind::HyperliquidWs, policy),
+            speech: Speech::new(SourceKind::HyperliquidWs, policy),
             policy,
             connects_max: 0,
             connects: Budget::new(0),
@@ -101,6 +103,7 @@ impl Link {
             received_ns: 0,
             lost_at_ms: 0,
             attempt: 0,
+            since_ms: 0,
             followed: Vec::new(),
             missed_statuses: true,
         }
@@ -109,26 +112,28 @@ impl Link {
     /// How much it may do in a minute.
     pub(super) fn allow(&mut self, messages: u32, connects: u32) {
         self.policy.messages_per_minute = messages;
-        self.talk.set_messages_per_minute(messages);
+        self.speech.allow(messages);
         self.connects_max = connects;
         self.connects.set_per_minute(connects);
     }
 
-    /// Talks as this kind of source does. Before its first account: a link may have had another source before.
+    /// Speaks as a source of this kind does, if it has no accounts of another. Before anything is wanted of it.
     pub(super) fn suit(&mut self, kind: SourceKind) {
-        if self.users.is_empty() && !self.talk.suits(kind) {
-            self.talk = Talk::new(kind, self.policy);
+        if self.users.is_empty() && !self.speech.fits(kind) {
+            self.speech = Speech::new(kind, self.policy);
         }
     }
 
     /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
-    pub(super) fn add(&mut self, user: Address, source: usize) {
+    pub(super) fn add(&mut self, user: Address, source: usize, kind: SourceKind, now_ms: u64) {
         if self.users.is_empty() {
             self.source = source;
         }
+        self.suit(kind);
+        self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
-        self.talk.add(user);
+        self.speech.follow(user);
         match &mut self.stage {
             Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
             Stage::Ending { retry_at_ms } if self.users.len() == 1 => *retry_at_ms = 0,
@@ -144,17 +149,17 @@ impl Link {
             self.followed.swap_remove(at);
             station.report.followed -= 1;
         }
-        self.talk.remove(*user);
+        self.speech.let_go(*user);
     }
 
     /// Follows a subscription that belongs to no account no longer.
     pub(super) fn unwant(&mut self, subscription: Subscription) {
-        self.talk.unwant(subscription);
+        self.speech.unwant(subscription);
     }
 
     /// Follows a subscription that belongs to no account.
     pub(super) fn want(&mut self, subscription: Subscription) {
-        self.talk.want(subscription);
+        self.speech.want(subscription);
     }
 
     /// Whether messages flow.
@@ -175,7 +180,7 @@ impl Link {
             Stage::Waiting { .. } if self.connects_max == 0 => None,
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
-            Stage::Open => self.talk.next_deadline(),
+            Stage::Open => self.speech.next_deadline(),
             Stage::Ending { .. } => None,
         };
         at_ms.map(|at_ms| at_ms.saturating_sub(now_ms))
@@ -200,7 +205,7 @@ impl Link {
             Stage::Open => {
                 self.converse(station, now_ms);
                 // What was ended on the wire is free for others at once.
-                if self.users.is_empty() && self.talk.is_empty() && self.is_open() {
+                if self.users.is_empty() && self.speech.is_empty() && self.is_open() {
                     self.lay_down(station, now_ms);
                 }
             }
@@ -240,7 +245,7 @@ impl Link {
     /// Nobody needs it any more.
     fn lay_down(&mut self, station: &mut Station, now_ms: u64) {
         station.report.links_open -= 1;
-        self.talk.on_closed(now_ms);
+        self.speech.on_closed(now_ms);
         self.lost_at_ms = 0;
         self.leave();
         station.news(LinkNews::Left { link: self.number });
@@ -307,7 +312,7 @@ impl Link {
             (Op::Recv, Ok(0)) => self.lose(station, now_ms, "closed by the server", None),
             (Op::Recv, Ok(bytes)) => {
                 self.received_ns = station.clock.mono_ns();
-                self.talk.on_bytes(now_ms);
+                self.speech.on_bytes(now_ms);
                 station.report.received_bytes += u64::from(bytes);
                 self.feed(bytes as usize, station, now_ms);
             }
@@ -349,7 +354,7 @@ impl Link {
                 Ok(None) => return,
                 Ok(Some(Message::Opened)) => self.opened(station, now_ms),
                 Ok(Some(Message::Text(text))) => self.text(text.as_str(), station, now_ms),
-                Ok(Some(Message::Binary(_))) => self.talk.on_traffic(now_ms),
+                Ok(Some(Message::Binary(_))) => self.speech.on_traffic(now_ms),
                 Ok(Some(Message::Closed { code, reason })) => {
                     let why = format!("the server closed: {code} {reason}");
                     self.lose(station, now_ms, why.trim_end(), Some((code, &reason)));
@@ -362,7 +367,8 @@ impl Link {
     fn opened(&mut self, station: &mut Station, now_ms: u64) {
         self.stage = Stage::Open;
         self.followed.clear();
-        self.talk.on_open(now_ms);
+        self.since_ms = now_ms;
+        self.speech.on_open(now_ms);
         station.report.links_open += 1;
         let away_ms = if self.lost_at_ms == 0 { 0 } else { now_ms - self.lost_at_ms };
         station.news(LinkNews::Up { link: self.number, users: self.users.len(), away_ms });
@@ -370,8 +376,16 @@ impl Link {
 
     fn text(&mut self, text: &str, station: &mut Station, now_ms: u64) {
         station.report.frames += 1;
-        if let Err(error) = self.talk.hear(text, station, self.received_ns, now_ms) {
-            self.talk.on_traffic(now_ms);
+        let read = match &mut self.speech {
+            Speech::Public(session) => {
+                public_frame(session, text, station, self.received_ns, now_ms)
+            }
+            Speech::Provider(session) => {
+                provider_frame(session, text, station, self.received_ns, now_ms)
+            }
+        };
+        if let Err(error) = read {
+            self.speech.on_traffic(now_ms);
             station.report.unreadable += 1;
             let count = station.report.unreadable;
             if count <= 10 || count.is_power_of_two() {
@@ -383,7 +397,7 @@ impl Link {
     /// Says what the session has to say.
     fn converse(&mut self, station: &mut Station, now_ms: u64) {
         loop {
-            let Some(action) = self.talk.poll(now_ms) else { return };
+            let Some(action) = self.speech.poll(now_ms) else { return };
             let ws = self.ws.as_mut().expect("an open link has a socket");
             let sent = match action {
                 Action::Send(text) => ws.send_text(text),
@@ -403,6 +417,10 @@ impl Link {
                 }
                 Action::TimedOut { subscription, .. } => {
                     station.news(LinkNews::TimedOut { subscription });
+                    Ok(())
+                }
+                Action::Subscribed(Subscription::UserFills { user }) => {
+                    station.reply(Reply::Acknowledged(user));
                     Ok(())
                 }
                 Action::Missed { after_seq, next_seq } => {
@@ -427,10 +445,10 @@ impl Link {
             self.followed.push(user);
             station.report.followed += 1;
         }
-        if self.talk.is_without_snapshots() {
-            // No snapshot says what was missed: of an account that is known REST must say it, a new one begins now.
-            let at_ms = station.clock.wall_ns() / 1_000_000;
-            station.apply(&Input::Joined { address: user, at_ms, continues: false }, 0);
+        if let Speech::Provider(_) = self.speech {
+            // There is no snapshot: what was missed only REST can say.
+            let joined = Input::Joined { address: user, at_ms: self.since_ms, continues: false };
+            station.apply(&joined, 0);
         }
         station.follows(user);
         if self.followed.len() < self.users.len() {
@@ -463,7 +481,7 @@ impl Link {
                 station.apply(&Input::Disconnected { address: self.users[index] }, 0);
             }
         }
-        self.talk.on_closed(now_ms);
+        self.speech.on_closed(now_ms);
         self.stalled = false;
         let retry_ms = match close {
             Some((code, reason)) => self.backoff.after_close_ms(code, reason),

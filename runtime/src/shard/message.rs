@@ -122,6 +122,8 @@ pub enum Reply {
     Link(LinkNews),
     /// An account cannot be followed for want of disk space: the command comes back, to be given again.
     NoSpace(Box<Command>),
+    /// The subscription to an account's fills is acknowledged; its snapshot is still to come.
+    Acknowledged(Address),
     /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
     Followed(Address),
     /// Everything that a feeder gave up to this block is durable.

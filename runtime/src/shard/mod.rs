@@ -6,8 +6,9 @@
 //! | `message` | what the shard and control say to each other |
 //! | `fed` | what a feeder hands to the shard |
 //! | `feed` | the shard's end of a feeder's ring |
+//! | `speech` | what a connection speaks: public subscriptions, or a provider's |
+//! | `by_account` | fills of many accounts, put together by account |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
-//! | `talk` | what is said on a connection: the public server's way, or a provider's |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
 //! | `outbox` | events wait for their batch to be durable |
 //! | `flush` | the journal's batches on the ring |
@@ -22,6 +23,7 @@ pub mod fed;
 pub mod message;
 pub mod replayer;
 
+mod by_account;
 mod feed;
 mod flush;
 mod link;
@@ -29,8 +31,8 @@ mod names;
 mod outbox;
 mod positions;
 mod prices;
+mod speech;
 mod station;
-mod talk;
 
 use std::cell::Cell;
 use std::io;
@@ -496,12 +498,14 @@ impl Shard {
             return;
         }
         let kind = self.sources[source].kind;
+        // Before the prices are wanted of it: a link that had a provider before would not know them.
         self.link(number).suit(kind);
         if self.price_link.is_none() && self.has_prices(source) {
             // Before its accounts: what they hold is valued at prices.
             self.take_prices_over(Some(number));
         }
-        self.links[number].add(address, source);
+        let now_ms = self.station.clock.wall_ns() / 1_000_000;
+        self.links[number].add(address, source, kind, now_ms);
     }
 
     /// Only the public WebSocket has prices.

@@ -18,7 +18,7 @@ use foldhash::HashMap;
 use net::hyperliquid::{Balance, DexState, Tokens};
 use shards::{Address, CacheCounts, Coin, Decimal};
 
-use super::prices::{Dollars, Prices};
+use super::prices::{Dollars, Price, Prices};
 
 /// One account's newest state.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -182,7 +182,8 @@ impl Positions {
     ) -> Option<&PositionRow> {
         let mut total = Dollars::NONE;
         for balance in balances {
-            total.add(balance.total, self.prices.of_token(balance.token));
+            let price = balance.token.map_or(Price::None, |token| self.prices.of_token(token));
+            total.add(balance.total, price);
         }
         let (account, counts) = Positions::find(&mut self.accounts, &mut self.counts, user);
         let mut changed = account.spot.replace(total).is_none_or(|before| before.sum != total.sum);

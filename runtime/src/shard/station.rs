@@ -6,6 +6,7 @@ use std::io;
 
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
+use net::hyperliquid::provider;
 use persist::Position;
 use persist::journal::{Intake, Journal};
 use shards::codec::{encode_event, encode_input, event_kind, input_kind};
@@ -16,6 +17,7 @@ use shards::{
 };
 
 use super::CacheSizes;
+use super::by_account::ByAccount;
 use super::message::{LinkNews, Reply, Report};
 use super::names::{Name, Names};
 use super::outbox::Outbox;
@@ -37,6 +39,9 @@ pub(super) struct Station {
     pub(super) outbox: Outbox,
     pub(super) clock: Clock,
     pub(super) scratch: Scratch,
+    /// Of providers' frames.
+    pub(super) provided: provider::Scratch,
+    pub(super) by_account: ByAccount,
     pub(super) report: Report,
     pub(super) positions: Positions,
     names: Names,
@@ -103,6 +108,8 @@ impl Station {
             outbox,
             clock,
             scratch: Scratch::default(),
+            provided: provider::Scratch::default(),
+            by_account: ByAccount::default(),
             report: Report::default(),
             positions: Positions::new(caches.prices),
             names: Names::new(caches.symbols),
@@ -415,46 +422,4 @@ pub(super) fn failed(what: &str, error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lane::bell::Bell;
-    use crate::lane::channel::channel;
-    use crate::lane::events::ring;
-    use std::ops::ControlFlow;
-    use std::sync::Arc;
-
-    #[test]
-    fn new_work_is_refused_while_the_disk_is_full_and_segments_are_few() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let options = persist::Options {
-            dir: dir.path().join("shard-0"),
-            shard: 0,
-            shard_count: 1,
-            segment_bytes: 1 << 16,
-            batch_bytes_max: 1 << 14,
-            flights: 1,
-        };
-        let opened = persist::open::open(&options, &mut |_| ControlFlow::Continue(()));
-        let bell = Arc::new(Bell::new().expect("an eventfd"));
-        let (replies, _control) = channel(8, &bell);
-        let outbox = Outbox::new(ring(1024).0, Position::START);
-        let journal = opened.expect("opened").journal;
-        let caches = CacheSizes { symbols: 10, prices: 10 };
-        let mut station =
-            Station::new(Core::new(), journal, outbox, Clock::new(0), replies, caches);
-        // No segment is ready yet, but nobody has said that there is no space for them.
-        assert!(station.takes_new_work());
-        station.space = false;
-        assert!(!station.takes_new_work());
-        // What is followed goes on.
-        station.apply(&Input::Tick, 0);
-        assert!(station.journal.take_write().is_some());
-        while let Some(order) = station.journal.segment_wanted() {
-            let segment = persist::segment::prepare(&order).expect("prepared");
-            station.journal.segment_ready(segment);
-        }
-        assert!(station.takes_new_work(), "those at hand are enough for now");
-        station.space = true;
-        assert!(station.takes_new_work());
-    }
-}
+mod tests;

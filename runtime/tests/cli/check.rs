@@ -116,7 +116,14 @@ fn a_file_that_is_not_there_can_be_made() {
 #[test]
 fn nobody_to_follow_is_an_error() {
     let dir = directory();
-    let ended = check_in(dir.path(), &[]);
+    let later = check_in(dir.path(), &["--set", "node.shards=1"]);
+    assert_eq!(later.code, Some(0), "they can be added while it runs: {}", later.err);
+    assert!(
+        later.err.contains("warn[CFG013]: no addresses to follow in the conf"),
+        "{}",
+        later.err
+    );
+    let ended = check_in(dir.path(), &["--set", "admin.listen=", "--set", "store.url="]);
     assert_eq!(ended.code, Some(78));
     assert!(ended.err.starts_with("error[CFG013]: no addresses to follow\n"), "{}", ended.err);
     assert!(ended.out.contains("  file      none, all defaults\n"), "{}", ended.out);

@@ -46,6 +46,27 @@ impl Home {
         Program::start(&["run", "-c", self.config().to_str().expect("a plain path")])
     }
 
+    /// Starts `corelane run` with an administration port, whose address is the second.
+    #[track_caller]
+    pub fn run_admin(&self) -> (Program, SocketAddr) {
+        let config = self.config();
+        let config = config.to_str().expect("a plain path");
+        let program = Program::start(&["run", "-c", config, "--set", "admin.listen=127.0.0.1:0"]);
+        let line = program.err.wait_for("administration port");
+        let addr = line.rsplit_once("addr=").and_then(|(_, addr)| addr.trim().parse().ok());
+        (program, addr.expect("the line ends with the address"))
+    }
+
+    /// Runs `corelane` with these words, this configuration and these flags behind them: exit code, output, talk.
+    #[track_caller]
+    pub fn ask(&self, words: &[&str], flags: &[&str]) -> (Option<i32>, String, String) {
+        let config = self.config();
+        let config = ["-c", config.to_str().expect("a plain path")];
+        let mut program = Program::start(&[words, &config, flags].concat());
+        let status = program.wait();
+        (status.code(), program.out.to_end(), program.err.to_end())
+    }
+
     /// Starts `corelane run`; the test reads its standard output.
     #[track_caller]
     pub fn run_unread(&self) -> Program {
@@ -62,7 +83,8 @@ impl Home {
         self.data().join("corelane.db")
     }
 
-    fn config(&self) -> PathBuf {
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
         self.dir.path().join("corelane.toml")
     }
 }

@@ -90,6 +90,11 @@ impl Program {
         pidfd_send_signal(&self.process, Signal::TERM).expect("it runs");
     }
 
+    /// Asks it to read its configuration and lists again.
+    pub fn hang_up(&self) {
+        pidfd_send_signal(&self.process, Signal::HUP).expect("it runs");
+    }
+
     /// Waits for the end.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {

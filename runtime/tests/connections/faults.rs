@@ -198,10 +198,9 @@ fn frames_of_several_mebibytes_are_frames() {
     assert_eq!(brief(&told), "00 7 Open Long-1 5000@100.5 final status");
     assert!(told.contains("\"fills\":10000"), "{told}");
     // And a snapshot as large as that.
-    exchange.expire(line);
-    let before = exchange.connects();
     exchange.show_at_most(usize::MAX);
-    exchange.wait("connection", |state| state.lines.len() > before.max(1));
+    exchange.expire(line);
+    exchange.line_of(&user);
     exchange.fills(&user, &[fill(FILLS, 8, "BTC B 1.0 100.0 5000.0")]);
     exchange.statuses(&user, &status(8, "filled", "0.0", "1.0"));
     let told = node.out.wait_for(&format!("{user}-8-"));

@@ -29,11 +29,12 @@
 //! | one slow callback stalls the socket | the same |
 //! | no back-fill after 30 minutes | `repairs::hours_of_absence_are_fetched` |
 //! | a missing table kills a fresh install | `rows::a_fresh_install_needs_no_tables` |
-//! | health says ok while nothing arrives | with the admin interface |
+//! | health says ok while nothing arrives | `health::health_is_bad_while_nothing_arrives`; a silence of a minute: `control::health` |
 
 mod accounts;
 #[path = "../common/mod.rs"]
 mod common;
+mod health;
 mod orders;
 mod repairs;
 mod rows;

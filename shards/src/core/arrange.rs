@@ -6,10 +6,11 @@
 //!
 //! Whatever a frame has, it costs what sorting it costs.
 
-use crate::decimal::Decimal;
-use crate::fill::Fill;
+use std::cmp::Ordering;
 
 use super::chain::{Chain, Detour};
+use crate::decimal::Decimal;
+use crate::fill::Fill;
 
 /// Puts fills in order. Keeps its room, so that this does not allocate after warm-up.
 #[derive(Default)]
@@ -41,15 +42,19 @@ impl Arranger {
         if fills.len() < 2 {
             return;
         }
-        let key = |at: u32| {
-            let fill = &fills[at as usize];
-            // Without a trade id, order and label tell.
-            let order = (fill.tid == 0).then_some((fill.oid, fill.dir));
-            (fill.time_ms, fill.tid, fill.coin, order, at)
+        let compare = |one: &u32, other: &u32| {
+            let (a, b) = (&fills[*one as usize], &fills[*other as usize]);
+            let by_trade = a.time_ms.cmp(&b.time_ms).then(a.tid.cmp(&b.tid));
+            let by_name = by_trade.then_with(|| a.coin.cmp(&b.coin)).then_with(|| match a.tid {
+                // Without a trade id, order and label tell.
+                0 => a.oid.cmp(&b.oid).then_with(|| a.dir.cmp(&b.dir)),
+                _ => Ordering::Equal,
+            });
+            by_name.then(one.cmp(other))
         };
         self.places.clear();
         self.places.extend(0..fills.len() as u32);
-        self.places.sort_unstable_by_key(|&at| key(at));
+        self.places.sort_unstable_by(compare);
         let repeated = self.places.windows(2).filter(|pair| {
             let [one, other] = [pair[0], pair[1]].map(|at| &fills[at as usize]);
             one.is_same(other)
@@ -76,7 +81,10 @@ impl Arranger {
         self.marks.clear();
         self.places.clear();
         self.places.extend((0..fills.len() as u32).filter(|&at| fills[at as usize].is_perp()));
-        self.places.sort_unstable_by_key(|&at| (fills[at as usize].coin, at));
+        self.places.sort_unstable_by(|one, other| {
+            let [a, b] = [one, other].map(|at| &fills[*at as usize].coin);
+            a.cmp(b).then(one.cmp(other))
+        });
         let places = std::mem::take(&mut self.places);
         let mut rest = &places[..];
         while let Some(&first) = rest.first() {

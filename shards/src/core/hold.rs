@@ -107,7 +107,8 @@ impl Core {
             None if account.held.is_empty() => {}
             None | Some(Hold::Break { .. } | Hold::Snapshot { .. }) => {
                 let since_ns = account.hold.map_or(self.now_ns, Hold::since_ns);
-                if self.holds_too_many(key) {
+                // The answer must have a chance before there are too many.
+                if self.holds_more_than(HELD_FILLS_MAX / 2, key) {
                     self.ask(key, since_ns, effects);
                 } else if self.accounts[key].hold.is_none() {
                     self.accounts[key].hold = Some(Hold::Snapshot { since_ns });
@@ -115,7 +116,7 @@ impl Core {
                 }
             }
             Some(Hold::Asked { .. }) => {
-                if self.holds_too_many(key) {
+                if self.holds_more_than(HELD_FILLS_MAX, key) {
                     self.go_on(key, effects);
                 }
             }
@@ -123,30 +124,22 @@ impl Core {
         }
     }
 
-    /// Whether more is held back than may be, repetitions not counted: each reconnect brings a snapshot.
-    fn holds_too_many(&mut self, key: AccountKey) -> bool {
-        if self.accounts[key].held.len() <= HELD_FILLS_MAX {
+    /// Whether more than `most` fills are held back, repetitions not counted: each reconnect brings a snapshot.
+    fn holds_more_than(&mut self, most: usize, key: AccountKey) -> bool {
+        if self.accounts[key].held.len() <= most {
             return false;
         }
         let mut held = std::mem::take(&mut self.accounts[key].held);
         self.leave_out_repeated(key, &mut held);
         let count = held.len();
         self.accounts[key].held = held;
-        count > HELD_FILLS_MAX
+        count > most
     }
 
     /// A part of a snapshot or of an answer came, and is held until the last one.
     pub(super) fn part(&mut self, key: AccountKey, effects: &mut impl Effects) {
-        let account = &self.accounts[key];
-        let is_rest = matches!(account.hold, Some(Hold::Rest { .. }));
-        if account.held.len() <= HELD_IN_ALL_MAX || is_rest {
-            return;
-        }
-        let mut held = std::mem::take(&mut self.accounts[key].held);
-        self.leave_out_repeated(key, &mut held);
-        let count = held.len();
-        self.accounts[key].held = held;
-        if count > HELD_IN_ALL_MAX {
+        let is_rest = matches!(self.accounts[key].hold, Some(Hold::Rest { .. }));
+        if !is_rest && self.holds_more_than(HELD_IN_ALL_MAX, key) {
             self.go_on(key, effects);
         }
     }

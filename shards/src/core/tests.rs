@@ -639,3 +639,4 @@ mod origin;
 mod refuse;
 mod reshard;
 mod state;
+mod timers;

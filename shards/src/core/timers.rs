@@ -4,6 +4,19 @@
 //! with it is dropped when it comes up, or before that when there are more such entries than owners: an order that ends
 //! after a second must not leave one for a day. The heap keeps its room, so setting a timer does not allocate after
 //! warm-up.
+//!
+//! Why a heap and no hierarchical wheel: `benches/benches/shard_timers.rs` has both, with the same order of what is due.
+//! One order's timers cost, in ns (medians of two runs of seven, on a machine with a load of 8 on 2 processors):
+//!
+//! | orders at a time | their lives, two thirds stale: heap | wheel | time-outs, none stale: heap | wheel |
+//! |---|---|---|---|---|
+//! | 10 | 102, 85 | 108, 133 | 65, 52 | 131, 113 |
+//! | 1,000 | 119, 159 | 114, 129 | 98, 84 | 115, 104 |
+//! | 100,000 | 444, 469 | 354, 374 | 238, 320 | 101, 87 |
+//!
+//! The wheel wins where a shard has 100,000 orders, 0.1 to 0.2 us an order, which is a tenth of what else the order costs; it
+//! loses where it has ten. And the next deadline, to the nanosecond, after each input, is the top of a heap; a wheel has to
+//! look through a slot for it, or to wake for nothing.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -45,7 +58,7 @@ impl Timers {
     pub(super) fn wants_sweep(&self, owners: usize) -> bool {
         /// Below this a pass is not worth it.
         const ENTRIES_MIN: usize = 64;
-        self.heap.len() > ENTRIES_MIN + 2 * owners
+        self.len() > ENTRIES_MIN + 2 * owners
     }
 
     /// Drops the entries that do not count.
@@ -58,7 +71,7 @@ impl Timers {
         self.heap.peek().map(|Reverse(entry)| *entry)
     }
 
-    #[cfg(test)]
+    /// Entries, those that no longer count as well.
     pub(super) fn len(&self) -> usize {
         self.heap.len()
     }

@@ -269,6 +269,11 @@ fn spot_balances_are_numbers_and_text() {
     }
     let text = text.replace(r#","tokenToAvailableAfterMaintenance":[[0,"1"]]"#, "");
     assert_eq!(read(&text, &mut scratch), unified(false));
+    let unnumbered = text.replace(r#""token":0,"#, "").replace(r#""token":106,"#, "");
+    read(&unnumbered, &mut scratch);
+    let tokens: Vec<Option<u32>> = scratch.balances.iter().map(|balance| balance.token).collect();
+    assert_eq!(tokens, [Some(0), None]);
+    read(&text, &mut scratch);
     let balance = |coin: &str, token, total, hold, entry_ntl| Balance {
         coin: Coin::new(coin),
         token,
@@ -279,8 +284,8 @@ fn spot_balances_are_numbers_and_text() {
     assert_eq!(
         scratch.balances,
         [
-            balance("USDC", 0, "100508.11", "49999.89", "1"),
-            balance("VA\"ULT", 106, "0.95", "0", "0")
+            balance("USDC", Some(0), "100508.11", "49999.89", "1"),
+            balance("VA\"ULT", Some(106), "0.95", "0", "0")
         ]
     );
     assert_eq!(

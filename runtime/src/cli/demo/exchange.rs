@@ -2,6 +2,7 @@
 //! directory finds it again.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -92,7 +93,7 @@ impl Exchange {
     }
 
     /// The configuration that follows its accounts.
-    pub(super) fn config_text(&self, args: &DemoArgs) -> String {
+    pub(super) fn config_text(&self, args: &DemoArgs, admin: SocketAddr) -> String {
         let addresses: Vec<String> =
             self.place.addresses.iter().map(|address| format!("  \"{address}\",\n")).collect();
         format!(
@@ -105,6 +106,7 @@ impl Exchange {
              # Orders that the exchange never ends (liquidations, dust) are signalled after this time.\n\
              [aggregation]\ntimeout = \"2s\"\nstatus_grace = \"1s\"\n\n\
              [journal]\nsegment_size = \"16MiB\"\n\n\
+             [admin]\nlisten = \"{admin}\"\n\n\
              [stdout]\nenabled = false\n\n\
              [store]\nurl = \"sqlite:corelane.db\"\n",
             shards = args.shards,

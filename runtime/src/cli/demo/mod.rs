@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::args::DemoArgs;
 use super::signals::Stop;
+use crate::admin::Port;
 use crate::config::{Config, LoadOptions};
 use crate::control::options::NodeOptions;
 use crate::control::{self, Node, Notice};
@@ -121,7 +122,9 @@ fn check_config(file: &Path) -> Result<(), Problem> {
 /// `corelane run -c` does the same.
 fn options(args: &DemoArgs, dir: &Path, exchange: &Exchange) -> Result<NodeOptions, Problems> {
     let file = dir.join(CONFIG);
-    let text = exchange.config_text(args);
+    // Any free one: a demo beside a node in earnest disturbs nobody.
+    let admin = Port::free()?;
+    let text = exchange.config_text(args, admin.addr());
     std::fs::write(&file, text).map_err(|error| dirs::refused(&file, "--data", &error))?;
     // Only this file counts: the demo shows the same on every machine.
     let load = LoadOptions {
@@ -130,8 +133,9 @@ fn options(args: &DemoArgs, dir: &Path, exchange: &Exchange) -> Result<NodeOptio
         sets: Vec::new(),
         ignore_unknown_env: true,
     };
-    let loaded = Config::load(load)?;
-    let options = NodeOptions::from_config(&loaded.config)?;
+    let loaded = Config::load(load.clone())?;
+    let mut options = NodeOptions::from_loaded(load, &loaded)?;
+    options.admin = Some(admin);
     Ok(options)
 }
 

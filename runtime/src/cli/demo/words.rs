@@ -50,6 +50,12 @@ impl Words {
             "simulator",
             &format!("{}  (/info /ws, Hyperliquid-compatible){earlier}", exchange.url()),
         );
+        if let Some(port) = &options.admin {
+            let config = dir.join("corelane.toml");
+            let url =
+                format!("http://{}  (corelane addr list -c {})", port.addr(), config.display());
+            line("admin", &url);
+        }
         line("database", &dir.join("corelane.db").display().to_string());
         let faults = match self.faults {
             true => {

@@ -19,7 +19,7 @@ use crate::diag::{Problem, Problems};
 const SHOWN_MAX: usize = 10;
 
 /// Reads; holds what was handed over last.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     reloader: Reloader,
     kept: PathBuf,
     database: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(options: ListsOptions) -> Reader {
+    pub(crate) fn new(options: ListsOptions) -> Reader {
         let ListsOptions { load, loaded, data_dir, database } = options;
         Reader {
             reloader: Reloader::new(load, &loaded),
@@ -49,12 +49,12 @@ impl Reader {
         }
     }
 
-    pub(super) fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         self.live.reload_interval
     }
 
     /// What the start has read counts as read: the configuration, and the file with what is wrong in it.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         offer(&self.monitor.listed, &mut self.last.configuration, &mut self.news.configuration);
         if let Some(path) = &self.monitor.addresses_file
             && let Ok((_, problems)) = read_file(path)
@@ -64,7 +64,7 @@ impl Reader {
     }
 
     /// What is new, and what is wrong, since the last time.
-    pub(super) fn take(&mut self) -> (Lists, Vec<Problem>) {
+    pub(crate) fn take(&mut self) -> (Lists, Vec<Problem>) {
         (std::mem::take(&mut self.news), std::mem::take(&mut self.problems))
     }
 
@@ -79,7 +79,7 @@ impl Reader {
     }
 
     /// Reads the configuration again; the names of changed keys that need a restart.
-    pub(super) fn read_configuration(&mut self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn read_configuration(&mut self) -> Result<Vec<String>, Problem> {
         let read = self.reloader.read();
         self.say("configuration", read.as_ref().err().cloned().into_iter().collect());
         let Some((config, restart)) = read? else { return Ok(Vec::new()) };
@@ -100,7 +100,7 @@ impl Reader {
     }
 
     /// Reads the file of addresses and the list that is kept at run time.
-    pub(super) fn read_lists(&mut self) {
+    pub(crate) fn read_lists(&mut self) {
         self.read_address_file();
         self.read_kept();
     }
@@ -168,7 +168,7 @@ impl Reader {
     }
 
     /// Reads the table of pairs. A table that is not there leaves what was read before.
-    pub(super) fn read_pairs(&mut self) {
+    pub(crate) fn read_pairs(&mut self) {
         let Some(path) = &self.database else { return };
         let rows = match tables::Lists::open(path).and_then(|lists| lists.pairs()) {
             Ok(Some(rows)) => rows,
@@ -203,7 +203,7 @@ impl Reader {
     }
 
     /// Puts accounts on the list that is kept, and reads it.
-    pub(super) fn add(&mut self, accounts: &[Named]) -> Result<Vec<bool>, Problem> {
+    pub(crate) fn add(&mut self, accounts: &[Named]) -> Result<Vec<bool>, Problem> {
         let added = match self.database() {
             None => kept::add_to_file(&self.kept, accounts)?,
             Some(path) => {
@@ -221,7 +221,7 @@ impl Reader {
     }
 
     /// Takes accounts off the list that is kept, wherever in it they are, and reads it.
-    pub(super) fn remove(&mut self, addresses: &[Address]) -> Result<Vec<bool>, Problem> {
+    pub(crate) fn remove(&mut self, addresses: &[Address]) -> Result<Vec<bool>, Problem> {
         let mut found = kept::remove_from_file(&self.kept, addresses)?;
         if let Some(path) = self.database() {
             let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();

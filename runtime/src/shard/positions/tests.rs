@@ -1,5 +1,9 @@
 //! Rows and worths from states, in whatever order they come.
 
+use std::path::Path;
+
+use net::hyperliquid::{Frame, Scratch, SymbolTable, decode};
+
 use super::*;
 use crate::shard::prices::tests::tokens;
 
@@ -11,7 +15,8 @@ fn number(text: &str) -> Decimal {
 
 fn balance(coin: &str, token: u32, total: &str) -> Balance {
     let zero = Decimal::ZERO;
-    Balance { coin: Coin::new(coin), token, total: number(total), hold: zero, entry_ntl: zero }
+    let (coin, token) = (Coin::new(coin), Some(token));
+    Balance { coin, token, total: number(total), hold: zero, entry_ntl: zero }
 }
 
 fn dex(name: &str, value: &str) -> DexState {
@@ -129,4 +134,59 @@ fn what_is_forgotten_weighs_nothing() {
     let counts = positions.counts();
     assert_eq!((counts.entries, counts.weight), (0, 0));
     assert_eq!(positions.worth(&ME), Worth::default());
+}
+
+#[test]
+fn a_token_without_a_number_has_no_price() {
+    let mut positions = positions();
+    let nameless = Balance { token: None, ..balance("USDH", 0, "1000") };
+    positions.spot(&ME, false, &[nameless, balance("USDC", 0, "5")], "[]");
+    assert_eq!(positions.worth(&ME).spot_total, Some(number("5")));
+}
+
+/// What the recorded table and prices make of a recorded spot account, where they are at hand.
+#[test]
+fn a_recorded_account_is_worth_what_its_tokens_are() {
+    let shared = std::env::var_os("CORELANE_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        std::path::PathBuf::from,
+    );
+    let folder = shared.join("data/hyperliquid");
+    if !folder.is_dir() {
+        eprintln!("skipped: no recorded material at {} (set CORELANE_SHARED)", folder.display());
+        return;
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("in the manifest");
+    let mut table = SymbolTable::new([]);
+    table.read_spot_meta(read("rest_sonirico/SpotMeta.json").as_bytes()).expect("spot meta");
+    let mut positions = Positions::new(1000);
+    positions.tokens(table.tokens());
+    let mut scratch = Scratch::default();
+    let mids = read("rest_sonirico/AllMids_WithDex__0_allMids.json");
+    let mids = format!(r#"{{"channel":"allMids","data":{{"mids":{mids}}}}}"#);
+    decode(&mids, &mut scratch).expect("prices");
+    positions.mids(&Coin::EMPTY, &scratch.mids);
+    let price = |coin: &str| {
+        let found = scratch.mids.iter().find(|(known, _)| known.as_str() == coin);
+        found.expect("a price").1
+    };
+    // 14.625485 USDC, 2000 PURR, 5.2 HYPE, and 25 of an outcome that has no price there.
+    let dollars = [
+        number("14.625485"),
+        price("PURR/USDC").checked_mul(number("2000")).expect("it fits"),
+        price("@107").checked_mul(number("5.2")).expect("it fits"),
+    ];
+    let wanted =
+        dollars.into_iter().fold(Decimal::ZERO, |sum, part| sum.checked_add(part).expect("fits"));
+    let state = read("nautilus/http_spot_clearinghouse_state.json");
+    let frame =
+        format!(r#"{{"channel":"spotState","data":{{"user":"{ME}","spotState":{state}}}}}"#);
+    let mut scratch = Scratch::default();
+    let frame = decode(&frame, &mut scratch).expect("balances");
+    assert_eq!(frame, Frame::Spot { user: ME, is_unified: false });
+    positions.spot(&ME, false, &scratch.balances, &scratch.text);
+    assert_eq!(positions.worth(&ME).spot_total, None, "the outcome's price might still come");
+    positions.mids(&Coin::EMPTY, &[]);
+    positions.spot(&ME, false, &scratch.balances, &scratch.text);
+    assert_eq!(positions.worth(&ME).spot_total, Some(wanted));
 }

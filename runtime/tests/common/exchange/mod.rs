@@ -15,7 +15,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -302,7 +302,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        // Whatever a test that failed left behind.
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.ended = true;
         state.lines.iter().for_each(|line| line.give(Do::Cut));
     }

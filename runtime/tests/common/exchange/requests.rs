@@ -15,12 +15,17 @@ const PAGE_FILLS: usize = 2000;
 pub(super) fn serve(requests: &TcpListener, shared: &Arc<Shared>) {
     for connection in requests.incoming().flatten() {
         let shared = Arc::clone(shared);
+        let Ok(peer) = connection.peer_addr() else { continue };
         std::thread::spawn(move || {
             let answer = |request: &Value| {
                 let mut state = shared.lock();
                 state.asked.push(request.clone());
                 shared.changed.notify_all();
-                (state.answer)(request).or_else(|| answer(&state, request))
+                let answer = (state.answer)(request).or_else(|| answer(&state, request));
+                let items = answer.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+                let kind = request["type"].as_str().unwrap_or("");
+                state.usage.entry(peer.ip()).or_default().requested(kind, items);
+                answer
             };
             // A client that goes away in the middle asks again.
             let _ = answer_one(&connection, &answer);

@@ -21,6 +21,8 @@ pub struct Most {
     pub users: usize,
     /// Messages received in a minute.
     pub messages: usize,
+    /// Weight of requests in a minute.
+    pub weight: usize,
 }
 
 /// Of one address.
@@ -31,6 +33,7 @@ pub struct Usage {
     subscriptions: usize,
     users: BTreeMap<String, usize>,
     messages: VecDeque<Instant>,
+    weights: VecDeque<(Instant, usize)>,
     most: Most,
 }
 
@@ -55,6 +58,20 @@ impl Usage {
     /// A message was received.
     pub(super) fn heard(&mut self) {
         self.most.messages = self.most.messages.max(count(&mut self.messages));
+    }
+
+    /// A request was answered with so many items: what the venue's documentation says that it weighs.
+    pub(super) fn requested(&mut self, kind: &str, items: usize) {
+        let weight = match kind {
+            "orderStatus" => 2,
+            "userFillsByTime" => 20 + items / 20,
+            _ => 20,
+        };
+        let now = Instant::now();
+        self.weights.push_back((now, weight));
+        self.weights.retain(|(at, _)| now - *at < MINUTE);
+        let sum = self.weights.iter().map(|(_, weight)| weight).sum();
+        self.most.weight = self.most.weight.max(sum);
     }
 
     /// A subscription was acknowledged.

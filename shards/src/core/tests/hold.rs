@@ -208,3 +208,20 @@ fn a_second_loss_while_a_gap_is_filled_is_not_ignored() {
     bed.backfill(&(2..=9).map(spot).collect::<Vec<_>>());
     assert_eq!((bed.core.counts().fills, bed.gaps.len()), (9, 0));
 }
+
+#[test]
+fn many_live_fills_without_a_snapshot_are_asked_for_before_they_are_too_many() {
+    let mut bed = disconnected();
+    let mut n = 10;
+    while bed.requests.is_empty() {
+        let fills: Vec<Fill> = (n..n + FILLS_PER_INPUT_MAX as u64).map(spot).collect();
+        n += fills.len() as u64;
+        bed.live(&fills);
+    }
+    bed.live(&[spot(n)]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (1, 0));
+    bed.backfill(&(2..20).map(spot).collect::<Vec<_>>());
+    bed.live(&[spot(n + 1)]);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (n + 1, 0, 0));
+}
