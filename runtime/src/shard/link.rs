@@ -117,14 +117,19 @@ impl Link {
         self.connects.set_per_minute(connects);
     }
 
+    /// Speaks as a source of this kind does, if it has no accounts of another. Before anything is wanted of it.
+    pub(super) fn suit(&mut self, kind: SourceKind) {
+        if self.users.is_empty() && !self.speech.fits(kind) {
+            self.speech = Speech::new(kind, self.policy);
+        }
+    }
+
     /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
     pub(super) fn add(&mut self, user: Address, source: usize, kind: SourceKind, now_ms: u64) {
         if self.users.is_empty() {
             self.source = source;
-            if !self.speech.fits(kind) {
-                self.speech = Speech::new(kind, self.policy);
-            }
         }
+        self.suit(kind);
         self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
@@ -307,6 +312,7 @@ impl Link {
             (Op::Recv, Ok(0)) => self.lose(station, now_ms, "closed by the server", None),
             (Op::Recv, Ok(bytes)) => {
                 self.received_ns = station.clock.mono_ns();
+                self.speech.on_bytes(now_ms);
                 station.report.received_bytes += u64::from(bytes);
                 self.feed(bytes as usize, station, now_ms);
             }

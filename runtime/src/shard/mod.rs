@@ -497,12 +497,13 @@ impl Shard {
         if self.links.iter().any(|link| link.users.contains(&address)) {
             return;
         }
-        self.link(number);
+        let kind = self.sources[source].kind;
+        // Before the prices are wanted of it: a link that had a provider before would not know them.
+        self.link(number).suit(kind);
         if self.price_link.is_none() && self.has_prices(source) {
             // Before its accounts: what they hold is valued at prices.
             self.take_prices_over(Some(number));
         }
-        let kind = self.sources[source].kind;
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         self.links[number].add(address, source, kind, now_ms);
     }

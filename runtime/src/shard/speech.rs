@@ -96,6 +96,14 @@ impl Speech {
         }
     }
 
+    /// Bytes were received. Those of a provider need not be a message to show that it is there: it may ping by WebSocket
+    /// alone, and answer no ping of ours.
+    pub(super) fn on_bytes(&mut self, now_ms: u64) {
+        if let Speech::Provider(session) = self {
+            session.on_traffic(now_ms);
+        }
+    }
+
     pub(super) fn poll(&mut self, now_ms: u64) -> Option<Action<'_>> {
         match self {
             Speech::Public(session) => session.poll(now_ms),
