@@ -213,7 +213,7 @@ fn the_kind_with_the_newest_file_is_read_and_by_block_wins() {
     node.append(Fills, 9, &lines(Fills, 3, &[user(1)]));
     node.turn_after(Duration::from_secs(2));
     assert_eq!(node.took(0), "joins 1 3, fill 1 3000, block 3");
-    assert_eq!(node.said(), ["UPS024", "UPS025"]);
+    assert_eq!(node.said(), ["UPS025", "UPS024"]);
 }
 
 #[test]
