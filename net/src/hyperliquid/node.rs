@@ -156,7 +156,9 @@ impl<W: Fn(&Address) -> bool> Reader<'_, '_, W> {
                 b"block_number" => number = Some(self.skip.integer()?),
                 b"block_time" => time_ms = Some(self.time()?),
                 b"events" => events = Some(self.list()?),
-                _ => drop(self.skip.value()?),
+                _ => {
+                    self.skip.value()?;
+                }
             }
             more = self.skip.more(b'}')?;
         }
@@ -247,7 +249,9 @@ impl<W: Fn(&Address) -> bool> Reader<'_, '_, W> {
                     }
                 }
                 b"time" if with_time => fields.time_ms = Some(self.time()?),
-                _ => drop(self.skip.value()?),
+                _ => {
+                    self.skip.value()?;
+                }
             }
             more = self.skip.more(b'}')?;
         }

@@ -143,7 +143,7 @@ mod tests {
         fs::write(a.join("8"), "xy").expect("written");
         assert!(watch.sleep(&bell, || false).by_files);
         fs::create_dir(&b).expect("created");
-        watch.set(&[b.clone()]);
+        watch.set(std::slice::from_ref(&b));
         watch.take();
         fs::write(a.join("8"), "xyz").expect("written");
         assert!(!watch.take().by_files, "no longer watched");

@@ -41,7 +41,9 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// Days since 1970-01-01 of a day of the Gregorian calendar from then on.
 fn days_from_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
     const DAYS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let months = DAYS.get(..usize::try_from(month).ok()?.checked_sub(1)?)?;
     let length = DAYS.get(months.len())? + u64::from(month == 2 && is_leap(year));
     if day == 0 || day > length {
