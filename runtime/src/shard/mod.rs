@@ -37,6 +37,7 @@ mod speech;
 mod station;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -159,6 +160,8 @@ struct Shard {
     bell_watched: bool,
     publisher_bell: Arc<Bell>,
     commands: Receiver<Command>,
+    /// Commands that wait for room in the journal.
+    deferred: VecDeque<Command>,
     acks: Receiver<Position>,
     completions: Vec<Completion>,
     stopping: bool,
@@ -317,6 +320,7 @@ impl Shard {
             bell_watched: false,
             publisher_bell: options.publisher_bell,
             commands: options.commands,
+            deferred: VecDeque::new(),
             acks: options.acks,
             completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
             stopping: false,
@@ -442,11 +446,20 @@ impl Shard {
     fn take_commands(&mut self) -> bool {
         let mut worked = false;
         for _ in 0..COMMANDS_PER_TURN {
-            // Commands wait, too, while the journal has no room.
+            let Some(command) = self.commands.receive() else { break };
+            worked = true;
+            match command {
+                // These are what the journal may be waiting for, or the end.
+                Command::Segment(_) | Command::Space(_) | Command::Stop => self.command(command),
+                other => self.deferred.push_back(other),
+            }
+        }
+        // The others wait, in their order, while the journal has no room.
+        for _ in 0..COMMANDS_PER_TURN {
             if self.station.journal.wants_room() {
                 break;
             }
-            let Some(command) = self.commands.receive() else { break };
+            let Some(command) = self.deferred.pop_front() else { break };
             worked = true;
             self.command(command);
         }
@@ -616,7 +629,8 @@ impl Shard {
         }
         let timeout = self.sleep_time(cold_deadline);
         self.bell.before_sleep();
-        let nothing = self.commands.is_empty() || self.station.journal.wants_room();
+        let nothing = self.commands.is_empty()
+            && (self.deferred.is_empty() || self.station.journal.wants_room());
         let fed =
             self.feeds.iter().all(|feed| !feed.has_more() || self.station.journal.wants_room());
         if nothing && fed && self.acks.is_empty() && !timeout.is_zero() {
@@ -698,3 +712,6 @@ impl Report {
         self.gave_way += other.gave_way;
     }
 }
+
+#[cfg(test)]
+mod tests;
