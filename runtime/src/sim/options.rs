@@ -57,7 +57,7 @@ pub struct SimLimits {
     pub messages_per_minute: u32,
     /// Weight of the REST requests in a minute.
     pub rest_weight_per_minute: u32,
-    /// Newest fills of an account that the venue remembers.
+    /// Newest fills of an account that the venue remembers, and as many orders.
     pub history_fills: usize,
     /// A connection on which neither side said anything for so long is dropped.
     pub idle_ms: u64,
@@ -110,6 +110,8 @@ pub struct SimRates {
     /// Of a thousand blocks, how many bring a trader a fill without an order of his: liquidation,
     /// deleveraging, settlement, dust, labels that nobody knows.
     pub forced_per_mille: u32,
+    /// Fills of an order, at most, apart from what happens to a trader.
+    pub fills_of_order_max: u32,
     /// Blocks before the first subscription, whose fills the first snapshot holds.
     pub history_blocks: u32,
 }
@@ -121,6 +123,7 @@ impl Default for SimRates {
             shared_by: 1,
             orders_per_mille: 200,
             forced_per_mille: 8,
+            fills_of_order_max: 55,
             history_blocks: 200,
         }
     }
@@ -304,6 +307,9 @@ impl SimOptions {
             return refuse("speed", "a number above 0, or max");
         }
         let rates = &self.rates;
+        if rates.fills_of_order_max == 0 {
+            return refuse("fills_of_order_max", "at least 1");
+        }
         if rates.shared_by == 0 {
             return refuse("shared_by", "at least 1");
         }
