@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::args::RunArgs;
 use super::check;
@@ -15,7 +15,7 @@ use crate::control::lists::Done;
 use crate::control::options::NodeOptions;
 use crate::control::{Ended, Node, Notice};
 use crate::diag::{Exit, Problem, Problems};
-use crate::host::{Root, dirs};
+use crate::host::{Root, dirs, pages};
 use crate::shard::message::LinkNews;
 
 /// How often a line of counters is logged.
@@ -27,6 +27,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Problems> {
     load.ignore_unknown_env = source.ignore_unknown_env;
     let loaded = Config::load(load.clone())?;
     let level = log::start(&loaded.config);
+    if let Err(error) = pages::small_only() {
+        debug!("huge pages stay on: {error}");
+    }
     loaded.warnings.print();
     say_settings(&loaded);
     let mut options = fit(load, &loaded)?;

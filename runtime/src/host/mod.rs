@@ -9,6 +9,7 @@ pub mod cpus;
 pub mod dirs;
 pub mod kernel;
 pub mod memlock;
+pub(crate) mod pages;
 pub mod ports;
 pub mod uring;
 
