@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Client, DEADLINE, Event, info};
-use runtime::sim::{self, Sim, SimLimits, SimOptions, SimRates, Speed};
+use runtime::sim::{self, Fault, FaultEvery, Sim, SimLimits, SimOptions, SimRates, Speed};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -41,6 +41,22 @@ fn the_documented_budgets_are_the_defaults() {
     let mut client = Client::connect(sim.addr());
     client.subscribe_user("userFills", eleventh);
     assert_eq!(client.next_of("subscriptionResponse")["method"], "subscribe");
+}
+
+#[test]
+fn each_source_address_has_budgets_of_its_own() {
+    let sim = start(SimLimits { connections: 1, users: 1, ..SimLimits::default() });
+    let users = sim.addresses();
+    let from = |last: u8| Client::try_connect_from([127, 0, 0, last].into(), sim.addr());
+    for (last, user) in [(2, &users[0]), (3, &users[1])] {
+        let mut client = from(last).expect("room");
+        assert_eq!(from(last).err(), Some(429), "127.0.0.{last} has one");
+        client.subscribe_user("userFills", user);
+        assert_eq!(client.next_of("subscriptionResponse")["method"], "subscribe");
+        client.subscribe_user("userFills", &users[2]);
+        expect_error(&mut client, "Cannot track more than 1 total users.");
+        std::mem::forget(client);
+    }
 }
 
 #[test]
@@ -133,12 +149,10 @@ fn an_idle_connection_ends_without_a_word() {
 
 #[test]
 fn an_expired_connection_says_so() {
-    // With one kind of fault in twelve being this, some connection of these is closed politely.
+    let every = |fault| FaultEvery { fault, every: 4 };
     let options = SimOptions {
         traders: 1,
-        faults: true,
-        frames_per_fault: 1,
-        cuts_per_minute: u32::MAX,
+        only_faults: vec![every(Fault::Expire), every(Fault::Drop)],
         speed: Speed::X(100.0),
         limits: SimLimits::none(),
         ..SimOptions::default()

@@ -56,8 +56,9 @@ fn with_all_faults_on_nothing_is_lost_and_sums_are_exact() {
         ..options()
     });
     let mut follower = Follower::new(sim.addr(), sim.addresses());
+    // Rare kinds begin after a minute, and are made by the tests of single faults.
     let kinds = || sim.stats().expect("it runs").faults.len();
-    follower.follow(|f| f.fills > 3_000 && f.lost >= 6 && kinds() == 12);
+    follower.follow(|f| f.fills > 3_000 && f.lost >= 6 && kinds() >= 20);
     let stopped = sim.stop_trading().expect("it stops");
     follower.follow(|f| f.fills >= stopped.fills && f.has_all_snapshots());
     assert_eq!(follower.fills, stopped.fills);

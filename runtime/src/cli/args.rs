@@ -205,6 +205,24 @@ pub struct SimArgs {
     /// Make faults: lost connections, duplicates, reordering, gaps and more
     #[arg(long)]
     pub faults: bool,
+    /// Make only this fault, each time that N of its occasions have passed; may be repeated
+    #[arg(long, value_name = "NAME[=N]", value_parser = crate::sim::FaultEvery::parse)]
+    pub fault: Vec<crate::sim::FaultEvery>,
+    /// Write the files of a node into this directory while the market runs
+    #[arg(long, value_name = "DIR")]
+    pub node_dir: Option<PathBuf>,
+    /// Write the node's plain files, without blocks
+    #[arg(long, requires = "node_dir")]
+    pub node_plain: bool,
+    /// Let the hours in the node's file names be this short
+    #[arg(long, value_name = "TIME", requires = "node_dir", value_parser = duration)]
+    pub node_hour: Option<Duration>,
+    /// Begin with all accounts at once [default: when someone subscribes, or asks for it]
+    #[arg(long)]
+    pub start: bool,
+    /// Limit: newest fills of an account that requests can bring
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub history_fills: Option<u32>,
     /// Write what a perfect monitor must emit to this file, at the end
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,

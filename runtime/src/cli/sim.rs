@@ -18,10 +18,14 @@ use crate::config::keys::{self, Kind};
 use crate::config::units;
 use crate::diag::{Exit, Problem, Problems, reason};
 use crate::host::{Root, dirs, ports};
-use crate::sim::{self, ReplayFile, Sim, SimError, SimLimits, SimOptions, SimStats, Speed};
+use crate::sim::{
+    self, NodeOptions, ReplayFile, Sim, SimError, SimLimits, SimOptions, SimStats, Speed,
+};
 
 /// Traders, where nothing is replayed and no number is given.
 const TRADERS: u32 = 6;
+/// The first of the addresses to connect from, where one is not enough.
+const FIRST_LOCAL_ADDR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// How long a signal may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the simulator is asked what it does.
@@ -58,6 +62,8 @@ fn options(args: &SimArgs) -> SimOptions {
     rates.blocks_per_second = args.rate.or(args.rate_total).unwrap_or(rates.blocks_per_second);
     if args.rate_total.is_some() {
         rates.shared_by = traders.max(1);
+        // A load is wanted: nearly every block has something to tell.
+        rates.orders_per_mille = 900;
     }
     SimOptions {
         listen: args.listen,
@@ -69,6 +75,13 @@ fn options(args: &SimArgs) -> SimOptions {
             args::Speed::Max => Speed::Max,
         },
         faults: args.faults,
+        only_faults: args.fault.clone(),
+        node: args.node_dir.as_ref().map(|dir| NodeOptions {
+            dir: dir.clone(),
+            plain: args.node_plain,
+            hour: args.node_hour,
+        }),
+        starts_at_once: args.start,
         truth: args.truth.clone(),
         limits: limits(args),
         rates,
@@ -88,6 +101,7 @@ fn limits(args: &SimArgs) -> SimLimits {
         users: args.users_per_ip.unwrap_or(venue.users),
         messages_per_minute: args.messages_per_minute.unwrap_or(venue.messages_per_minute),
         rest_weight_per_minute: args.rest_weight_per_minute.unwrap_or(venue.rest_weight_per_minute),
+        history_fills: args.history_fills.map_or(venue.history_fills, |fills| fills as usize),
         ..venue
     }
 }
@@ -122,6 +136,7 @@ impl Place {
     fn config(&self, limits: &SimLimits) -> String {
         let addresses: String =
             self.addresses.iter().map(|address| format!("  \"{address}\",\n")).collect();
+        let local_addrs = self.local_addrs(limits);
         let limits: String = [
             ("users_per_ip", limits.users),
             ("connections_per_ip", limits.connections),
@@ -135,9 +150,23 @@ impl Place {
         format!(
             "# Written by `corelane sim`: follows its accounts, within its limits.\n\n\
              [monitor]\naddresses = [\n{addresses}]\n\n\
-             [[source]]\nws_url = \"{}\"\ninfo_url = \"{}\"\n{limits}",
+             [[source]]\nws_url = \"{}\"\ninfo_url = \"{}\"\n{local_addrs}{limits}",
             self.ws_url, self.info_url
         )
+    }
+
+    /// The line with the addresses to connect from, where one has too few users. All of 127.0.0.0/8
+    /// is this host; a simulator elsewhere can only be reached from the addresses that one has.
+    fn local_addrs(&self, limits: &SimLimits) -> String {
+        let needed = self.addresses.len().div_ceil(limits.users.max(1) as usize);
+        let is_here = self.ws_url.starts_with("ws://127.");
+        if needed < 2 || !is_here {
+            return String::new();
+        }
+        let list: Vec<String> = (0..needed as u32)
+            .map(|n| format!("\"{}\"", Ipv4Addr::from(FIRST_LOCAL_ADDR.to_bits() + n)))
+            .collect();
+        format!("local_addrs = [{}]\n", list.join(", "))
     }
 
     /// What is said at the start.
@@ -146,7 +175,12 @@ impl Place {
             args::Speed::Times(factor) => format!("{factor} x"),
             args::Speed::Max => "max".to_owned(),
         };
-        let faults = if args.faults { "on" } else { "off" };
+        let asked: Vec<&str> = args.fault.iter().map(|asked| asked.fault.name()).collect();
+        let faults = match (asked.is_empty(), args.faults) {
+            (false, _) => asked.join(", "),
+            (true, true) => "on".to_owned(),
+            (true, false) => "off".to_owned(),
+        };
         let accounts = self.addresses.len();
         let mut out = format!(
             "corelane {VERSION} ({COMMIT}) · sim · seed {}\n\
@@ -157,15 +191,18 @@ impl Place {
             self.info_url,
             args.replay.len(),
         );
-        for (label, path) in [("config", &args.config_out), ("truth", &args.truth)] {
+        for (label, path) in
+            [("config", &args.config_out), ("truth", &args.truth), ("node", &args.node_dir)]
+        {
             let path = path.as_ref().map(|path| format!("  {label:<10}{}\n", path.display()));
             out.push_str(&path.unwrap_or_default());
         }
         if accounts > limits.users as usize {
             out.push_str(&format!(
                 "  note      {} users per IP are fewer than {accounts} accounts, as at the venue; \
-                 to follow all: --users-per-ip {accounts}\n",
-                limits.users
+                 to follow all: {} source addresses (--config-out writes them) or --users-per-ip {accounts}\n",
+                limits.users,
+                accounts.div_ceil(limits.users.max(1) as usize)
             ));
         }
         out.push_str("Ctrl-C to stop.\n");

@@ -16,8 +16,6 @@ use super::truth::TruthBook;
 
 /// Fills in a snapshot or on a page, at most.
 pub(crate) const PAGE_FILLS: usize = 2000;
-/// Fills that the venue remembers of an account.
-const HISTORY_FILLS: usize = 10_000;
 /// Orders whose last state the venue remembers of an account.
 const HISTORY_ORDERS: usize = 20_000;
 
@@ -56,6 +54,14 @@ impl Source {
         match self {
             Source::Trader { trader, .. } => trader.next_ms(),
             Source::Recorded(recorded) => recorded.next_ms(),
+        }
+    }
+
+    /// How far its times have jumped ahead of its clock.
+    fn skew_ms(&self) -> u64 {
+        match self {
+            Source::Trader { trader, .. } => trader.skew_ms(),
+            Source::Recorded(_) => 0,
         }
     }
 
@@ -108,10 +114,12 @@ pub(crate) struct Account {
     start: Option<Start>,
     /// Virtual milliseconds that its blocks come after their time, so that accounts take turns.
     phase_ms: f64,
+    /// Newest fills that the venue remembers.
+    history_fills: usize,
 }
 
 impl Account {
-    pub(crate) fn new(address: Address, source: Source) -> Account {
+    pub(crate) fn new(address: Address, source: Source, history_fills: usize) -> Account {
         Account {
             address,
             source,
@@ -121,6 +129,7 @@ impl Account {
             has_past: false,
             start: None,
             phase_ms: 0.0,
+            history_fills,
         }
     }
 
@@ -171,7 +180,7 @@ impl Account {
     /// When the next block is due on the simulator's clock; at full speed it always is.
     pub(crate) fn due(&self, speed: Speed) -> Option<Duration> {
         let start = self.start?;
-        let next_ms = self.source.next_ms()?;
+        let next_ms = self.source.next_ms()? - self.source.skew_ms();
         Some(match speed {
             Speed::Max => start.at,
             Speed::X(factor) => {
@@ -186,6 +195,37 @@ impl Account {
         let block = self.source.next_block();
         self.take_in(&block, truth);
         block
+    }
+
+    /// Whether it does what is asked of it: a trader with blocks to come.
+    pub(crate) fn obeys(&self) -> bool {
+        matches!(self.source, Source::Trader { blocks_left: None | Some(1..), .. })
+            && self.is_live()
+    }
+
+    /// The next block, before its time, with so many fills more.
+    pub(crate) fn burst(&mut self, fills: u32, truth: &mut TruthBook) -> Block {
+        let block = match &mut self.source {
+            Source::Trader { trader, blocks_left } => {
+                *blocks_left = blocks_left.map(|left| left.saturating_sub(1));
+                trader.burst(fills)
+            }
+            Source::Recorded(_) => unreachable!("only traders obey"),
+        };
+        self.take_in(&block, truth);
+        block
+    }
+
+    /// Lets the times of all blocks to come jump ahead.
+    pub(crate) fn skew(&mut self, ms: u64) {
+        if let Source::Trader { trader, .. } = &mut self.source {
+            trader.skew(ms);
+        }
+    }
+
+    /// Time of the next block on its own clock.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        self.source.next_ms()
     }
 
     /// The last block of a live part that is ended before its time.
@@ -211,7 +251,7 @@ impl Account {
             let later = later.take_while(|known| known.fill.time_ms > fill.fill.time_ms).count();
             self.history.insert(self.history.len() - later, Rc::clone(fill));
         }
-        let beyond = self.history.len().saturating_sub(HISTORY_FILLS);
+        let beyond = self.history.len().saturating_sub(self.history_fills);
         self.history.drain(..beyond);
         for update in &block.updates {
             self.orders.insert(update.oid, update.clone());
@@ -232,6 +272,17 @@ impl Account {
         let from = self.history.partition_point(|fill| fill.fill.time_ms < start_ms);
         let page = self.history.range(from..);
         page.take_while(move |fill| fill.fill.time_ms <= end_ms).take(PAGE_FILLS)
+    }
+
+    /// The newest page of fills from `start_ms` to `end_ms`, both included, newest first.
+    pub(crate) fn page_back(
+        &self,
+        start_ms: u64,
+        end_ms: u64,
+    ) -> impl Iterator<Item = &Rc<TapeFill>> {
+        let to = self.history.partition_point(|fill| fill.fill.time_ms <= end_ms);
+        let page = self.history.range(..to).rev();
+        page.take_while(move |fill| fill.fill.time_ms >= start_ms).take(PAGE_FILLS)
     }
 
     /// Time of the newest fill.

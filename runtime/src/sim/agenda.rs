@@ -25,6 +25,8 @@ pub(crate) enum Item {
     Session(u64, Chore),
     /// The next block of an account, by its place.
     Account(usize),
+    /// The chain: what it holds back, or an empty block.
+    Chain,
 }
 
 /// All of it, the earliest first.

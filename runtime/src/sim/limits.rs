@@ -20,18 +20,23 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Counts `weight` if with it the last minute stays within `limit`.
-    pub(crate) fn take(&mut self, now: Duration, weight: u32, limit: u32) -> bool {
+    /// Whether with `weight` more the last minute stays within `limit`.
+    pub(crate) fn has_room(&mut self, now: Duration, weight: u32, limit: u32) -> bool {
         while let Some((at, counted)) = self.marks.front()
             && now.saturating_sub(*at) >= MINUTE
         {
             self.sum -= counted;
             self.marks.pop_front();
         }
-        let weight = u64::from(weight);
-        if self.sum + weight > u64::from(limit) {
+        self.sum + u64::from(weight) <= u64::from(limit)
+    }
+
+    /// Counts `weight` if with it the last minute stays within `limit`.
+    pub(crate) fn take(&mut self, now: Duration, weight: u32, limit: u32) -> bool {
+        if !self.has_room(now, weight, limit) {
             return false;
         }
+        let weight = u64::from(weight);
         self.sum += weight;
         match self.marks.back_mut() {
             Some((at, counted)) if now.saturating_sub(*at) < MARK => *counted += weight,
@@ -50,6 +55,17 @@ struct Budget {
     connects: Window,
     messages: Window,
     rest: Window,
+    /// Until when another program on the address holds all there is, by [`Place`].
+    held_until: [Duration; 4],
+}
+
+/// What another program on the same address can hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Users,
+    Connections,
+    Subscriptions,
+    Messages,
 }
 
 /// The budgets of all source addresses.
@@ -74,6 +90,21 @@ impl Limits {
         self.budgets.entry(ip).or_default()
     }
 
+    /// Lets another program hold all places of a kind for a time.
+    pub(crate) fn hold(&mut self, ip: IpAddr, place: Place, until: Duration) {
+        self.budget(ip).held_until[place as usize] = until;
+    }
+
+    /// Ends all holding.
+    pub(crate) fn let_go(&mut self) {
+        self.budgets.values_mut().for_each(|budget| budget.held_until = Default::default());
+    }
+
+    /// Whether another program holds all places of a kind.
+    pub(crate) fn is_held(&self, ip: IpAddr, place: Place, now: Duration) -> bool {
+        self.budgets.get(&ip).is_some_and(|budget| now < budget.held_until[place as usize])
+    }
+
     fn answer(&mut self, allowed: bool) -> bool {
         self.refused += u64::from(!allowed);
         allowed
@@ -82,8 +113,9 @@ impl Limits {
     /// A new connection.
     pub(crate) fn connect(&mut self, ip: IpAddr, now: Duration) -> bool {
         let (open, rate) = (self.limits.connections, self.limits.connects_per_minute);
+        let held = self.is_held(ip, Place::Connections, now);
         let budget = self.budget(ip);
-        let allowed = budget.connections < open && budget.connects.take(now, 1, rate);
+        let allowed = !held && budget.connections < open && budget.connects.take(now, 1, rate);
         budget.connections += u32::from(allowed);
         self.answer(allowed)
     }
@@ -103,24 +135,33 @@ impl Limits {
     /// A message has come.
     pub(crate) fn message(&mut self, ip: IpAddr, now: Duration) -> Result<(), String> {
         let limit = self.limits.messages_per_minute;
-        let allowed = self.budget(ip).messages.take(now, 1, limit);
+        let held = self.is_held(ip, Place::Messages, now);
+        let allowed = !held && self.budget(ip).messages.take(now, 1, limit);
         if self.answer(allowed) {
             return Ok(());
         }
-        Err(format!("Cannot send more than {limit} messages per minute."))
+        Err(self.messages_text())
     }
 
     /// A new subscription.
-    pub(crate) fn subscribe(&mut self, ip: IpAddr, user: Option<Address>) -> Result<(), String> {
+    pub(crate) fn subscribe(
+        &mut self,
+        ip: IpAddr,
+        user: Option<Address>,
+        now: Duration,
+    ) -> Result<(), String> {
         let SimLimits { subscriptions, users, .. } = self.limits;
+        let no_channels = self.is_held(ip, Place::Subscriptions, now);
+        let no_users = self.is_held(ip, Place::Users, now);
         let budget = self.budget(ip);
-        if budget.subscriptions >= subscriptions {
+        if no_channels || budget.subscriptions >= subscriptions {
             self.answer(false);
-            return Err(format!("Cannot subscribe to more than {subscriptions} channels."));
+            return Err(self.subscriptions_text());
         }
         if let Some(user) = user {
             let tracked = budget.users.len();
-            if !budget.users.contains_key(&user) && tracked >= users as usize {
+            let none_left = no_users || tracked >= users as usize;
+            if !budget.users.contains_key(&user) && none_left {
                 self.answer(false);
                 return Err(self.users_text());
             }
@@ -133,6 +174,16 @@ impl Limits {
     /// What is said to one user too many.
     pub(crate) fn users_text(&self) -> String {
         format!("Cannot track more than {} total users.", self.limits.users)
+    }
+
+    /// What is said to one subscription too many.
+    pub(crate) fn subscriptions_text(&self) -> String {
+        format!("Cannot subscribe to more than {} channels.", self.limits.subscriptions)
+    }
+
+    /// What is said to one message too many.
+    pub(crate) fn messages_text(&self) -> String {
+        format!("Cannot send more than {} messages per minute.", self.limits.messages_per_minute)
     }
 
     /// A subscription has ended.
@@ -196,17 +247,17 @@ mod tests {
         let options = SimLimits { users: 1, subscriptions: 3, ..SimLimits::default() };
         let mut limits = Limits::new(options);
         let (a, b) = (Some(Address([1; 20])), Some(Address([2; 20])));
-        assert_eq!(limits.subscribe(IP, a), Ok(()));
-        assert_eq!(limits.subscribe(IP, a), Ok(()), "a user already tracked costs nothing");
+        assert_eq!(limits.subscribe(IP, a, at(0)), Ok(()));
+        assert_eq!(limits.subscribe(IP, a, at(0)), Ok(()), "a user already tracked costs nothing");
         let text = "Cannot track more than 1 total users.";
-        assert_eq!(limits.subscribe(IP, b), Err(text.into()));
-        assert_eq!(limits.subscribe(IP, None), Ok(()));
+        assert_eq!(limits.subscribe(IP, b, at(0)), Err(text.into()));
+        assert_eq!(limits.subscribe(IP, None, at(0)), Ok(()));
         let text = "Cannot subscribe to more than 3 channels.";
-        assert_eq!(limits.subscribe(IP, a), Err(text.into()));
+        assert_eq!(limits.subscribe(IP, a, at(0)), Err(text.into()));
         limits.unsubscribe(IP, a);
-        assert!(limits.subscribe(IP, b).is_err(), "one subscription of the user is left");
+        assert!(limits.subscribe(IP, b, at(0)).is_err(), "one subscription of the user is left");
         limits.unsubscribe(IP, a);
-        assert_eq!(limits.subscribe(IP, b), Ok(()));
+        assert_eq!(limits.subscribe(IP, b, at(0)), Ok(()));
     }
 
     #[test]
@@ -223,5 +274,22 @@ mod tests {
         assert_eq!(limits.message(IP, at(61)), Ok(()));
         assert!(limits.request(IP, 38, at(0)) && limits.request(IP, 2, at(0)));
         assert!(!limits.request(IP, 2, at(0)));
+    }
+
+    #[test]
+    fn what_another_program_holds_is_missing_for_a_time_and_only_there() {
+        let mut limits = Limits::new(SimLimits::default());
+        let user = Some(Address([1; 20]));
+        for place in [Place::Users, Place::Connections, Place::Subscriptions, Place::Messages] {
+            limits.hold(IP, place, at(5));
+        }
+        assert!(!limits.connect(IP, at(4)) && limits.connect(OTHER, at(4)));
+        assert_eq!(limits.message(IP, at(4)), Err(limits.messages_text()));
+        assert_eq!(limits.subscribe(IP, None, at(4)), Err(limits.subscriptions_text()));
+        limits.hold(IP, Place::Subscriptions, at(0));
+        assert_eq!(limits.subscribe(IP, user, at(4)), Err(limits.users_text()));
+        assert_eq!(limits.subscribe(IP, None, at(4)), Ok(()));
+        assert!(limits.connect(IP, at(5)) && limits.message(IP, at(5)).is_ok());
+        assert_eq!(limits.subscribe(IP, user, at(5)), Ok(()));
     }
 }

@@ -5,16 +5,21 @@
 //! the simulator knows what a perfect monitor must make of it. The venue is a state machine without
 //! I/O (`venue.rs`); the server is a thin shell around it, one thread of its own.
 //!
-//! Beside the venue's own paths there are `GET /sim/stats`, `/sim/truth`, `/sim/addresses` and
-//! `POST /sim/stop_trading`, for a simulator that is a process of its own.
+//! A provider's stream (`/provider`) and the files of a node tell of the same market.
+//!
+//! Beside the venue's own paths there are `GET /sim/stats`, `/sim/truth`, `/sim/starts`,
+//! `/sim/addresses`, `POST /sim/start_trading` and `/sim/stop_trading`, for a simulator that is a
+//! process of its own.
 
 mod account;
 mod agenda;
+mod chain;
 mod coins;
 mod faults;
 mod holdings;
 mod ledger;
 mod limits;
+mod node_files;
 mod options;
 mod order;
 mod public;
@@ -37,8 +42,11 @@ use std::thread::JoinHandle;
 
 use shards::Address;
 
-pub use options::{ReplayFile, SimError, SimLimits, SimOptions, SimRates, SimStats, Speed};
-pub use truth::{Truth, TruthLeg};
+pub use faults::{Fault, Occasion};
+pub use options::{
+    FaultEvery, NodeOptions, ReplayFile, SimError, SimLimits, SimOptions, SimRates, SimStats, Speed,
+};
+pub use truth::{Truth, TruthGap, TruthLeg};
 
 use server::{Command, serve};
 
@@ -99,6 +107,11 @@ impl Sim {
     /// What has happened so far.
     pub fn stats(&self) -> Result<SimStats, SimError> {
         self.ask(Command::Stats)
+    }
+
+    /// Begins the live part of every account that has not begun.
+    pub fn start_trading(&self) -> Result<SimStats, SimError> {
+        self.ask(Command::StartTrading)
     }
 
     /// Ends trading: nothing new is placed, open orders are cancelled, recordings end where they

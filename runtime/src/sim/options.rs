@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shards::Address;
+
+use super::faults::Fault;
 
 /// How fast the virtual clock goes.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -54,6 +57,8 @@ pub struct SimLimits {
     pub messages_per_minute: u32,
     /// Weight of the REST requests in a minute.
     pub rest_weight_per_minute: u32,
+    /// Newest fills of an account that the venue remembers.
+    pub history_fills: usize,
     /// A connection on which neither side said anything for so long is dropped.
     pub idle_ms: u64,
     /// Frames waiting for one connection, beyond which it is dropped as too slow.
@@ -69,6 +74,7 @@ impl Default for SimLimits {
             users: 10,
             messages_per_minute: 2000,
             rest_weight_per_minute: 1200,
+            history_fills: 10_000,
             idle_ms: 60_000,
             outbox_frames: 65_536,
         }
@@ -120,6 +126,44 @@ impl Default for SimRates {
     }
 }
 
+/// One kind of fault, made by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FaultEvery {
+    /// Which.
+    pub fault: Fault,
+    /// It is due every so many of its occasions, and made at the first that allows it.
+    pub every: u32,
+}
+
+impl FaultEvery {
+    /// Reads `NAME` or `NAME=N`; without a number it is made every 25 occasions.
+    pub fn parse(text: &str) -> Result<FaultEvery, String> {
+        let (name, every) = match text.split_once('=') {
+            None => (text, 25),
+            Some((name, number)) => {
+                let every = number.parse().ok().filter(|every| *every > 0);
+                (name, every.ok_or_else(|| format!("{number:?} is not a number above 0"))?)
+            }
+        };
+        let fault = Fault::named(name).ok_or_else(|| {
+            let names: Vec<&str> = Fault::all().map(Fault::name).collect();
+            format!("no fault is called {name:?}; there are {}", names.join(", "))
+        })?;
+        Ok(FaultEvery { fault, every })
+    }
+}
+
+/// The data directory of a node beside the venue, which is written while trading goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeOptions {
+    /// The directory, such as `~/hl/data`.
+    pub dir: PathBuf,
+    /// The plain kinds of files, without blocks.
+    pub plain: bool,
+    /// Length of the hours in the files' names; `None` for hours.
+    pub hour: Option<Duration>,
+}
+
 /// What to simulate. `SimOptions::default()` is ten traders without faults on any free port.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SimOptions {
@@ -135,6 +179,8 @@ pub struct SimOptions {
     pub speed: Speed,
     /// Whether faults are made.
     pub faults: bool,
+    /// Only these faults are made, with or without `faults`; empty for the mix of all.
+    pub only_faults: Vec<FaultEvery>,
     /// A fault is made every so many frames with fills, on average.
     pub frames_per_fault: u32,
     /// Faults that end a connection, at most so many in a minute: new connections are rationed too.
@@ -151,6 +197,10 @@ pub struct SimOptions {
     pub order_updates: bool,
     /// Whether live frames of fills say when they were due (`dueUs`, Unix microseconds).
     pub due_times: bool,
+    /// A node that writes its files. All accounts then begin together.
+    pub node: Option<NodeOptions>,
+    /// All accounts begin at once, and not when someone subscribes.
+    pub starts_at_once: bool,
     /// Whether a new connection is greeted by the plain text that the venue sends.
     pub greeting: bool,
 }
@@ -164,6 +214,7 @@ impl Default for SimOptions {
             replay: Vec::new(),
             speed: Speed::X(1.0),
             faults: false,
+            only_faults: Vec::new(),
             frames_per_fault: 25,
             cuts_per_minute: 12,
             truth: None,
@@ -172,6 +223,8 @@ impl Default for SimOptions {
             blocks: None,
             order_updates: true,
             due_times: false,
+            node: None,
+            starts_at_once: false,
             greeting: true,
         }
     }
@@ -264,6 +317,15 @@ impl SimOptions {
         if self.frames_per_fault == 0 {
             return refuse("frames_per_fault", "at least 1");
         }
+        if self.limits.history_fills == 0 {
+            return refuse("history_fills", "at least 1");
+        }
+        if self.node.is_some() && self.speed == Speed::Max {
+            return refuse("node", "a chain needs a clock: a speed that is a number");
+        }
+        if self.node.is_some() && !self.replay.is_empty() {
+            return refuse("node", "generated traders only: recordings are not of one time");
+        }
         Ok(())
     }
 }
@@ -322,6 +384,15 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_asked_for_by_name_and_number() {
+        let parse = |text: &str| FaultEvery::parse(text).map(|f| (f.fault, f.every));
+        assert_eq!(parse("gap_for_info"), Ok((Fault::Gap, 25)));
+        assert_eq!(parse("gap_for_info=3"), Ok((Fault::Gap, 3)));
+        assert!(parse("gap_for_info=0").expect_err("refused").contains("above 0"));
+        assert!(parse("gap=3").expect_err("refused").contains("rest_429"));
+    }
+
+    #[test]
     fn options_without_meaning_are_refused() {
         let check = |change: fn(&mut SimOptions), option: &str| {
             let mut options = SimOptions::default();
@@ -336,6 +407,15 @@ mod tests {
         check(|o| o.rates.shared_by = 0, "shared_by");
         check(|o| o.frames_per_fault = 0, "frames_per_fault");
         check(|o| o.traders = usize::MAX, "traders");
+        check(|o| o.limits.history_fills = 0, "history_fills");
+        let node = NodeOptions { dir: "x".into(), plain: false, hour: None };
+        let mut options =
+            SimOptions { node: Some(node), speed: Speed::Max, ..SimOptions::default() };
+        assert!(options.check().is_err());
+        options.speed = Speed::X(2.0);
+        assert!(options.check().is_ok());
+        options.replay = vec![ReplayFile::parse("x.json")];
+        assert!(options.check().is_err());
         assert!(SimOptions::default().check().is_ok());
     }
 }

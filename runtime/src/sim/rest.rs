@@ -9,6 +9,7 @@ use shards::Address;
 
 use super::account::{Account, PAGE_FILLS};
 use super::coins::{all_perp_metas, is_dex, meta, perp_dexs, spot_meta};
+use super::faults::{Fault, Occasion};
 use super::holdings::Holdings;
 use super::tape::TapeFill;
 use super::trader::GENESIS_MS;
@@ -19,6 +20,24 @@ use super::venue::Venue;
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
+    pub(crate) ending: Ending,
+}
+
+/// How much of an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All of it.
+    Whole,
+    /// Half of it; then the connection ends.
+    Half,
+    /// Nothing, for a long time; then the connection ends.
+    Never,
+}
+
+impl Reply {
+    fn whole(status: u16, body: String) -> Reply {
+        Reply { status, body, ending: Ending::Whole }
+    }
 }
 
 const NO_REQUEST: &str = "Failed to deserialize the JSON body into the target type";
@@ -31,7 +50,8 @@ enum Question {
     SpotMeta,
     AllMids(String),
     UserFills(Address),
-    UserFillsByTime(Address, u64, u64),
+    /// From and to, both included; whether the newest come first.
+    UserFillsByTime(Address, u64, u64, bool),
     ClearinghouseState(Address, String),
     SpotClearinghouseState(Address),
     OrderStatus(Address, OrderName),
@@ -62,7 +82,9 @@ impl Question {
                     None | Some(Value::Null) => u64::MAX,
                     Some(end) => end.as_u64()?,
                 };
-                Question::UserFillsByTime(user()?, request.get("startTime")?.as_u64()?, end)
+                let start = request.get("startTime")?.as_u64()?;
+                let reversed = request.get("reversed").and_then(Value::as_bool).unwrap_or(false);
+                Question::UserFillsByTime(user()?, start, end, reversed)
             }
             "clearinghouseState" => Question::ClearinghouseState(user()?, dex()?),
             "spotClearinghouseState" => Question::SpotClearinghouseState(user()?),
@@ -107,24 +129,38 @@ fn fill_list<'a>(fills: impl Iterator<Item = &'a Rc<TapeFill>>) -> Answer {
 }
 
 impl Venue {
-    /// Answers `POST /info`.
+    /// Answers `POST /info`, or does not.
+    pub(crate) fn request(&mut self, ip: IpAddr, body: &[u8], now: Duration) -> Reply {
+        let fault = self.faults.draw(Occasion::Request, now, |_| true);
+        fault.into_iter().for_each(|fault| self.faults.count(fault));
+        let ending = match fault {
+            Some(Fault::RestLimit) => return Reply::whole(429, "null".into()),
+            Some(Fault::RestError) => return Reply::whole(500, "null".into()),
+            Some(Fault::RestHang) => Ending::Never,
+            Some(_) => Ending::Half,
+            None => Ending::Whole,
+        };
+        Reply { ending, ..self.info(ip, body, now) }
+    }
+
+    /// Answers a question.
     pub(crate) fn info(&mut self, ip: IpAddr, body: &[u8], now: Duration) -> Reply {
         let request = serde_json::from_slice::<Value>(body).ok();
         let Some(info) = request.as_ref().and_then(Question::parse) else {
-            return Reply { status: 422, body: Value::from(NO_REQUEST).to_string() };
+            return Reply::whole(422, Value::from(NO_REQUEST).to_string());
         };
         // What an answer will weigh is known only when it is there: its items are charged
         // afterwards, and where they no longer fit, the answer is not given.
         if !self.limits.request(ip, info.weight(), now) {
-            return Reply { status: 429, body: "null".into() };
+            return Reply::whole(429, "null".into());
         }
         let answer = self.answer(&info);
         let more = u32::try_from(answer.items / 20).unwrap_or(u32::MAX);
         if more > 0 && !self.limits.request(ip, more, now) {
-            return Reply { status: 429, body: "null".into() };
+            return Reply::whole(429, "null".into());
         }
         self.stats.rest_requests += 1;
-        Reply { status: 200, body: answer.body }
+        Reply::whole(200, answer.body)
     }
 
     /// Answers a `post` by socket.
@@ -153,7 +189,10 @@ impl Venue {
             Question::UserFills(user) => {
                 fill_list(self.account(user).into_iter().flat_map(|a| a.newest(PAGE_FILLS).rev()))
             }
-            Question::UserFillsByTime(user, start, end) => {
+            Question::UserFillsByTime(user, start, end, true) => {
+                fill_list(self.account(user).into_iter().flat_map(|a| a.page_back(*start, *end)))
+            }
+            Question::UserFillsByTime(user, start, end, false) => {
                 fill_list(self.account(user).into_iter().flat_map(|a| a.page(*start, *end)))
             }
             Question::ClearinghouseState(user, dex) => {

@@ -3,14 +3,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use futures_util::StreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,8 +26,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::node_files::NodeFiles;
 use super::options::{SimError, SimOptions, SimStats};
-use super::rest::Reply;
+use super::rest::{Ending, Reply};
 use super::socket::serve_socket;
 use super::truth::Truth;
 use super::venue::Venue;
@@ -41,6 +45,7 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 pub(crate) enum Command {
     Stats(mpsc::Sender<SimStats>),
     Truth(mpsc::Sender<Truth>),
+    StartTrading(mpsc::Sender<SimStats>),
     StopTrading(mpsc::Sender<Result<SimStats, SimError>>),
     Shutdown(mpsc::Sender<Result<(), SimError>>),
 }
@@ -56,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) stir: Notify,
     /// Rings when a connection has something to send.
     bells: RefCell<BTreeMap<u64, Rc<Notify>>>,
+    /// A node's files, or which of them could not be written.
+    node: RefCell<Result<Option<NodeFiles>, (PathBuf, io::ErrorKind)>>,
 }
 
 impl Shared {
@@ -80,8 +87,38 @@ impl Shared {
         written.map_err(|source| SimError::Write { path: path.clone(), source })
     }
 
+    fn start_trading(&self) -> SimStats {
+        let now = self.now();
+        self.venue.borrow_mut().start_all(now);
+        self.stir.notify_one();
+        self.venue.borrow().stats()
+    }
+
+    /// Writes what the node has to write. After an error nothing more: the files would have a hole.
+    fn write_node(&self) {
+        let ops = self.venue.borrow_mut().take_node_ops();
+        let mut node = self.node.borrow_mut();
+        if let Ok(Some(files)) = &mut *node
+            && let Err((path, source)) = files.apply(ops)
+        {
+            tracing::error!(path = %path.display(), error = %source, "a node's file cannot be written");
+            *node = Err((path, source.kind()));
+        }
+    }
+
+    fn node_outcome(&self) -> Result<(), SimError> {
+        match &*self.node.borrow() {
+            Ok(_) => Ok(()),
+            Err((path, kind)) => {
+                Err(SimError::Write { path: path.clone(), source: (*kind).into() })
+            }
+        }
+    }
+
     async fn stop_trading(&self) -> Result<SimStats, SimError> {
-        self.venue.borrow_mut().stop();
+        let now = self.now();
+        self.venue.borrow_mut().stop(now);
+        self.write_node();
         self.ring();
         let deadline = tokio::time::Instant::now() + QUIET_WITHIN;
         let mut look = tokio::time::interval(Duration::from_millis(2));
@@ -89,6 +126,7 @@ impl Shared {
             look.tick().await;
         }
         self.write_truth()?;
+        self.node_outcome()?;
         Ok(self.venue.borrow().stats())
     }
 }
@@ -102,6 +140,10 @@ pub(crate) fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(|source| SimError::Thread { source }).and_then(|runtime| {
         let venue = Venue::new(options)?;
+        if let Some(node) = &venue.options.node {
+            let failed = |source| SimError::Write { path: node.dir.clone(), source };
+            std::fs::create_dir_all(&node.dir).map_err(failed)?;
+        }
         let listen = venue.options.listen;
         let listener = runtime
             .block_on(TcpListener::bind(listen))
@@ -123,12 +165,15 @@ pub(crate) fn serve(
 
 async fn run(mut venue: Venue, listener: TcpListener, mut inbox: UnboundedReceiver<Command>) {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    venue.epoch_us = since_epoch.map_or(0, |since| since.as_micros() as u64);
+    venue.set_epoch(since_epoch.map_or(0, |since| since.as_micros() as u64));
+    let node = &venue.options.node;
+    let node = node.as_ref().map(|node| NodeFiles::new(node.dir.clone(), node.plain));
     let shared = Rc::new(Shared {
         venue: RefCell::new(venue),
         started: Instant::now(),
         stir: Notify::new(),
         bells: RefCell::default(),
+        node: RefCell::new(Ok(node)),
     });
     spawn_local(accept(listener, Rc::clone(&shared)));
     spawn_local(keep_time(Rc::clone(&shared)));
@@ -137,9 +182,10 @@ async fn run(mut venue: Venue, listener: TcpListener, mut inbox: UnboundedReceiv
         match command {
             Command::Stats(reply) => drop(reply.send(shared.venue.borrow().stats())),
             Command::Truth(reply) => drop(reply.send(shared.venue.borrow().truth())),
+            Command::StartTrading(reply) => drop(reply.send(shared.start_trading())),
             Command::StopTrading(reply) => drop(reply.send(shared.stop_trading().await)),
             Command::Shutdown(reply) => {
-                drop(reply.send(shared.write_truth()));
+                drop(reply.send(shared.write_truth().and_then(|()| shared.node_outcome())));
                 return;
             }
         }
@@ -151,6 +197,7 @@ async fn keep_time(shared: Rc<Shared>) {
     loop {
         let now = shared.now();
         let next = shared.venue.borrow_mut().tick(now);
+        shared.write_node();
         shared.ring();
         match next {
             Some(at) if at <= now => tokio::task::yield_now().await,
@@ -183,7 +230,7 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) {
         spawn_local(async move {
             let service = service_fn(move |request| {
                 let shared = Rc::clone(&shared);
-                async move { Ok::<_, Infallible>(answer(request, peer.ip(), &shared).await) }
+                async move { answer(request, peer.ip(), &shared).await }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -195,8 +242,37 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) {
     }
 }
 
-fn reply(status: u16, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+/// An answer's body; one that breaks off is an error of the connection.
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How long the half of an answer has to go out before the connection ends.
+const HALF_FIRST: Duration = Duration::from_millis(20);
+/// How long a request without an answer is left hanging.
+const HANG: Duration = Duration::from_secs(30);
+
+fn reply(status: u16, body: String) -> Response<Body> {
+    let whole = Full::new(Bytes::from(body)).map_err(|never| match never {});
+    reply_of(status, whole.boxed_unsync())
+}
+
+/// An answer of which only half comes.
+fn half_reply(status: u16, body: String) -> Response<Body> {
+    let length = body.len();
+    let half = Bytes::from(body).slice(..length / 2);
+    // The error would overtake what is not yet written.
+    let end = futures_util::stream::once(async {
+        tokio::time::sleep(HALF_FIRST).await;
+        Err(io::ErrorKind::ConnectionReset.into())
+    });
+    let frames = futures_util::stream::iter([Ok(Frame::data(half))]).chain(end);
+    let body = StreamBody::new(frames);
+    let mut response = reply_of(status, body.boxed_unsync());
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+fn reply_of(status: u16, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("the callers' constants");
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -207,16 +283,25 @@ async fn answer(
     request: Request<Incoming>,
     ip: IpAddr,
     shared: &Rc<Shared>,
-) -> Response<Full<Bytes>> {
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/ws") => upgrade(request, ip, shared),
+) -> io::Result<Response<Body>> {
+    Ok(match (request.method(), request.uri().path()) {
+        (&Method::GET, "/ws") => upgrade(request, ip, shared, false),
+        (&Method::GET, "/provider") => upgrade(request, ip, shared, true),
         (&Method::POST, "/info") => {
             let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
-                return reply(413, "null".into());
+                return Ok(reply(413, "null".into()));
             };
             let now = shared.now();
-            let Reply { status, body } = shared.venue.borrow_mut().info(ip, &body.to_bytes(), now);
-            reply(status, body)
+            let Reply { status, body, ending } =
+                shared.venue.borrow_mut().request(ip, &body.to_bytes(), now);
+            match ending {
+                Ending::Whole => reply(status, body),
+                Ending::Half => half_reply(status, body),
+                Ending::Never => {
+                    tokio::time::sleep(HANG).await;
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+            }
         }
         (&Method::GET, "/sim/stats") => reply(200, stats_json(&shared.venue.borrow().stats())),
         (&Method::GET, "/sim/addresses") => {
@@ -229,12 +314,13 @@ async fn answer(
             Ok(()) => reply(200, shared.venue.borrow().truth().to_json_lines()),
             Err(error) => reply(500, Value::from(error.to_string()).to_string()),
         },
+        (&Method::POST, "/sim/start_trading") => reply(200, stats_json(&shared.start_trading())),
         (&Method::POST, "/sim/stop_trading") => match shared.stop_trading().await {
             Ok(stats) => reply(200, stats_json(&stats)),
             Err(error) => reply(500, Value::from(error.to_string()).to_string()),
         },
         _ => reply(404, "null".into()),
-    }
+    })
 }
 
 fn stats_json(stats: &SimStats) -> String {
@@ -246,7 +332,8 @@ fn upgrade(
     mut request: Request<Incoming>,
     ip: IpAddr,
     shared: &Rc<Shared>,
-) -> Response<Full<Bytes>> {
+    provider: bool,
+) -> Response<Body> {
     let headers = request.headers();
     let upgrades = headers
         .get(header::UPGRADE)
@@ -255,9 +342,12 @@ fn upgrade(
     let Some(accept) = key.map(|key| derive_accept_key(key.as_bytes())) else {
         return reply(400, "null".into());
     };
-    let Some(conn) = shared.venue.borrow_mut().connect(ip, shared.now()) else {
-        return reply(429, "null".into());
+    let now = shared.now();
+    let conn = match provider {
+        true => Some(shared.venue.borrow_mut().connect_provider(ip, now)),
+        false => shared.venue.borrow_mut().connect(ip, now),
     };
+    let Some(conn) = conn else { return reply(429, "null".into()) };
     let bell = Rc::new(Notify::new());
     shared.bells.borrow_mut().insert(conn, Rc::clone(&bell));
     shared.stir.notify_one();
@@ -272,7 +362,7 @@ fn upgrade(
         shared.stir.notify_one();
     });
     let accept = HeaderValue::from_str(&accept).expect("base64 is ASCII");
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = reply(101, String::new());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

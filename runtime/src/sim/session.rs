@@ -14,6 +14,9 @@ use super::subscription::Subscription;
 /// Connections whose outbox has something new, for whoever rings their bells.
 pub(crate) type Ready = Rc<RefCell<Vec<u64>>>;
 
+/// What the venue may say first: plain text, no JSON.
+pub(crate) const GREETING: &str = "Websocket connection established.";
+
 /// Something for the socket.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Out {
@@ -85,6 +88,16 @@ impl Lane {
 /// must not delay the truth for ever.
 const WITHHELD_FOR_MAX: Duration = Duration::from_secs(2);
 
+/// What a provider's connection is sent: the next frame, while it is being made.
+#[derive(Default, Debug)]
+pub(crate) struct Tuples {
+    /// The addresses of each subscription, as they were written.
+    pub(crate) subscriptions: Vec<Vec<Address>>,
+    /// `["0x..",{fill}]`, joined by commas.
+    pub(crate) next: String,
+    pub(crate) fills: u64,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -100,6 +113,12 @@ pub(crate) struct Session {
     pub(crate) last_traffic: Duration,
     /// The end is in the outbox: nothing may follow.
     pub(crate) ended: bool,
+    /// Open, and silent for ever: nothing more is said and nothing heard.
+    pub(crate) muted: bool,
+    /// Frames that come at their time or, by subscription, before it.
+    late: Vec<(Duration, Subscription, String)>,
+    /// Whether it speaks the provider's protocol; then what its next frame lists.
+    pub(crate) provider: Option<Tuples>,
     /// Text frames put into the outbox.
     pub(crate) frames: u64,
     /// Accounts, by place, whose blocks come here.
@@ -122,6 +141,9 @@ impl Session {
             lanes: BTreeMap::new(),
             last_traffic: now,
             ended: false,
+            muted: false,
+            late: Vec::new(),
+            provider: None,
             frames: 0,
             listens: Vec::new(),
             armed: [None; 3],
@@ -173,7 +195,7 @@ impl Session {
 
     /// Puts a frame into the outbox, unless the end is in there.
     pub(crate) fn push(&mut self, text: impl Into<Rc<str>>) {
-        if !self.ended {
+        if !self.ended && !self.muted {
             self.frames += 1;
             self.put(Out::Text(text.into()));
         }
@@ -181,11 +203,33 @@ impl Session {
 
     /// Ends the connection after what is in the outbox. What its lanes keep is lost.
     pub(crate) fn end(&mut self, how: Out) {
-        if !self.ended {
+        if !self.ended && !self.muted {
             self.ended = true;
             self.put(how);
             self.lanes.clear();
         }
+    }
+
+    /// Falls silent for ever. What its lanes keep is lost.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
+        self.lanes.clear();
+        self.late.clear();
+    }
+
+    /// Keeps a frame until the subscription comes again, or until `until`.
+    pub(crate) fn say_later(&mut self, until: Duration, subscription: Subscription, text: String) {
+        self.late.push((until, subscription, text));
+        self.release_at = self.next_release();
+    }
+
+    /// Says what was kept for this subscription. Whether there was something.
+    pub(crate) fn say_kept(&mut self, subscription: &Subscription) -> bool {
+        let kept: Vec<String> =
+            self.late.extract_if(.., |(_, of, _)| of == subscription).map(|late| late.2).collect();
+        let some = !kept.is_empty();
+        kept.into_iter().for_each(|text| self.push(text));
+        some
     }
 
     /// Sends a frame of a user's channel: into the outbox, or to wait where the lane keeps things
@@ -228,16 +272,21 @@ impl Session {
             }
         }
         due.into_iter().for_each(|text| self.push(text));
+        let late: Vec<String> =
+            self.late.extract_if(.., |(until, ..)| is_due(*until)).map(|late| late.2).collect();
+        late.into_iter().for_each(|text| self.push(text));
         self.release_at = self.next_release();
     }
 
     fn next_release(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(Lane::next_release).min()
+        let late = self.late.iter().map(|(until, ..)| *until).min();
+        self.lanes.values().filter_map(Lane::next_release).chain(late).min()
     }
 
     /// Whether everything has gone out.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.outbox.is_empty() && !self.sending && self.lanes.values().all(|l| l.waiting() == 0)
+        let kept = self.lanes.values().any(|lane| lane.waiting() > 0) || !self.late.is_empty();
+        self.outbox.is_empty() && !self.sending && !kept
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::server::Shared;
@@ -18,6 +18,8 @@ use super::session::Out;
 
 /// Frames written between two flushes, at most.
 const FRAMES_PER_FLUSH: usize = 256;
+/// Bytes read at a time.
+const READ_BUFFER_BYTES: usize = 4096;
 /// How long a peer may leave a batch unread.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the peer has to answer a close frame.
@@ -28,7 +30,9 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve_socket(upgraded: Upgraded, conn: u64, bell: &Notify, shared: &Shared) {
     let io = TokioIo::new(upgraded);
-    let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+    // Requests are short; the whole buffer is cleared before each attempt to read.
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+    let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     if let Err(error) = exchange(&mut socket, conn, bell, shared).await {
         tracing::debug!(%error, conn, "a WebSocket connection ended");
     }

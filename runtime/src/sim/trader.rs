@@ -17,6 +17,8 @@ use super::tape::{Block, ZERO_HASH};
 
 /// Time of block 0, Unix milliseconds: fixed, so that a seed names its frames.
 pub(crate) const GENESIS_MS: u64 = 1_790_000_000_000;
+/// The coin of orders with thousands of fills: it has small lots.
+const BURST_COIN: usize = 4;
 /// Orders a trader has open at a time, at most.
 const ORDERS_OPEN_MAX: usize = 24;
 
@@ -33,6 +35,8 @@ pub(crate) struct Trader {
     ledger: Ledger,
     orders: Vec<Order>,
     closed: bool,
+    /// How far the clock has jumped ahead.
+    skew_ms: u64,
 }
 
 /// The address of trader `number` of the run `seed`.
@@ -62,7 +66,29 @@ impl Trader {
             ledger: Ledger::new(number),
             orders: Vec::new(),
             closed: false,
+            skew_ms: 0,
         }
+    }
+
+    /// Lets the times of all blocks to come jump ahead.
+    pub(crate) fn skew(&mut self, ms: u64) {
+        self.skew_ms += ms;
+    }
+
+    /// How far the times of blocks have jumped ahead of the trader's clock.
+    pub(crate) fn skew_ms(&self) -> u64 {
+        self.skew_ms
+    }
+
+    /// The next block, with so many fills of one order beside what it would have brought.
+    pub(crate) fn burst(&mut self, fills: u32) -> Block {
+        let mut block = self.next_block();
+        let plan = Plan { slices: fills, per_block: fills, ..Plan::default() };
+        let lots = COINS[BURST_COIN].usual_lots;
+        let side = if self.ledger.lots(BURST_COIN) > 0 { Side::Sell } else { Side::Buy };
+        assert!(lots >= i64::from(fills), "each fill has a lot");
+        self.open_order(BURST_COIN, side, lots, plan, &mut block);
+        block
     }
 
     /// Time of the block that [`Trader::next_block`] gives next, or `None` when there is no more.
@@ -72,7 +98,9 @@ impl Trader {
 
     fn time_of(&self, block: u64) -> u64 {
         let SimRates { blocks_per_second, shared_by, .. } = self.rates;
-        GENESIS_MS + block * 1000 * u64::from(shared_by) / u64::from(blocks_per_second)
+        GENESIS_MS
+            + self.skew_ms
+            + block * 1000 * u64::from(shared_by) / u64::from(blocks_per_second)
     }
 
     /// The blocks before anyone subscribes. The last one leaves an order partly filled.

@@ -37,6 +37,23 @@ pub struct TruthLeg {
     pub snapshot_notional: Decimal,
     /// Fills in the first snapshot.
     pub snapshot_fills: u64,
+    /// Whether fills of it are in a gap that cannot be filled: a monitor may have less.
+    pub lossy: bool,
+}
+
+/// Fills that nobody can get any more, on any way: a monitor must say so.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TruthGap {
+    /// The account.
+    pub gap: String,
+    /// The coin.
+    pub coin: String,
+    /// Time of the first fill that may be missing, Unix milliseconds.
+    pub from_ms: u64,
+    /// Time of the last one.
+    pub to_ms: u64,
+    /// How many.
+    pub fills: u64,
 }
 
 /// All legs of the accounts that were subscribed, in the order (address, oid, direction).
@@ -44,6 +61,8 @@ pub struct TruthLeg {
 pub struct Truth {
     /// The legs.
     pub legs: Vec<TruthLeg>,
+    /// What is lost for good, by account and coin.
+    pub gaps: Vec<TruthGap>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +77,8 @@ struct Line {
     snapshot_size: String,
     snapshot_notional: String,
     snapshot_fills: u64,
+    #[serde(default)]
+    lossy: bool,
 }
 
 impl Truth {
@@ -76,8 +97,13 @@ impl Truth {
                 snapshot_size: leg.snapshot_size.to_string(),
                 snapshot_notional: leg.snapshot_notional.to_string(),
                 snapshot_fills: leg.snapshot_fills,
+                lossy: leg.lossy,
             };
             text.push_str(&serde_json::to_string(&line).expect("texts and numbers serialise"));
+            text.push('\n');
+        }
+        for gap in &self.gaps {
+            text.push_str(&serde_json::to_string(gap).expect("texts and numbers serialise"));
             text.push('\n');
         }
         text
@@ -85,12 +111,16 @@ impl Truth {
 
     /// Reads what [`Truth::to_json_lines`] wrote; an error names the line.
     pub fn from_json_lines(text: &str) -> Result<Truth, String> {
-        let mut legs = Vec::new();
+        let mut truth = Truth::default();
         for (i, line) in text.lines().enumerate() {
+            if let Ok(gap) = serde_json::from_str(line) {
+                truth.gaps.push(gap);
+                continue;
+            }
             let leg = parse_line(line).map_err(|why| format!("line {}: {why}", i + 1))?;
-            legs.push(leg);
+            truth.legs.push(leg);
         }
-        Ok(Truth { legs })
+        Ok(truth)
     }
 
     /// Writes the file whole or not at all: a temporary file beside it, then a rename.
@@ -117,6 +147,7 @@ fn parse_line(line: &str) -> Result<TruthLeg, String> {
         snapshot_size: decimal(&line.snapshot_size)?,
         snapshot_notional: decimal(&line.snapshot_notional)?,
         snapshot_fills: line.snapshot_fills,
+        lossy: line.lossy,
         direction: line.direction,
     })
 }
@@ -156,6 +187,9 @@ pub(crate) struct TruthBook {
     directions: Vec<String>,
     /// Orders with fills before the first subscription.
     begun: BTreeSet<(Address, u64)>,
+    /// Legs of which fills are lost.
+    lossy: BTreeSet<(Address, u64, Direction)>,
+    gaps: Vec<TruthGap>,
 }
 
 impl TruthBook {
@@ -176,6 +210,29 @@ impl TruthBook {
             let leg = (user, fill.oid, self.direction(direction));
             self.legs.entry(leg).or_default().add(size, fill.px);
         }
+    }
+
+    /// These fills are lost for good.
+    pub(crate) fn lose<'a>(&mut self, user: Address, fills: impl Iterator<Item = &'a Fill>) {
+        let mut coins: BTreeMap<String, TruthGap> = BTreeMap::new();
+        for fill in fills {
+            for (direction, _) in legs_of(fill).into_iter().flatten() {
+                let leg = (user, fill.oid, self.direction(direction));
+                self.lossy.insert(leg);
+            }
+            let (coin, time_ms) = (fill.coin.as_str().to_owned(), fill.time_ms);
+            let gap = coins.entry(coin.clone()).or_insert_with(|| TruthGap {
+                gap: user.to_string(),
+                coin,
+                from_ms: time_ms,
+                to_ms: time_ms,
+                fills: 0,
+            });
+            gap.from_ms = gap.from_ms.min(time_ms);
+            gap.to_ms = gap.to_ms.max(time_ms);
+            gap.fills += 1;
+        }
+        self.gaps.extend(coins.into_values());
     }
 
     fn direction(&mut self, text: &str) -> Direction {
@@ -209,12 +266,13 @@ impl TruthBook {
                     snapshot_size: shown.size,
                     snapshot_notional: shown.notional,
                     snapshot_fills: shown.fills,
+                    lossy: self.lossy.contains(leg),
                 }
             })
             .collect();
         let key = |leg: &TruthLeg| (leg.address, leg.oid);
         legs.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.direction.cmp(&b.direction)));
-        Truth { legs }
+        Truth { legs, gaps: self.gaps.clone() }
     }
 }
 
@@ -333,13 +391,17 @@ mod tests {
         book.before(user, &fill("BTC", "Open Long", Side::Buy, "1", "1"), true);
         book.live(user, &fill("BTC", "Open Long", Side::Buy, "2", "0.5"));
         book.live(user, &Fill { oid: 8, ..fill("BTC", "Close Long", Side::Sell, "2.5", "3") });
+        let lost = fill("ETH", "Open Long", Side::Buy, "0", "1");
+        book.live(user, &Fill { oid: 9, time_ms: 4, ..lost });
+        book.lose(user, [Fill { oid: 9, time_ms: 4, ..lost }].iter());
         let truth = book.truth();
+        assert_eq!((truth.gaps[0].coin.as_str(), truth.gaps[0].from_ms), ("ETH", 4));
         let found: Vec<String> = truth
             .legs
             .iter()
             .map(|l| {
                 format!(
-                    "{} {} {} {} {} {} | {} {} {}",
+                    "{} {} {} {} {} {} | {} {} {} {}",
                     l.oid,
                     l.direction,
                     l.size,
@@ -348,16 +410,18 @@ mod tests {
                     l.partial_history,
                     l.snapshot_size,
                     l.snapshot_notional,
-                    l.snapshot_fills
+                    l.snapshot_fills,
+                    l.lossy
                 )
             })
             .collect();
         assert_eq!(
             found,
             [
-                "7 Open Long 0.5 5.25 1 true | 1 10.5 1",
-                "8 Close Long 2.5 26.25 1 false | 0 0 0",
-                "8 Open Short 0.5 5.25 1 false | 0 0 0",
+                "7 Open Long 0.5 5.25 1 true | 1 10.5 1 false",
+                "8 Close Long 2.5 26.25 1 false | 0 0 0 false",
+                "8 Open Short 0.5 5.25 1 false | 0 0 0 false",
+                "9 Open Long 1 10.5 1 false | 0 0 0 true",
             ]
         );
         let dir = tempfile::tempdir().expect("a directory");

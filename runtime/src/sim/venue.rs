@@ -1,5 +1,13 @@
 //! The simulated venue: accounts, connections, limits, faults and the truth, as one state machine
-//! without I/O. What is subscribed: `venue/subscribe.rs`; how time goes on: `venue/market.rs`.
+//! without I/O.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `venue/market.rs` | how time goes on: blocks, deliveries, the end of trading |
+//! | `venue/subscribe.rs` | what connections subscribe |
+//! | `venue/provider.rs` | the provider's protocol |
+//! | `venue/node.rs` | the chain that a node writes |
+//! | `venue/harm.rs` | faults that take more than one connection |
 //!
 //! The server tells it what happened and when; what is to be sent waits in each session's outbox.
 //! Time is an argument: the time since the simulator started.
@@ -14,18 +22,24 @@ use shards::Address;
 
 use super::account::{Account, Source};
 use super::agenda::{Agenda, Chore};
+use super::chain::Chain;
 use super::faults::Faults;
 use super::limits::Limits;
 use super::options::{SimError, SimOptions, SimStats, Speed};
 use super::public::Public;
 use super::replay::Recorded;
-use super::session::{Out, Ready, Session};
+use super::session::{GREETING, Out, Ready, Session};
 use super::subscription::{Refusal, Request, Subscription};
 use super::trader::{Trader, address_of};
 use super::truth::{Truth, TruthBook};
 
+mod harm;
 mod market;
+mod node;
+mod provider;
 mod subscribe;
+
+use harm::Harm;
 
 /// The venue.
 pub(crate) struct Venue {
@@ -40,11 +54,17 @@ pub(crate) struct Venue {
     agenda: Agenda,
     ready: Ready,
     pub(crate) limits: Limits,
-    faults: Faults,
+    pub(crate) faults: Faults,
     pub(crate) public: Public,
     truth: TruthBook,
     /// Perpetuals of the recorded accounts: they are in the metas, too.
     pub(crate) recorded_perps: BTreeSet<String>,
+    /// What a node writes.
+    chain: Option<Chain>,
+    /// Provider's connections whose next frame is being made.
+    tuples_wait: Vec<u64>,
+    /// Faults that are left to be made: where they were drawn, and the block of it.
+    harms: Vec<Harm>,
     /// At full speed: the accounts that go on whenever there is room.
     runners: Vec<usize>,
     /// When this clock began, Unix microseconds.
@@ -69,15 +89,17 @@ impl Venue {
             if places.insert(address, accounts.len()).is_some() {
                 return Err(SimError::Twice { path: file.path.clone(), address });
             }
-            accounts.push(Account::new(address, Source::Recorded(recorded)));
+            let source = Source::Recorded(recorded);
+            accounts.push(Account::new(address, source, options.limits.history_fills));
         }
         for number in 0..options.traders as u64 {
             let trader = Box::new(Trader::new(options.seed, number, options.rates.clone()));
             let address = address_of(options.seed, number);
             places.insert(address, accounts.len());
             let source = Source::Trader { trader, blocks_left: options.blocks };
-            let mut account = Account::new(address, source);
-            if options.rates.shared_by > 1 {
+            let mut account = Account::new(address, source, options.limits.history_fills);
+            // A chain's accounts share its blocks and take no turns.
+            if options.rates.shared_by > 1 && options.node.is_none() {
                 let rate = f64::from(options.rates.blocks_per_second);
                 account.set_phase(
                     (number % u64::from(options.rates.shared_by)) as f64 * 1000.0 / rate,
@@ -85,13 +107,8 @@ impl Venue {
             }
             accounts.push(account);
         }
-        let faults = Faults::new(
-            options.seed,
-            options.faults,
-            options.frames_per_fault,
-            options.cuts_per_minute,
-        );
-        Ok(Venue {
+        let faults = Faults::new(&options);
+        let mut venue = Venue {
             listeners: vec![Vec::new(); accounts.len()],
             accounts,
             places,
@@ -104,6 +121,9 @@ impl Venue {
             public: Public::new(options.seed),
             truth: TruthBook::default(),
             recorded_perps,
+            chain: None,
+            tuples_wait: Vec::new(),
+            harms: Vec::new(),
             runners: Vec::new(),
             epoch_us: 0,
             stopping: false,
@@ -111,7 +131,12 @@ impl Venue {
             frames_before: 0,
             stats: SimStats::default(),
             options,
-        })
+        };
+        venue.begin_chain();
+        if venue.options.starts_at_once {
+            venue.start_all(Duration::ZERO);
+        }
+        Ok(venue)
     }
 
     /// The accounts, recorded ones first.
@@ -134,8 +159,11 @@ impl Venue {
         self.connections += 1;
         let conn = self.connections;
         let mut session = Session::new(conn, ip, Rc::clone(&self.ready), now);
+        if self.faults.silences(ip) {
+            session.mute();
+        }
         if self.options.greeting {
-            session.push("Websocket connection established.");
+            session.push(GREETING);
         }
         self.sessions.insert(conn, session);
         self.arm(conn, Chore::Idle, now + self.idle());
@@ -154,7 +182,10 @@ impl Venue {
                 self.leave_trades(conn, coin);
             }
         }
-        self.limits.disconnect(session.ip, session.subscriptions.keys().map(Subscription::user));
+        if session.provider.is_none() {
+            let users = session.subscriptions.keys().map(Subscription::user);
+            self.limits.disconnect(session.ip, users);
+        }
     }
 
     /// Anything came on the connection: it is not idle.
@@ -168,6 +199,12 @@ impl Venue {
     pub(crate) fn message(&mut self, conn: u64, text: &str, now: Duration) {
         self.touch(conn, now);
         let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if session.muted || session.ended {
+            return;
+        }
+        if session.provider.is_some() {
+            return self.provider_message(conn, text, now);
+        }
         let ip = session.ip;
         if let Err(refusal) = self.limits.message(ip, now) {
             return session.push(error_frame(&refusal));
@@ -175,7 +212,7 @@ impl Venue {
         match Request::parse(text, |coin| self.public.has_coin(coin)) {
             Ok(Request::Ping) => session.push(r#"{"channel":"pong"}"#),
             Ok(Request::Subscribe(subscription)) => self.subscribe(conn, subscription, now),
-            Ok(Request::Unsubscribe(subscription)) => self.unsubscribe(conn, &subscription),
+            Ok(Request::Unsubscribe(subscription)) => self.unsubscribe(conn, &subscription, now),
             Ok(Request::Post(id, payload)) => {
                 let frame = self.post(ip, id, &payload, now);
                 self.push(conn, frame);
@@ -222,7 +259,9 @@ impl Venue {
     }
 
     fn is_quiet(&self) -> bool {
-        self.has_ended() && self.sessions.values().all(Session::is_quiet)
+        self.has_ended()
+            && self.sessions.values().all(Session::is_quiet)
+            && self.chain.as_ref().is_none_or(Chain::is_quiet)
     }
 
     /// What has happened so far.
@@ -263,9 +302,11 @@ impl Venue {
 }
 
 /// An error, in the venue's form.
-fn error_frame(text: &str) -> String {
+pub(crate) fn error_frame(text: &str) -> String {
     format!(r#"{{"channel":"error","data":{}}}"#, Value::from(text))
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

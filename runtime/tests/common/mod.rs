@@ -24,7 +24,7 @@ pub mod venue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -56,10 +56,24 @@ pub struct Client {
 impl Client {
     /// Connects, or gives the HTTP status of the refusal.
     pub fn try_connect(addr: SocketAddr) -> Result<Client, u16> {
+        Client::try_connect_from([127, 0, 0, 1].into(), addr)
+    }
+
+    /// Connects from this address, or gives the HTTP status of the refusal.
+    pub fn try_connect_from(from: IpAddr, addr: SocketAddr) -> Result<Client, u16> {
+        Client::open(TcpStream::from(bound(from, addr)), addr, "/ws")
+    }
+
+    /// Connects to the provider.
+    pub fn connect_provider(addr: SocketAddr) -> Client {
         let stream = TcpStream::connect(addr).expect("the simulator listens");
+        Client::open(stream, addr, "/provider").expect("the provider takes everyone")
+    }
+
+    fn open(stream: TcpStream, addr: SocketAddr, path: &str) -> Result<Client, u16> {
         stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
         stream.set_nodelay(true).expect("an option");
-        let mut attempt = tungstenite::client(format!("ws://{addr}/ws"), stream);
+        let mut attempt = tungstenite::client(format!("ws://{addr}{path}"), stream);
         let deadline = Instant::now() + DEADLINE;
         loop {
             match attempt {
@@ -144,6 +158,16 @@ impl Client {
     }
 }
 
+/// A connection from a certain address of this host.
+fn bound(from: IpAddr, to: SocketAddr) -> socket2::Socket {
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this host");
+    socket.connect(&to.into()).expect("the simulator listens");
+    socket
+}
+
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
@@ -159,6 +183,14 @@ pub fn post(addr: SocketAddr, path: &str, body: &Value) -> (u16, Value) {
 /// `POST /info`: status and JSON.
 pub fn info(addr: SocketAddr, body: &Value) -> (u16, Value) {
     post(addr, "/info", body)
+}
+
+/// `POST /info`: what it says, if all of it comes.
+pub fn try_info(addr: SocketAddr, body: &Value) -> Option<Value> {
+    let mut response = agent().post(format!("http://{addr}/info")).send(body.to_string()).ok()?;
+    let limited = response.body_mut().with_config().limit(1 << 30).read_to_string();
+    let text = limited.ok().filter(|_| response.status() == 200)?;
+    serde_json::from_str(&text).ok()
 }
 
 /// `GET`: status and text.
@@ -226,7 +258,18 @@ pub struct Follower {
     pub fills: u64,
     /// Connections lost.
     pub lost: u64,
+    heard_at: Instant,
+    asked_at: Instant,
+    pinged_at: Instant,
+    /// Something was refused since it asked: one answer to many requests is enough.
+    refused: bool,
+    has_snapshot: BTreeSet<String>,
+    /// Back-fills to be made, and from when.
+    back_fills: BTreeMap<String, u64>,
 }
+
+/// The patience of a [`Follower`]: much less than a monitor's, so that tests are short.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 impl Follower {
     /// Connects and subscribes.
@@ -242,15 +285,63 @@ impl Follower {
             statuses: BTreeMap::new(),
             fills: 0,
             lost: 0,
+            heard_at: Instant::now(),
+            asked_at: Instant::now(),
+            pinged_at: Instant::now(),
+            refused: false,
+            has_snapshot: BTreeSet::new(),
+            back_fills: BTreeMap::new(),
         };
         follower.subscribe();
         follower
     }
 
     fn subscribe(&mut self) {
+        self.asked_at = Instant::now();
         for user in &self.users {
             self.client.subscribe_user("orderUpdates", user);
             self.client.subscribe_user("userFills", user);
+        }
+    }
+
+    fn reconnect(&mut self) {
+        self.lost += 1;
+        let deadline = Instant::now() + DEADLINE;
+        self.client = loop {
+            if let Ok(client) = Client::try_connect(self.addr) {
+                break client;
+            }
+            assert!(Instant::now() < deadline, "no connection in time");
+        };
+        self.heard_at = Instant::now();
+        self.has_snapshot.clear();
+        self.subscribe();
+    }
+
+    /// Gives a silent connection up; asks again for what has not come.
+    fn watch(&mut self) {
+        if self.refused && self.asked_at.elapsed() > PATIENCE / 30 {
+            self.refused = false;
+            self.subscribe();
+        }
+        if self.heard_at.elapsed() > PATIENCE {
+            self.reconnect();
+        } else if self.asked_at.elapsed() > PATIENCE && self.has_snapshot.len() < self.users.len() {
+            for user in self.users.clone() {
+                if !self.has_snapshot.contains(&user.to_string()) {
+                    let wanted = json!({"type": "userFills", "user": user.to_string()});
+                    let leave = json!({"method": "unsubscribe", "subscription": wanted});
+                    self.client.send(&leave.to_string());
+                }
+            }
+            self.subscribe();
+        }
+        if self.pinged_at.elapsed() > PATIENCE / 4 {
+            self.pinged_at = Instant::now();
+            self.client.send(r#"{"method":"ping"}"#);
+        }
+        for (user, from_ms) in std::mem::take(&mut self.back_fills) {
+            self.back_fill(&user, from_ms);
         }
     }
 
@@ -265,14 +356,15 @@ impl Follower {
         let deadline = Instant::now() + DEADLINE;
         while !done(self) {
             assert!(Instant::now() < deadline, "{} fills, {} losses", self.fills, self.lost);
-            match self.client.poll() {
+            self.watch();
+            let event = self.client.poll();
+            if event.is_some() {
+                self.heard_at = Instant::now();
+            }
+            match event {
                 Some(Event::Frame(frame)) => self.take_in(&frame),
                 Some(Event::Text(_)) | None => {}
-                Some(Event::Closed(..) | Event::Lost) => {
-                    self.lost += 1;
-                    self.client = Client::connect(self.addr);
-                    self.subscribe();
-                }
+                Some(Event::Closed(..) | Event::Lost) => self.reconnect(),
             }
         }
     }
@@ -282,8 +374,9 @@ impl Follower {
             // A refusal names no user; what is subscribed already is refused again, and that is no
             // news.
             Some("error") if frame["data"].as_str().is_some_and(|t| t.starts_with("Cannot")) => {
-                self.subscribe();
+                self.refused = true;
             }
+            Some(_) if frame["data"].is_null() => {}
             Some("orderUpdates") => {
                 for update in frame["data"].as_array().expect("updates") {
                     let oid = update["order"]["oid"].as_u64().expect("an oid");
@@ -299,6 +392,7 @@ impl Follower {
         let user = data["user"].as_str().expect("a user").to_owned();
         let fills = data["fills"].as_array().expect("fills");
         if data["isSnapshot"] == true {
+            self.has_snapshot.insert(user.clone());
             if !self.baseline.contains_key(&user) {
                 self.baseline.insert(user.clone(), fills.iter().map(fill_key).collect());
                 return;
@@ -315,14 +409,19 @@ impl Follower {
         let mut start = from_ms;
         loop {
             let body = json!({"type": "userFillsByTime", "user": user, "startTime": start});
-            let (status, page) = info(self.addr, &body);
-            assert_eq!(status, 200);
+            let Some(page) = try_info(self.addr, &body) else {
+                // Later, from where it was.
+                self.back_fills.insert(user.to_owned(), start);
+                return;
+            };
             let page = page.as_array().expect("fills");
             page.iter().for_each(|fill| self.take_fill(user, fill));
             if page.len() < 2000 {
                 return;
             }
-            start = page.last().expect("2000 fills")["time"].as_u64().expect("a time");
+            let last = page.last().expect("2000 fills")["time"].as_u64().expect("a time");
+            assert!(last > start, "a millisecond with more than a page");
+            start = last;
         }
     }
 

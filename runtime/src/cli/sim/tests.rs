@@ -78,6 +78,36 @@ fn the_configuration_it_writes_loads_and_has_room_for_every_account() {
 }
 
 #[test]
+fn more_accounts_than_users_come_from_more_addresses() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("corelane.toml");
+    let text = place(25).config(&SimLimits::default());
+    let wanted = "local_addrs = [\"127.0.0.2\", \"127.0.0.3\", \"127.0.0.4\"]\n";
+    assert!(text.contains(wanted), "{text}");
+    write_config(&path, &text).expect("written");
+    let options = LoadOptions { file: Some(path), ..LoadOptions::default() };
+    let loaded = Config::load(options).expect("it loads");
+    let plan = capacity::plan(&loaded.config);
+    assert_eq!((plan.live, plan.problem), (25, None));
+    let far = Place { ws_url: "ws://10.0.0.7:3001/ws".to_owned(), ..place(25) };
+    assert!(!far.config(&SimLimits::default()).contains("local_addrs"));
+}
+
+#[test]
+fn faults_a_node_and_a_load_are_asked_for() {
+    let line = "sim --fault rest_429=3 --fault gap_for_info --node-dir n --node-plain \
+                --node-hour 5s --start --history-fills 9 --rate-total 500 --traders 100 --due-times";
+    let all = options(&asked(line));
+    let faults: Vec<(&str, u32)> =
+        all.only_faults.iter().map(|asked| (asked.fault.name(), asked.every)).collect();
+    assert_eq!(faults, [("rest_429", 3), ("gap_for_info", 25)]);
+    let node = all.node.expect("a node");
+    assert_eq!((node.plain, node.hour), (true, Some(Duration::from_secs(5))));
+    assert!(all.starts_at_once && all.due_times && all.limits.history_fills == 9);
+    assert_eq!((all.rates.blocks_per_second, all.rates.shared_by), (500, 100));
+}
+
+#[test]
 fn listening_everywhere_is_reached_over_loopback() {
     for (listen, reach) in [
         ("0.0.0.0:3001", "127.0.0.1:3001"),
@@ -98,7 +128,9 @@ fn the_banner_says_when_the_limits_are_too_low_for_a_monitor() {
         "{banner}"
     );
     assert!(banner.contains("  config    c.toml\n"), "{banner}");
-    assert!(banner.contains("to follow all: --users-per-ip 12\n"), "{banner}");
+    let ways =
+        "to follow all: 2 source addresses (--config-out writes them) or --users-per-ip 12\n";
+    assert!(banner.contains(ways), "{banner}");
     assert!(!place(10).banner(&args, &SimLimits::default()).contains("note"));
 }
 

@@ -7,12 +7,13 @@ use shards::Address;
 
 use super::super::account::Account;
 use super::super::agenda::{Chore, Item};
-use super::super::faults::Delivery;
+use super::super::faults::{Delivery, Made};
 use super::super::options::Speed;
 use super::super::public::trade_frame;
 use super::super::session::{Channel, Out};
 use super::super::tape::{Block, fills_frame, updates_frame};
 use super::Venue;
+use super::harm::Harm;
 
 /// At full speed an account goes on while each of its subscribers has fewer frames waiting.
 pub(super) const FRAMES_AHEAD: usize = 64;
@@ -32,11 +33,18 @@ impl Venue {
             match item {
                 Item::Session(conn, chore) => self.do_chore(conn, chore, at, now),
                 Item::Account(place) => blocks += usize::from(self.advance(place, now)),
+                Item::Chain => self.release_chain(Some(now)),
             }
         }
-        let goes_on = self.run_ahead(now);
+        let mut goes_on = self.run_ahead(now);
+        self.send_tuples(now);
         let next = self.agenda.next();
-        if goes_on { Some(now) } else { next }
+        goes_on |= next.is_some_and(|next| next <= now);
+        if !goes_on {
+            // Nothing of the chain's block can come any more.
+            self.seal(now);
+        }
+        if goes_on { Some(now) } else { self.agenda.next() }
     }
 
     /// Puts a chore on the agenda, unless it is there as early.
@@ -50,7 +58,7 @@ impl Venue {
     fn do_chore(&mut self, conn: u64, chore: Chore, at: Duration, now: Duration) {
         let idle = self.idle();
         let Some(session) = self.sessions.get_mut(&conn) else { return };
-        if session.ended || !session.fire(chore, at) {
+        if session.ended || session.muted || !session.fire(chore, at) {
             return;
         }
         match chore {
@@ -77,8 +85,16 @@ impl Venue {
         Duration::from_millis(self.limits.options().idle_ms)
     }
 
-    /// Begins an account's live part, if it has not begun.
+    /// Begins an account's live part, if it has not begun; with a chain those of all.
     pub(super) fn start(&mut self, place: usize, now: Duration) {
+        if self.chain.is_some() && !self.accounts[place].has_started() {
+            self.start_all(now);
+        } else {
+            self.start_one(place, now);
+        }
+    }
+
+    pub(super) fn start_one(&mut self, place: usize, now: Duration) {
         let account = &mut self.accounts[place];
         if account.has_started() {
             return;
@@ -108,6 +124,7 @@ impl Venue {
         self.stats.late_us_max = self.stats.late_us_max.max(late.as_micros() as u64);
         let block = self.accounts[place].advance(&mut self.truth);
         self.deliver(place, &block, due, now);
+        self.do_harm(now);
         let next = self.accounts[place].due(speed);
         next.into_iter().for_each(|at| self.agenda.add(at, Item::Account(place)));
         true
@@ -125,6 +142,7 @@ impl Venue {
                 let block = self.accounts[place].advance(&mut self.truth);
                 self.stats.blocks += 1;
                 self.deliver(place, &block, now, now);
+                self.do_harm(now);
                 moved += 1;
             }
             goes_on |= moved == BLOCKS_PER_TURN;
@@ -154,7 +172,7 @@ impl Venue {
     }
 
     /// Hands a block that was due at `due` to everyone who listens.
-    fn deliver(&mut self, place: usize, block: &Block, due: Duration, now: Duration) {
+    pub(super) fn deliver(&mut self, place: usize, block: &Block, due: Duration, now: Duration) {
         if block.fills.is_empty() && block.updates.is_empty() {
             return;
         }
@@ -162,6 +180,12 @@ impl Venue {
         self.stats.fills += block.fills.len() as u64;
         if self.options.order_updates {
             self.stats.order_updates += block.updates.len() as u64;
+        }
+        if self.chain.as_ref().is_some_and(|chain| chain.ends_before(block)) {
+            self.seal(now);
+        }
+        if let Some(chain) = &mut self.chain {
+            chain.take_in(&user, block);
         }
         if !self.listeners[place].is_empty() {
             let says_updates = self.options.order_updates && !block.updates.is_empty();
@@ -172,24 +196,37 @@ impl Venue {
             let fills: Rc<str> = fills.into();
             let updates: Option<Rc<str>> =
                 says_updates.then(|| updates_frame(&block.updates).into());
-            let delivery = Delivery { user, block, fills: &fills, updates: updates.as_ref() };
+            let obeys = self.accounts[place].obeys();
+            // The blocks of a chain have one clock.
+            let may_skew = obeys && self.chain.is_none();
+            let updates = updates.as_ref();
+            let d = Delivery { user, block, fills: &fills, updates, obeys, may_skew };
             for i in 0..self.listeners[place].len() {
-                self.deliver_to(self.listeners[place][i], &delivery, now);
+                let conn = self.listeners[place][i];
+                if let Made::Left(fault) = self.deliver_to(conn, &d, now) {
+                    let fills = block.fills.clone();
+                    self.harms.push(Harm { fault, conn, place, fills });
+                }
             }
         }
         self.publish(&user, block);
     }
 
-    fn deliver_to(&mut self, conn: u64, d: &Delivery, now: Duration) {
+    fn deliver_to(&mut self, conn: u64, d: &Delivery, now: Duration) -> Made {
         let outbox_frames = self.limits.options().outbox_frames;
         let Some(session) = self.sessions.get_mut(&conn).filter(|session| !session.ended) else {
-            return;
+            return Made::Done;
         };
-        let Some(lane) = session.lanes.get(&d.user) else { return };
+        if session.provider.is_some() {
+            self.add_tuples(conn, &d.user, d.block);
+            return Made::Done;
+        }
+        let Some(lane) = session.lanes.get(&d.user) else { return Made::Done };
         let updates = d.updates.filter(|_| lane.updates);
+        let mut made = Made::Done;
         if lane.fills && !d.block.fills.is_empty() {
             self.stats.fills_sent += d.block.fills.len() as u64;
-            self.faults.deliver(session, &Delivery { updates, ..*d }, now);
+            made = self.faults.deliver(session, &Delivery { updates, ..*d }, now);
         } else if let Some(updates) = updates {
             session.send(&d.user, Channel::Updates, updates);
         }
@@ -198,6 +235,7 @@ impl Venue {
             session.end(Out::Drop);
         }
         self.arm_release(conn);
+        made
     }
 
     fn publish(&mut self, user: &Address, block: &Block) {
@@ -221,23 +259,26 @@ impl Venue {
     }
 
     /// Ends trading: no new fault, nothing is kept back, every open order is cancelled.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self, now: Duration) {
         self.stopping = true;
         self.faults.stop();
+        self.limits.let_go();
         for session in self.sessions.values_mut() {
             session.release(None);
         }
         for place in 0..self.accounts.len() {
             if self.accounts[place].is_live() {
-                self.close(place);
+                self.close(place, now);
             }
         }
+        self.send_tuples(now);
+        self.seal(now);
+        self.release_chain(None);
     }
 
-    pub(super) fn close(&mut self, place: usize) {
+    pub(super) fn close(&mut self, place: usize, now: Duration) {
         let block = self.accounts[place].close(&mut self.truth);
-        // Faults are off: the time would only matter to them.
-        self.deliver(place, &block, Duration::ZERO, Duration::ZERO);
+        self.deliver(place, &block, now, now);
     }
 
     pub(super) fn has_ended(&self) -> bool {

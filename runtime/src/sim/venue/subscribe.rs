@@ -6,6 +6,7 @@ use shards::Address;
 
 use super::super::account::Account;
 use super::super::agenda::Chore;
+use super::super::faults::{Fault, Occasion};
 use super::super::public::Public;
 use super::super::subscription::Subscription;
 use super::super::tape::fills_frame;
@@ -17,6 +18,30 @@ const MIDS_EVERY: Duration = Duration::from_secs(1);
 /// Between two pushes of an account's state.
 const STATE_EVERY: Duration = Duration::from_secs(5);
 
+/// Fills that come again after a snapshot.
+const OVERLAP_FILLS: usize = 4;
+/// An acknowledgement is held back for longer than a patient client waits for it.
+const LATE_MAX: Duration = Duration::from_secs(12);
+
+/// Faults that the request meets.
+const MET_BY_REQUEST: [Fault; 5] = [
+    Fault::RefuseSubscription,
+    Fault::RefuseInOtherWords,
+    Fault::AlreadySubscribed,
+    Fault::NoAck,
+    Fault::NoSnapshot,
+];
+/// Faults that the snapshot meets.
+const MET_BY_SNAPSHOT: [Fault; 7] = [
+    Fault::OverlapSnapshot,
+    Fault::EmptySnapshot,
+    Fault::ShortSnapshot,
+    Fault::Gap,
+    Fault::PageInMillisecond,
+    Fault::FullMillisecond,
+    Fault::BeyondHistory,
+];
+
 impl Venue {
     pub(super) fn subscribe(&mut self, conn: u64, wanted: Subscription, now: Duration) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
@@ -27,17 +52,34 @@ impl Venue {
         if session.subscriptions.contains_key(&wanted) {
             return session.push(error_frame(&format!("Already subscribed: {canonical}")));
         }
-        if let Subscription::UserFills(user) = &wanted
-            && self.faults.refuses(user)
-        {
-            return session.push(error_frame(&self.limits.users_text()));
+        let fills_of = match &wanted {
+            Subscription::UserFills(user) => Some(*user),
+            _ => None,
+        };
+        let met = fills_of.and_then(|user| self.faults.meets(&user, &MET_BY_REQUEST));
+        match met {
+            Some(Fault::RefuseSubscription) => {
+                return session.push(error_frame(&self.limits.users_text()));
+            }
+            Some(Fault::RefuseInOtherWords) => {
+                let texts = [self.limits.subscriptions_text(), self.limits.messages_text()];
+                self.faults.turn += 1;
+                return session.push(error_frame(&texts[self.faults.turn % texts.len()]));
+            }
+            Some(Fault::NoAck) => return,
+            _ => {}
         }
-        if let Err(text) = self.limits.subscribe(session.ip, wanted.user()) {
+        if let Err(text) = self.limits.subscribe(session.ip, wanted.user(), now) {
             return session.push(error_frame(&text));
         }
-        session.push(format!(
-            r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{canonical}}}}}"#
-        ));
+        session.push(match met {
+            Some(Fault::AlreadySubscribed) => {
+                error_frame(&format!("Already subscribed: {canonical}"))
+            }
+            _ => format!(
+                r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{canonical}}}}}"#
+            ),
+        });
         let due = match wanted {
             Subscription::UserFills(_)
             | Subscription::OrderUpdates(_)
@@ -45,7 +87,8 @@ impl Venue {
             _ => Some(now),
         };
         session.subscriptions.insert(wanted.clone(), due);
-        match wanted {
+        match wanted.clone() {
+            Subscription::UserFills(_) if met == Some(Fault::NoSnapshot) => {}
             Subscription::UserFills(user) => self.begin_fills(conn, user, now),
             Subscription::OrderUpdates(user) => {
                 session.lanes.entry(user).or_default().updates = true;
@@ -56,6 +99,10 @@ impl Venue {
                 self.trade_listeners.entry(coin).or_default().push(conn);
             }
             _ => self.push_states(conn, now),
+        }
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if session.say_kept(&wanted) {
+            self.faults.count(Fault::LateUnsubscribed);
         }
     }
 
@@ -69,23 +116,30 @@ impl Venue {
         self.listen(conn, &user);
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let account = &self.accounts[place];
-        let fills = account.newest(self.faults.snapshot_limit(&user));
+        let met = self.faults.meets(&user, &MET_BY_SNAPSHOT);
+        let limit = match met {
+            Some(Fault::EmptySnapshot) => 0,
+            Some(Fault::ShortSnapshot) => 3,
+            None | Some(Fault::OverlapSnapshot) => usize::MAX,
+            Some(_gap) => 1,
+        };
+        let fills = account.newest(limit);
         session.lanes.entry(user).or_default().fills = true;
         let fills: Vec<_> = fills.collect();
         self.stats.snapshot_fills_sent += fills.len() as u64;
         session.push(fills_frame(&user, true, fills.iter().copied()));
-        if let Some(count) = self.faults.overlap(&user) {
-            let from = fills.len().saturating_sub(count);
+        if met == Some(Fault::OverlapSnapshot) {
+            let from = fills.len().saturating_sub(OVERLAP_FILLS);
             self.stats.fills_sent += (fills.len() - from) as u64;
             session.push(fills_frame(&user, false, fills[from..].iter().copied()));
         }
         if self.stopping && account.is_live() {
-            self.close(place);
+            self.close(place, now);
         }
     }
 
     /// The account's blocks go to this connection, too.
-    fn listen(&mut self, conn: u64, user: &Address) {
+    pub(super) fn listen(&mut self, conn: u64, user: &Address) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let Some(&place) = self.places.get(user) else { return };
         if !session.listens.contains(&place) {
@@ -101,7 +155,7 @@ impl Venue {
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, conn: u64, subscription: &Subscription) {
+    pub(super) fn unsubscribe(&mut self, conn: u64, subscription: &Subscription, now: Duration) {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         let canonical = subscription.canonical();
         if session.subscriptions.remove(subscription).is_none() {
@@ -120,9 +174,17 @@ impl Venue {
         if let Subscription::Trades(coin) = subscription {
             self.leave_trades(conn, coin);
         }
-        self.push(conn, format!(
+        let text = format!(
             r#"{{"channel":"subscriptionResponse","data":{{"method":"unsubscribe","subscription":{canonical}}}}}"#
-        ));
+        );
+        let is_late = self.faults.draw(Occasion::Unsubscribe, now, |_| true).is_some();
+        let Some(session) = self.sessions.get_mut(&conn) else { return };
+        if is_late {
+            session.say_later(now + LATE_MAX, subscription.clone(), text);
+            self.arm_release(conn);
+        } else {
+            session.push(text);
+        }
     }
 
     /// Pushes a connection's prices and account states whose time has come.

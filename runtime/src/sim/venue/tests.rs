@@ -1,18 +1,17 @@
-//! The venue without sockets: protocol, limits, faults, snapshots, by hand and clock.
+//! The venue without sockets: protocol, limits, snapshots, by hand and clock. Faults are in
+//! `fault_tests.rs`.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::super::faults::Fault;
-use super::super::options::{ReplayFile, SimLimits, SimRates, Speed};
+use super::super::options::{ReplayFile, SimLimits, Speed};
 use super::market::FRAMES_AHEAD;
 use super::*;
 
 const IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn ms(ms: u64) -> Duration {
+pub(super) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
@@ -242,7 +241,7 @@ fn stopping_cancels_open_orders_and_later_subscribers_see_the_end() {
     subscribe(&mut venue, conn, &user_sub("userFills", &users[0]), ms(0));
     subscribe(&mut venue, conn, &user_sub("orderUpdates", &users[0]), ms(0));
     venue.tick(ms(1_000));
-    venue.stop();
+    venue.stop(ms(1_000));
     assert!(!venue.stats().quiet, "frames wait");
     let frames = take(&mut venue, conn);
     let last = frames.last().expect("the last states");
@@ -298,106 +297,6 @@ fn limits_answer_in_the_venues_words_and_free_what_ends() {
     take(&mut venue, conn);
     check_error(&mut venue, conn, ping, "Cannot send more than 5 messages per minute.");
     assert_eq!(venue.stats().refused, 3);
-}
-
-/// A client that reconnects at once and asks `/info` for what its snapshot does not reach back to.
-#[derive(Default)]
-struct Follower {
-    conn: u64,
-    seen: BTreeSet<String>,
-    baseline: Option<BTreeSet<String>>,
-    refused: u32,
-    backfills: u32,
-    newest_ms: u64,
-}
-
-impl Follower {
-    fn take_in(&mut self, venue: &mut Venue, user: &Address, now: Duration) {
-        for frame in take(venue, self.conn) {
-            match frame["channel"].as_str() {
-                Some("error") => {
-                    self.refused += 1;
-                    assert_eq!(frame["data"], venue.limits.users_text());
-                    subscribe(venue, self.conn, &user_sub("userFills", user), now);
-                }
-                Some("userFills") => self.take_fills(venue, user, &frame["data"], now),
-                Some(_) => {}
-                None => {
-                    venue.disconnect(self.conn);
-                    self.connect(venue, user, now);
-                }
-            }
-        }
-    }
-
-    fn connect(&mut self, venue: &mut Venue, user: &Address, now: Duration) {
-        self.conn = connect(venue);
-        subscribe(venue, self.conn, &user_sub("orderUpdates", user), now);
-        subscribe(venue, self.conn, &user_sub("userFills", user), now);
-    }
-
-    fn take_fills(&mut self, venue: &mut Venue, user: &Address, data: &Value, now: Duration) {
-        let fills = data["fills"].as_array().expect("fills");
-        let keys: Vec<String> = fills.iter().map(Value::to_string).collect();
-        if data["isSnapshot"] == true {
-            if self.baseline.is_none() {
-                self.baseline = Some(keys.into_iter().collect());
-                return;
-            }
-            if fills.first().is_some_and(|oldest| oldest["time"].as_u64() > Some(self.newest_ms)) {
-                self.backfills += 1;
-                let body = json!({"type": "userFillsByTime", "user": user.to_string(),
-                                  "startTime": self.newest_ms});
-                let reply = venue.info(IP, body.to_string().as_bytes(), now);
-                let page: Value = serde_json::from_str(&reply.body).expect("JSON");
-                let page = page.as_array().expect("fills");
-                self.seen.extend(page.iter().map(Value::to_string));
-            }
-        }
-        let newest = fills.iter().filter_map(|fill| fill["time"].as_u64()).max();
-        self.newest_ms = self.newest_ms.max(newest.unwrap_or_default());
-        self.seen.extend(keys);
-    }
-}
-
-#[test]
-fn every_kind_of_fault_is_made_and_none_loses_a_fill() {
-    (1..=4).for_each(check_faults);
-}
-
-fn check_faults(seed: u64) {
-    let mut venue = venue(SimOptions {
-        seed,
-        faults: true,
-        traders: 1,
-        frames_per_fault: 2,
-        cuts_per_minute: u32::MAX,
-        rates: SimRates { orders_per_mille: 400, history_blocks: 20, ..SimRates::default() },
-        ..options()
-    });
-    let user = venue.addresses()[0];
-    let mut follower = Follower::default();
-    let mut now = ms(0);
-    follower.connect(&mut venue, &user, now);
-    for _ in 0..1_200 {
-        follower.take_in(&mut venue, &user, now);
-        now += ms(50);
-        venue.tick(now);
-    }
-    let made = venue.faults.made.clone();
-    for kind in Fault::ALL {
-        assert!(made.get(&kind).is_some_and(|n| *n > 2), "{kind:?}: {made:?}");
-    }
-    venue.stop();
-    (0..3).for_each(|_| follower.take_in(&mut venue, &user, now));
-    assert!(follower.refused > 2 && follower.backfills > 2);
-    let live: BTreeSet<&String> =
-        follower.seen.difference(follower.baseline.as_ref().expect("a snapshot came")).collect();
-    assert_eq!(live.len() as u64, venue.stats().fills);
-    let legs = venue.truth().legs;
-    assert!(legs.iter().any(|leg| leg.partial_history && leg.fills > 0));
-    let stopped = venue.stats();
-    assert!(stopped.quiet, "{stopped:?}");
 }
 
 #[test]
