@@ -46,7 +46,7 @@ pub use faults::{Fault, Occasion};
 pub use options::{
     FaultEvery, NodeOptions, ReplayFile, SimError, SimLimits, SimOptions, SimRates, SimStats, Speed,
 };
-pub use truth::{Truth, TruthGap, TruthLeg};
+pub use truth::{Truth, TruthGap, TruthLeg, TruthLine};
 
 use server::{Command, serve};
 
