@@ -101,11 +101,15 @@ pub struct Status {
     pub links_open: u64,
     pub links_lost: u64,
     pub frames: u64,
+    /// Those of them with live fills of an account.
+    pub fill_frames: u64,
     pub received_bytes: u64,
     pub fills: u64,
     pub duplicates: u64,
     pub signals: u64,
     pub gaps: u64,
+    /// Histories fetched to fill gaps.
+    pub backfills: u64,
     pub unreadable: u64,
     pub unsound: u64,
     /// Orders with fills that are not yet signalled, now.

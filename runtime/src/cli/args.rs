@@ -20,7 +20,7 @@ use crate::config::units;
 use crate::diag;
 
 pub use addr::{AddrArgs, AddrVerb, NodeArgs};
-pub use bench::{BenchArgs, BenchJournalArgs, BenchVerb, FlushForms};
+pub use bench::{BenchArgs, BenchJournalArgs, BenchMonitorArgs, BenchVerb, FlushForms};
 pub use journal::{JournalArgs, JournalVerb, ReplayArgs};
 
 /// What `corelane` alone prints: the daily verbs.
@@ -80,7 +80,7 @@ pub enum Verb {
     Journal(JournalArgs),
     /// Measure a part of corelane on this machine, beside what the bare machine does
     #[command(after_help = "Examples:\n  corelane bench journal --dir /var/lib/corelane\n  \
-        corelane bench journal --for 1s --rounds 3 --json journal.json")]
+        corelane bench monitor --addresses 1000 --rate 1000,10000")]
     Bench(BenchArgs),
     /// Add, remove and list the accounts that are followed, while it runs
     #[command(after_help = addr::EXAMPLES)]

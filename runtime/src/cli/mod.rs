@@ -8,6 +8,9 @@ mod addr;
 mod bench;
 mod check;
 mod demo;
+mod exchange;
+mod figures;
+mod floor;
 mod journal;
 mod log;
 mod monitor;
@@ -17,6 +20,7 @@ mod replay;
 mod show;
 mod signals;
 mod sim;
+mod truth;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

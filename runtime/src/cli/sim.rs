@@ -19,15 +19,11 @@ use crate::config::units;
 use crate::diag::{Exit, Problem, Problems, reason};
 use crate::host::{Root, dirs, ports};
 use crate::sim::{
-    self, NodeOptions, ReplayFile, Sim, SimError, SimLimits, SimOptions, SimStats, Speed,
+    self, NodeOptions, ReplayFile, Sim, SimError, SimLimits, SimOptions, SimRates, SimStats, Speed,
 };
 
 /// Traders, where nothing is replayed and no number is given.
 const TRADERS: u32 = 6;
-/// With `--rate-total`, fills of an order, at most: the recorded orders have 2.3 on average.
-const FILLS_OF_ORDER_MAX_OF_LOAD: u32 = 3;
-/// With `--rate-total`, blocks before the first subscription: a thousand accounts begin at once.
-const HISTORY_BLOCKS_OF_LOAD: u32 = 20;
 /// With `--rate-total`, newest fills that the venue remembers of an account: a thousand accounts fill
 /// a gigabyte for each thousand of these.
 const HISTORY_FILLS_OF_LOAD: usize = 2_000;
@@ -65,15 +61,13 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Problems> {
 fn options(args: &SimArgs) -> SimOptions {
     let plain = SimOptions::default();
     let traders = args.traders.unwrap_or(if args.replay.is_empty() { TRADERS } else { 0 });
-    let mut rates = plain.rates.clone();
-    rates.blocks_per_second = args.rate.or(args.rate_total).unwrap_or(rates.blocks_per_second);
-    if args.rate_total.is_some() {
-        rates.shared_by = traders.max(1);
-        // A load is wanted: nearly every block has something to tell.
-        rates.orders_per_mille = 900;
-        rates.fills_of_order_max = FILLS_OF_ORDER_MAX_OF_LOAD;
-        rates.history_blocks = HISTORY_BLOCKS_OF_LOAD;
-    }
+    let rates = match args.rate_total {
+        Some(blocks) => SimRates::load(blocks, traders),
+        None => SimRates {
+            blocks_per_second: args.rate.unwrap_or(plain.rates.blocks_per_second),
+            ..plain.rates.clone()
+        },
+    };
     SimOptions {
         listen: args.listen,
         seed: args.seed,

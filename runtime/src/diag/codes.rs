@@ -88,6 +88,29 @@ const OTHERS: &[CodeRow] = &[
          1 MiB, or at an eighth of --segment-size if that is less.",
     ),
     code(
+        "BEN006",
+        Exit::Usage,
+        "load that cannot be",
+        "An account of the simulator makes at most a block in a millisecond, and with --real-limits\n\
+         an address of this host serves ten accounts: what was asked for needs more accounts, or\n\
+         more addresses.",
+    ),
+    code(
+        "BEN007",
+        Exit::Failed,
+        "no node to measure",
+        "The node that was to be measured did not start, did not follow every account in time, gave\n\
+         no counters, or ended early. The last lines of its log are told.",
+    ),
+    code(
+        "BEN008",
+        Exit::Failed,
+        "signals are not the truth",
+        "After the load, the signals in the database do not add up to what the simulator knows: fills\n\
+         were lost, or taken twice. This must never be. The node's directory, with its log, its\n\
+         journals and its database, is kept where the message says.",
+    ),
+    code(
         "BOK001",
         Exit::Io,
         "command file cannot be read",

@@ -283,6 +283,8 @@ pub struct Report {
     pub counts: Counts,
     /// Frames received.
     pub frames: u64,
+    /// Those of them with live fills of an account.
+    pub fill_frames: u64,
     /// Bytes received.
     pub received_bytes: u64,
     /// Fills that were known already.

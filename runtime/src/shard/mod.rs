@@ -691,6 +691,7 @@ impl Report {
         self.counts.gaps += other.counts.gaps;
         self.counts.backfills += other.counts.backfills;
         self.frames += other.frames;
+        self.fill_frames += other.fill_frames;
         self.received_bytes += other.received_bytes;
         self.duplicates += other.duplicates;
         self.unsound += other.unsound;

@@ -160,6 +160,7 @@ impl Station {
 
     /// The fills of a frame, from [`Station::scratch`].
     pub(super) fn frame_fills(&mut self, user: Address, snapshot: bool, received_ns: u64) {
+        self.report.fill_frames += u64::from(!snapshot);
         let fills = std::mem::take(&mut self.scratch.fills);
         self.fills(user, snapshot, &fills, received_ns);
         self.scratch.fills = fills;

@@ -19,6 +19,7 @@ mod faults;
 mod holdings;
 mod ledger;
 mod limits;
+mod load;
 mod node_files;
 mod options;
 mod order;
@@ -43,10 +44,11 @@ use std::thread::JoinHandle;
 use shards::Address;
 
 pub use faults::{Fault, Occasion};
+pub use load::fill_frames_per_block;
 pub use options::{
     FaultEvery, NodeOptions, ReplayFile, SimError, SimLimits, SimOptions, SimRates, SimStats, Speed,
 };
-pub use truth::{Truth, TruthGap, TruthLeg};
+pub use truth::{Truth, TruthGap, TruthLeg, TruthLine};
 
 use server::{Command, serve};
 

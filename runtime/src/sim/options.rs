@@ -116,6 +116,27 @@ pub struct SimRates {
     pub history_blocks: u32,
 }
 
+impl SimRates {
+    /// Nearly every block of a trader under load has something to tell.
+    const LOADED_ORDERS_PER_MILLE: u32 = 900;
+    /// The recorded orders have 2.3 fills on average.
+    const LOADED_FILLS_OF_ORDER_MAX: u32 = 3;
+    /// A thousand accounts begin at once.
+    const LOADED_HISTORY_BLOCKS: u32 = 20;
+
+    /// A load: so many blocks a second of all traders together, who take turns.
+    pub fn load(blocks_per_second: u32, traders: u32) -> SimRates {
+        SimRates {
+            blocks_per_second,
+            shared_by: traders.max(1),
+            orders_per_mille: SimRates::LOADED_ORDERS_PER_MILLE,
+            fills_of_order_max: SimRates::LOADED_FILLS_OF_ORDER_MAX,
+            history_blocks: SimRates::LOADED_HISTORY_BLOCKS,
+            ..SimRates::default()
+        }
+    }
+}
+
 impl Default for SimRates {
     fn default() -> SimRates {
         SimRates {
@@ -347,6 +368,9 @@ pub struct SimStats {
     pub late_blocks: u64,
     /// How late the latest block was, microseconds.
     pub late_us_max: u64,
+    /// Live frames of fills of all subscribers, before faults lose and repeat some.
+    #[serde(default)]
+    pub fill_frames: u64,
     /// Fills in the live frames of all subscribers, before faults lose and repeat some.
     pub fills_sent: u64,
     /// Fills put into snapshots.

@@ -113,12 +113,10 @@ impl Truth {
     pub fn from_json_lines(text: &str) -> Result<Truth, String> {
         let mut truth = Truth::default();
         for (i, line) in text.lines().enumerate() {
-            if let Ok(gap) = serde_json::from_str(line) {
-                truth.gaps.push(gap);
-                continue;
+            match TruthLine::parse(line).map_err(|why| format!("line {}: {why}", i + 1))? {
+                TruthLine::Leg(leg) => truth.legs.push(leg),
+                TruthLine::Gap(gap) => truth.gaps.push(gap),
             }
-            let leg = parse_line(line).map_err(|why| format!("line {}: {why}", i + 1))?;
-            truth.legs.push(leg);
         }
         Ok(truth)
     }
@@ -134,22 +132,38 @@ impl Truth {
     }
 }
 
-fn parse_line(line: &str) -> Result<TruthLeg, String> {
-    let line: Line = serde_json::from_str(line).map_err(|e| e.to_string())?;
-    let decimal = |text: &str| text.parse::<Decimal>().map_err(|e| format!("{text:?}: {e}"));
-    Ok(TruthLeg {
-        address: line.address.parse().map_err(|e| format!("address: {e}"))?,
-        oid: line.oid,
-        size: decimal(&line.size)?,
-        notional: decimal(&line.notional)?,
-        fills: line.fills,
-        partial_history: line.partial_history,
-        snapshot_size: decimal(&line.snapshot_size)?,
-        snapshot_notional: decimal(&line.snapshot_notional)?,
-        snapshot_fills: line.snapshot_fills,
-        lossy: line.lossy,
-        direction: line.direction,
-    })
+/// One line of the truth.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TruthLine {
+    /// A leg.
+    Leg(TruthLeg),
+    /// What is lost for good.
+    Gap(TruthGap),
+}
+
+impl TruthLine {
+    /// Reads one line of what [`Truth::to_json_lines`] wrote.
+    pub fn parse(line: &str) -> Result<TruthLine, String> {
+        // The field that only a gap has comes first: of legs there are millions.
+        if line.starts_with(r#"{"gap":"#) {
+            return serde_json::from_str(line).map(TruthLine::Gap).map_err(|e| e.to_string());
+        }
+        let line: Line = serde_json::from_str(line).map_err(|e| e.to_string())?;
+        let decimal = |text: &str| text.parse::<Decimal>().map_err(|e| format!("{text:?}: {e}"));
+        Ok(TruthLine::Leg(TruthLeg {
+            address: line.address.parse().map_err(|e| format!("address: {e}"))?,
+            oid: line.oid,
+            size: decimal(&line.size)?,
+            notional: decimal(&line.notional)?,
+            fills: line.fills,
+            partial_history: line.partial_history,
+            snapshot_size: decimal(&line.snapshot_size)?,
+            snapshot_notional: decimal(&line.snapshot_notional)?,
+            snapshot_fills: line.snapshot_fills,
+            lossy: line.lossy,
+            direction: line.direction,
+        }))
+    }
 }
 
 #[derive(Clone, Copy, Default)]

@@ -1,4 +1,4 @@
-//! `corelane bench journal`, with counts so small that nothing can be said about the machine.
+//! `corelane bench`, with counts so small that nothing can be said about the machine.
 //!
 //! No time is judged: only that every question is answered, that the counts add up, and that nothing
 //! stays behind.
@@ -146,4 +146,67 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         assert!(ended.err.contains(said), "{flags:?}: {}", ended.err);
         assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0);
     }
+}
+
+#[test]
+fn a_load_is_measured_and_every_leg_is_the_truth() {
+    let dir = directory();
+    let flags = "bench monitor --addresses 20 --rate 0,200 --for 2s --warm-up 1s --shards 2 \
+                 --set journal.segment_size=1MiB --seed 5 --json r.json --quiet";
+    let args: Vec<&str> = flags.split_whitespace().collect();
+    let ended = finish(corelane(dir.path(), &args).spawn().expect("the binary starts"));
+    if !is_possible(&ended) {
+        return;
+    }
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
+    for said in ["corelane bench monitor --addresses 20 --rate 0,200", "\npinning    ", "PASS"] {
+        assert!(ended.out.contains(said), "{said:?} is not in\n{}", ended.out);
+    }
+    let text = std::fs::read_to_string(dir.path().join("r.json")).expect("it was written");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let runs = json["runs"].as_array().expect("runs");
+    let [idle, loaded] = &runs[..] else { panic!("two rates, two runs: {text}") };
+    let truth = |run: &Value, name: &str| run["truth"][name].as_u64().expect("a count");
+    assert_eq!((truth(idle, "fills_sent"), truth(idle, "signals")), (0, 0));
+    for run in runs {
+        assert_eq!((truth(run, "lost"), truth(run, "more")), (0, 0), "{text}");
+        assert_eq!(truth(run, "fills_sent"), truth(run, "fills_seen"), "{text}");
+        assert_eq!(truth(run, "signals"), truth(run, "printed"), "{text}");
+        assert_eq!(run["truth"]["passed"], true, "{text}");
+        assert!(
+            run["cpu"]["threads"].is_object() && run["resident"]["peak_kib"].as_u64() > Some(0)
+        );
+    }
+    assert!(truth(loaded, "fills_sent") > 100 && truth(loaded, "legs_expected") > 50, "{text}");
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a directory").flatten().collect();
+    assert_eq!(left.len(), 1, "only the result: {left:?}");
+}
+
+#[test]
+fn a_load_that_cannot_be_is_refused() {
+    let dir = directory();
+    for (flags, code, said) in [
+        ("--addresses 1 --rate 100000", 2, "BEN006"),
+        ("--addresses 30 --real-limits --sources 127.0.0.2", 2, "BEN006"),
+        ("--dir nowhere", 73, "DIR001"),
+        ("--rate many", 2, "--rate"),
+        ("--addresses 0", 2, "1..=10000"),
+    ] {
+        let args: Vec<&str> = ["bench", "monitor"].into_iter().chain(flags.split(' ')).collect();
+        let ended = finish(corelane(dir.path(), &args).spawn().expect("the binary starts"));
+        assert_eq!((ended.code, ended.out.as_str()), (Some(code), ""), "{flags:?}: {}", ended.err);
+        assert!(ended.err.contains(said), "{flags:?}: {}", ended.err);
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    }
+}
+
+#[test]
+fn a_node_that_does_not_start_is_told_with_its_last_words() {
+    let dir = directory();
+    let flags = "bench monitor --addresses 5 --rate 1 --for 1s --set store.url=nonsense --quiet";
+    let args: Vec<&str> = flags.split(' ').collect();
+    let ended = finish(corelane(dir.path(), &args).spawn().expect("the binary starts"));
+    assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{}", ended.err);
+    assert!(ended.err.contains("BEN007") && ended.err.contains("store.url"), "{}", ended.err);
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0);
 }

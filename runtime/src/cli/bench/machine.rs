@@ -103,7 +103,7 @@ impl Machine {
         }
         let isolated = parse_cpu_list(&self.isolated).unwrap_or_default();
         match self.pinned {
-            None => why.push("the thread that measures is not pinned (--cpu)".to_owned()),
+            None => why.push("what is measured is not pinned to a CPU".to_owned()),
             Some(cpu) if !isolated.contains(&cpu) => {
                 why.push(format!("CPU {cpu} is not isolated (isolcpus)"));
             }

@@ -6,10 +6,12 @@
 //! | `quantiles` | quantiles of a round, medians over rounds, the order of taking turns |
 //! | `cpu` | CPU time, and the slack of timers |
 //! | `journal` | `bench journal` |
+//! | `monitor` | `bench monitor` |
 
 mod cpu;
 mod journal;
 mod machine;
+mod monitor;
 mod quantiles;
 
 use super::args::{BenchArgs, BenchVerb};
@@ -19,5 +21,6 @@ use crate::diag::{Exit, Problems};
 pub(super) fn run(args: &BenchArgs) -> Result<Exit, Problems> {
     match &args.verb {
         BenchVerb::Journal(args) => journal::run(args),
+        BenchVerb::Monitor(args) => monitor::run(args),
     }
 }

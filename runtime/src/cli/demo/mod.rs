@@ -3,12 +3,10 @@
 //! | file | what happens there |
 //! |---|---|
 //! | `exchange` | the simulator, as a process of its own |
-//! | `floor` | what the disk alone takes for one durable write |
 //! | `verdict` | the truth check and the replay check |
 //! | `words` | what is printed |
 
 mod exchange;
-mod floor;
 mod verdict;
 mod words;
 
@@ -89,7 +87,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Problems> {
     words.opened(&node);
     let first_signal = work(&mut node, args, &stop, &words, started)?;
     words.say("stopping the market, waiting for the last signals");
-    exchange.stop_trading()?;
+    exchange.remote().stop_trading()?;
     settle(&mut node, &exchange, &words)?;
     let (ended, mut latency) = node.stop();
     if let Err(error) = latency.finish() {
@@ -183,7 +181,7 @@ fn pump(node: &mut Node, words: &Words) -> Result<(), Problems> {
 fn settle(node: &mut Node, exchange: &Exchange, words: &Words) -> Result<(), Problems> {
     let deadline = Instant::now() + SETTLE_WITHIN;
     let mut asked = Instant::now();
-    let mut sent = exchange.stats()?.fills;
+    let mut sent = exchange.remote().stats()?.fills;
     while Instant::now() < deadline {
         pump(node, words)?;
         let report = node.report();
@@ -194,7 +192,7 @@ fn settle(node: &mut Node, exchange: &Exchange, words: &Words) -> Result<(), Pro
             return Ok(());
         }
         if asked.elapsed() >= Duration::from_secs(1) {
-            sent = exchange.stats()?.fills;
+            sent = exchange.remote().stats()?.fills;
             asked = Instant::now();
         }
         node.sleep(Duration::from_millis(50));

@@ -1,26 +1,20 @@
 //! The two checks: what the database holds against what the simulator knows, and a second process's replay against the
 //! state at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use persist::store::Sqlite;
 use serde::Serialize;
-use shards::Decimal;
 
 use super::exchange::Exchange;
-use super::floor;
 use crate::cli::args::DemoArgs;
 use crate::cli::replay::{ShardReplay, hash_text};
+use crate::cli::{floor, truth};
 use crate::control::Ended;
 use crate::control::latency::Latency;
 use crate::diag::{Problem, reason};
-
-/// Differences named in the report.
-const DIFFERENCES_MAX: usize = 20;
 
 /// What the demo found.
 #[derive(Serialize, Debug)]
@@ -88,9 +82,6 @@ impl LatencyLine {
     }
 }
 
-/// Sums by (address, oid, leg).
-type Sums = BTreeMap<(String, u64, String), (Decimal, Decimal)>;
-
 impl Verdict {
     /// Compares everything.
     pub(super) fn reach(
@@ -101,41 +92,17 @@ impl Verdict {
         latency: &Latency,
         first_signal: Option<Duration>,
     ) -> Result<Verdict, Problem> {
-        let truth = exchange.truth()?;
-        let stats = exchange.stats()?;
-        let mut expected = Sums::new();
-        let addresses: BTreeSet<String> =
-            truth.legs.iter().map(|leg| leg.address.to_string()).collect();
-        for leg in truth.legs.iter().filter(|leg| leg.fills > 0) {
-            let key = (leg.address.to_string(), leg.oid, leg.direction.clone());
-            expected.insert(key, (leg.size, leg.notional));
-        }
-        let (seen, signals) = read_signals(&dir.join("corelane.db"), &addresses)?;
-        let (mut lost, mut duplicates, mut differences) = (0, 0, Vec::new());
-        for key in expected.keys().chain(seen.keys()).collect::<BTreeSet<_>>() {
-            let wanted = expected.get(key).copied().unwrap_or_default();
-            let found = seen.get(key).copied().unwrap_or_default();
-            if wanted == found {
-                continue;
-            }
-            lost += u64::from(found.0 < wanted.0);
-            duplicates += u64::from(found.0 >= wanted.0);
-            if differences.len() < DIFFERENCES_MAX {
-                let (address, oid, leg) = key;
-                differences.push(format!(
-                    "{address} order {oid} {leg}: size {} notional {}, expected {} and {}",
-                    found.0, found.1, wanted.0, wanted.1
-                ));
-            }
-        }
+        let stats = exchange.remote().stats()?;
+        let compared = truth::compare(exchange.remote(), &dir.join("corelane.db"))?;
+        let mut duplicates = compared.more;
         let sinks = &ended.report.publisher.sinks;
         duplicates += sinks.iter().map(|sink| sink.conflicts).sum::<u64>();
         let shards = &ended.report.shards;
         let fills_seen = shards.counts.fills;
-        let truth_passed = lost == 0
+        let truth_passed = compared.lost == 0
             && duplicates == 0
             && (fills_seen == stats.fills || exchange.seed() != args.seed)
-            && !expected.is_empty();
+            && compared.legs_expected > 0;
         let replay = replay_check(dir, ended)?;
         let replay_passed = !replay.is_empty()
             && replay.iter().all(|check| check.state_hash == check.replayed_hash);
@@ -149,17 +116,17 @@ impl Verdict {
             shards: args.shards,
             fills_sent: stats.fills,
             fills_seen,
-            legs_expected: expected.len() as u64,
-            legs_seen: seen.len() as u64,
-            signals,
+            legs_expected: compared.legs_expected,
+            legs_seen: compared.legs_seen,
+            signals: compared.signals,
             repeated: sinks.iter().map(|sink| sink.repeated).sum(),
             duplicates,
-            lost,
+            lost: compared.lost,
             gaps: shards.counts.gaps,
             reconnects: shards.links_lost,
             backfills: shards.counts.backfills,
             duplicates_dropped: shards.duplicates,
-            differences,
+            differences: compared.differences,
             caught_up: ended.is_caught_up,
             truth_passed,
             replay_passed,
@@ -186,43 +153,6 @@ impl Verdict {
             Problem::error("DIR002", format!("cannot write {}: {}", path.display(), reason(&error)))
                 .fix("name a file in a directory that can be written: --report FILE")
         })
-    }
-}
-
-/// Sums the signals of these accounts in the database, and counts them.
-fn read_signals(path: &Path, addresses: &BTreeSet<String>) -> Result<(Sums, u64), Problem> {
-    let refused = |why: String| Problem::error("DB001", format!("{}: {why}", path.display()));
-    let database = Sqlite::open(path).map_err(|error| refused(error.to_string()))?;
-    let mut sums = Sums::new();
-    let mut count = 0;
-    let mut bad = None;
-    let read = database.each_signal(&mut |signal_id, size, notional| {
-        // address-oid-leg-revision; a leg may contain a dash, the others cannot.
-        let parts = signal_id.split_once('-').and_then(|(address, rest)| {
-            let (oid, rest) = rest.split_once('-')?;
-            let (leg, _) = rest.rsplit_once('-')?;
-            Some((address, oid.parse::<u64>().ok()?, leg))
-        });
-        let numbers = (size.parse::<Decimal>(), notional.parse::<Decimal>());
-        let (Some((address, oid, leg)), (Ok(size), Ok(notional))) = (parts, numbers) else {
-            bad = Some(signal_id.to_owned());
-            return;
-        };
-        if !addresses.contains(address) {
-            return;
-        }
-        count += 1;
-        let sum = sums.entry((address.to_owned(), oid, leg.to_owned())).or_default();
-        let added = (sum.0.checked_add(size), sum.1.checked_add(notional));
-        match added {
-            (Some(size), Some(notional)) => *sum = (size, notional),
-            _ => bad = Some(signal_id.to_owned()),
-        }
-    });
-    read.map_err(|error| refused(error.to_string()))?;
-    match bad {
-        Some(signal_id) => Err(refused(format!("signal {signal_id} cannot be read"))),
-        None => Ok((sums, count)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::exchange::Exchange;
 use super::verdict::{LatencyLine, Verdict};
 use crate::cli::args::DemoArgs;
+use crate::cli::figures::{clock, grouped, time};
 use crate::cli::print;
 use crate::cli::show::{COMMIT, VERSION};
 use crate::control::latency::Latency;
@@ -48,7 +49,7 @@ impl Words {
             if exchange.is_earlier() { "  (was running: an earlier demo left it)" } else { "" };
         line(
             "simulator",
-            &format!("{}  (/info /ws, Hyperliquid-compatible){earlier}", exchange.url()),
+            &format!("{}  (/info /ws, Hyperliquid-compatible){earlier}", exchange.remote().url()),
         );
         if let Some(port) = &options.admin {
             let config = dir.join("corelane.toml");
@@ -231,47 +232,4 @@ fn layout(options: &NodeOptions) -> String {
     write!(text, "publisher, store, control on {publisher} · {wait}")
         .expect("a string takes every write");
     text
-}
-
-/// `mm:ss`.
-fn clock(elapsed: Duration) -> String {
-    format!("{:02}:{:02}", elapsed.as_secs() / 60, elapsed.as_secs() % 60)
-}
-
-/// Digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Nanoseconds in the unit that fits.
-fn time(ns: u64) -> String {
-    match ns {
-        0..10_000 => format!("{:.1}µs", ns as f64 / 1e3),
-        10_000..1_000_000 => format!("{}µs", ns / 1000),
-        1_000_000..1_000_000_000 => format!("{:.1}ms", ns as f64 / 1e6),
-        _ => format!("{:.2}s", ns as f64 / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
-        assert_eq!(
-            [950, 9_999, 48_000, 1_500_000, 2_500_000_000].map(time),
-            ["0.9µs", "10.0µs", "48µs", "1.5ms", "2.50s"]
-        );
-        assert_eq!(clock(Duration::from_secs(65)), "01:05");
-    }
 }

@@ -231,6 +231,7 @@ impl Venue {
         let updates = d.updates.filter(|_| lane.updates);
         let mut made = Made::Done;
         if lane.fills && !d.block.fills.is_empty() {
+            self.stats.fill_frames += 1;
             self.stats.fills_sent += d.block.fills.len() as u64;
             made = self.faults.deliver(session, &Delivery { updates, ..*d }, now);
         } else if let Some(updates) = updates {
