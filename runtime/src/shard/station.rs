@@ -27,8 +27,10 @@ use crate::diag::reason;
 use crate::lane::channel::Sender;
 use crate::lane::clock::Clock;
 
-/// Most replies that wait for room in the ring to control. News beyond it is dropped; requests come again.
+/// Most replies that wait for room in the ring to control before news is dropped that only the log wants.
 const REPLIES_MAX: usize = 4096;
+/// Most that wait before orders are not asked about any more: their time-outs end them, as when REST does not answer.
+const STATUSES_WAITING_MAX: usize = 1 << 16;
 
 /// After this long without input the journal is sealed.
 const SEAL_AFTER_NS: u64 = 10_000_000;
@@ -371,9 +373,20 @@ impl Station {
         Some(first_ns.saturating_sub(now_ns))
     }
 
-    /// Says something to control.
+    /// Says something to control. By what a connection does control knows who is followed: that is never dropped.
     pub(super) fn reply(&mut self, reply: Reply) {
-        if self.waiting.len() < REPLIES_MAX || !matches!(reply, Reply::Link(_)) {
+        let waiting_max = match &reply {
+            Reply::Link(
+                LinkNews::Up { .. }
+                | LinkNews::Down { .. }
+                | LinkNews::Left { .. }
+                | LinkNews::Gap(_),
+            ) => usize::MAX,
+            Reply::Link(_) => REPLIES_MAX,
+            Reply::StatusWanted { .. } => STATUSES_WAITING_MAX,
+            _ => usize::MAX,
+        };
+        if self.waiting.len() < waiting_max {
             self.waiting.push_back(reply);
         }
     }

@@ -211,3 +211,27 @@ fn an_account_whose_connection_is_lost_is_not_told_as_followed_after_that() {
     station.follows(ME);
     assert_eq!(followed(&mut station, &mut control), [(ME, 1)]);
 }
+
+#[test]
+fn that_a_connection_is_lost_is_told_however_much_else_waits() {
+    let (mut station, mut control, _dir) = following();
+    for oid in 0..2 * STATUSES_WAITING_MAX as u64 {
+        station.reply(Reply::StatusWanted { address: ME, oid });
+    }
+    assert!(station.waiting.len() <= STATUSES_WAITING_MAX);
+    let why = "closed by the server".to_owned();
+    station.news(LinkNews::Down { source: 0, link: 0, users: 1, why, retry_ms: 1 });
+    station.news(LinkNews::Unreadable { why: "what only the log wants".to_owned() });
+    let (mut downs, mut others) = (0, 0);
+    while station.has_replies() {
+        station.send_replies();
+        while let Some(reply) = control.receive() {
+            match reply {
+                Reply::Link(LinkNews::Down { .. }) => downs += 1,
+                Reply::Link(_) => others += 1,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((downs, others), (1, 0), "by it alone control knows that they are not followed");
+}
