@@ -29,7 +29,7 @@ pub(super) enum Order {
     /// A shard.
     Shard(ShardId, Command),
     /// The feeder of a source: bring this account to this shard.
-    Follow(usize, ShardId, Address),
+    Follow { source: usize, shard: ShardId, address: Address, ticket: u64 },
     /// The feeder of a source: bring this account no longer.
     Unfollow(usize, Address),
     /// The feeder of a source: all accounts of the start have been given.
@@ -46,11 +46,20 @@ pub(super) struct Census {
     uncovered: usize,
 }
 
+/// An account that has a seat.
+struct Seated {
+    stage: Stage,
+    /// Of the watch that its shard was ordered: what is said of an earlier one does not count.
+    ticket: u64,
+}
+
 /// The accounts, their seats, and the orders that follow.
 pub(super) struct Accounts {
     placer: Placer,
     start: StartFrom,
-    seated: HashMap<Address, Stage>,
+    seated: HashMap<Address, Seated>,
+    /// Watches ordered so far.
+    tickets: u64,
     /// In the order of their addresses, so that who gets a free seat is no accident.
     uncovered: BTreeMap<Address, Limit>,
     orders: VecDeque<Order>,
@@ -68,6 +77,7 @@ impl Accounts {
             placer,
             start,
             seated: HashMap::new(),
+            tickets: 0,
             uncovered: BTreeMap::new(),
             orders: VecDeque::new(),
             followed: 0,
@@ -85,12 +95,14 @@ impl Accounts {
             self.uncovered.insert(address, *limit);
         })?;
         self.uncovered.remove(&address);
-        self.seated.insert(address, Stage::Subscribing(now));
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.seated.insert(address, Seated { stage: Stage::Subscribing(now), ticket });
         let Seat { shard, source, link } = seat;
         if link.is_none() {
             self.unwatched.insert((source, address));
         }
-        let watch = Command::Watch { address, source, link, start: self.start };
+        let watch = Command::Watch { address, source, link, start: self.start, ticket };
         self.orders.push_back(Order::Shard(shard, watch));
         Ok(seat)
     }
@@ -99,7 +111,7 @@ impl Accounts {
     pub(super) fn release(&mut self, address: &Address, now: Instant) -> Vec<Address> {
         self.uncovered.remove(address);
         let Some(seat) = self.placer.remove(address) else { return Vec::new() };
-        if let Some(Stage::Followed(_)) = self.seated.remove(address) {
+        if let Some(Seated { stage: Stage::Followed(_), .. }) = self.seated.remove(address) {
             self.followed -= 1;
         }
         if seat.link.is_none() {
@@ -112,11 +124,18 @@ impl Accounts {
     }
 
     /// A shard watches an account that a feeder is to bring.
-    pub(super) fn watched(&mut self, address: Address) {
-        if let Some(Seat { shard, source, link: None }) = self.placer.seat(&address) {
+    pub(super) fn watched(&mut self, address: Address, ticket: u64) {
+        if self.seated(&address, ticket).is_some()
+            && let Some(Seat { shard, source, link: None }) = self.placer.seat(&address)
+        {
             self.unwatched.remove(&(source, address));
-            self.orders.push_back(Order::Follow(source, shard, address));
+            self.orders.push_back(Order::Follow { source, shard, address, ticket });
         }
+    }
+
+    /// An account, if this is the ticket of its watch.
+    fn seated(&mut self, address: &Address, ticket: u64) -> Option<&mut Seated> {
+        self.seated.get_mut(address).filter(|seated| seated.ticket == ticket)
     }
 
     /// A shard does not watch an account for want of space; it is asked again.
@@ -125,25 +144,27 @@ impl Accounts {
     }
 
     /// The subscription to an account's fills is acknowledged.
-    pub(super) fn acknowledged(&mut self, address: &Address, now: Instant) {
-        if let Some(stage @ Stage::Subscribing(_)) = self.seated.get_mut(address) {
+    pub(super) fn acknowledged(&mut self, address: &Address, ticket: u64, now: Instant) {
+        if let Some(Seated { stage: stage @ Stage::Subscribing(_), .. }) =
+            self.seated(address, ticket)
+        {
             *stage = Stage::Acknowledged(now);
         }
     }
 
-    /// An account is followed from now on.
-    pub(super) fn followed(&mut self, address: &Address, now: Instant) {
-        if let Some(stage) = self.seated.get_mut(address)
-            && !matches!(stage, Stage::Followed(_))
-        {
-            *stage = Stage::Followed(now);
+    /// An account is followed from now on. Whether that is so: it may have been let go since.
+    pub(super) fn followed(&mut self, address: &Address, ticket: u64, now: Instant) -> bool {
+        let Some(seated) = self.seated(address, ticket) else { return false };
+        if !matches!(seated.stage, Stage::Followed(_)) {
+            seated.stage = Stage::Followed(now);
             self.followed += 1;
         }
+        true
     }
 
     /// A connection is lost: its accounts are not followed until their snapshots have come again.
     pub(super) fn lost(&mut self, shard: ShardId, link: usize, now: Instant) {
-        for (address, stage) in &mut self.seated {
+        for (address, Seated { stage, .. }) in &mut self.seated {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
             if is_on_it {
@@ -205,7 +226,7 @@ impl Accounts {
     /// How far an account is; `None` if nobody wants it.
     pub(super) fn stage(&self, address: &Address) -> Option<Stage> {
         let uncovered = || self.uncovered.get(address).map(|limit| Stage::Uncovered(*limit));
-        self.seated.get(address).copied().or_else(uncovered)
+        self.seated.get(address).map(|seated| seated.stage).or_else(uncovered)
     }
 
     #[cfg(test)]
@@ -241,7 +262,7 @@ mod tests {
                 Order::Shard(_, Command::Allow { link, messages_per_minute, .. }) => {
                     format!("allow {link} {messages_per_minute}")
                 }
-                Order::Follow(_, _, address) => format!("follow {}", address.0[0]),
+                Order::Follow { address, .. } => format!("follow {}", address.0[0]),
                 Order::Unfollow(_, address) => format!("unfollow {}", address.0[0]),
                 Order::Begin(source) => format!("begin {source}"),
                 other => format!("{other:?}"),
@@ -272,15 +293,15 @@ mod tests {
     fn only_what_is_followed_counts_as_followed() {
         let mut accounts = accounts(5, SourceKind::HyperliquidWs);
         let now = Instant::now();
-        accounts.followed(&address(9), now);
-        accounts.acknowledged(&address(9), now);
+        accounts.followed(&address(9), 1, now);
+        accounts.acknowledged(&address(9), 1, now);
         for n in 1..=3 {
             accounts.want(address(n), now).expect("room");
-            accounts.acknowledged(&address(n), now);
+            accounts.acknowledged(&address(n), u64::from(n), now);
         }
         assert_eq!(accounts.stage(&address(3)), Some(Stage::Acknowledged(now)));
         for n in [1, 2, 2] {
-            accounts.followed(&address(n), now);
+            accounts.followed(&address(n), u64::from(n), now);
         }
         assert_eq!(accounts.census().followed, 2);
         accounts.lost(ShardId(0), 7, now);
@@ -302,8 +323,8 @@ mod tests {
         accounts.want(address(3), now).expect("room");
         accounts.turn(now);
         assert_eq!(orders(&mut accounts), ["watch 1", "watch 3"]);
-        accounts.watched(address(1));
-        accounts.watched(address(2));
+        accounts.watched(address(1), 1);
+        accounts.watched(address(2), 2);
         accounts.turn(now);
         assert_eq!(orders(&mut accounts), ["follow 1"]);
         accounts.refused(address(3));
@@ -312,5 +333,38 @@ mod tests {
         assert_eq!(orders(&mut accounts), ["begin 0"]);
         accounts.release(&address(1), now);
         assert_eq!(orders(&mut accounts), ["unfollow 1", "unwatch 1"]);
+    }
+
+    #[test]
+    fn what_is_said_of_an_earlier_watch_does_not_count_for_a_later_one() {
+        let now = Instant::now();
+        let mut node = accounts(5, SourceKind::HyperliquidNode);
+        node.want(address(1), now).expect("room");
+        // Let go and wanted again before the shard answers the first watch.
+        node.release(&address(1), now);
+        node.want(address(1), now).expect("room");
+        node.turn(now);
+        assert_eq!(orders(&mut node), ["watch 1", "unfollow 1", "unwatch 1", "watch 1"]);
+        node.watched(address(1), 1);
+        node.turn(now);
+        assert_eq!(orders(&mut node), [""; 0], "the answer to the second watch is still to come");
+        node.watched(address(1), 2);
+        node.turn(now);
+        assert_eq!(orders(&mut node), ["follow 1", "begin 0"]);
+    }
+
+    #[test]
+    fn followed_of_an_earlier_seat_does_not_make_the_later_one_followed() {
+        let now = Instant::now();
+        let mut ws = accounts(5, SourceKind::HyperliquidWs);
+        ws.want(address(1), now).expect("room");
+        ws.release(&address(1), now);
+        ws.want(address(1), now).expect("room");
+        // Under way since before the release.
+        ws.acknowledged(&address(1), 1, now);
+        assert!(!ws.followed(&address(1), 1, now));
+        assert_eq!(ws.stage(&address(1)), Some(Stage::Subscribing(now)));
+        assert!(ws.followed(&address(1), 2, now));
+        assert_eq!(ws.stage(&address(1)), Some(Stage::Followed(now)));
     }
 }

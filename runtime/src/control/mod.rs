@@ -297,8 +297,8 @@ impl Node {
         while let Some(order) = self.accounts.order() {
             match order {
                 Order::Shard(shard, command) => self.command(shard, command),
-                Order::Follow(source, shard, address) => {
-                    self.feeder(source, |feeder| feeder.follow(shard, address));
+                Order::Follow { source, shard, address, ticket } => {
+                    self.feeder(source, |feeder| feeder.follow(shard, address, ticket));
                 }
                 Order::Unfollow(source, address) => {
                     self.feeder(source, |feeder| feeder.unfollow(address));
@@ -403,13 +403,14 @@ impl Node {
                 }
                 self.refused.push((id, *command));
             }
-            Reply::Watched(address) => self.accounts.watched(address),
-            Reply::Acknowledged(address) => {
-                self.accounts.acknowledged(&address, Instant::now());
+            Reply::Watched { address, ticket } => self.accounts.watched(address, ticket),
+            Reply::Acknowledged { address, ticket } => {
+                self.accounts.acknowledged(&address, ticket, Instant::now());
             }
-            Reply::Followed(address) => {
-                self.accounts.followed(&address, Instant::now());
-                self.notices.push_back(Notice::Followed(address));
+            Reply::Followed { address, ticket } => {
+                if self.accounts.followed(&address, ticket, Instant::now()) {
+                    self.notices.push_back(Notice::Followed(address));
+                }
             }
             Reply::Fed { source, number } => {
                 self.pulse.fed();

@@ -55,7 +55,7 @@ const FULL: Duration = Duration::from_millis(1);
 /// What control tells the thread.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    Follow { shard: ShardId, address: Address },
+    Follow { shard: ShardId, address: Address, ticket: u64 },
     Unfollow { address: Address },
     Fed { shard: ShardId, number: u64 },
     Begin,
@@ -100,9 +100,9 @@ pub fn start(
 }
 
 impl Feeder {
-    /// Follows an account for a shard.
-    pub fn follow(&mut self, shard: ShardId, address: Address) {
-        self.order(Order::Follow { shard, address });
+    /// Follows an account for a shard; the ticket is the watch's.
+    pub fn follow(&mut self, shard: ShardId, address: Address, ticket: u64) {
+        self.order(Order::Follow { shard, address, ticket });
     }
 
     /// Lets go of an account.
@@ -165,7 +165,9 @@ fn work(bell: &Bell, mut orders: Receiver<Order>, mut said: Sender<Problem>, mut
         let is_end = orders.is_abandoned();
         while let Some(order) = orders.receive() {
             match order {
-                Order::Follow { shard, address } => reader.follow(usize::from(shard.0), address),
+                Order::Follow { shard, address, ticket } => {
+                    reader.follow(usize::from(shard.0), address, ticket);
+                }
                 Order::Unfollow { address } => reader.unfollow(&address),
                 Order::Fed { shard, number } => reader.acknowledge(usize::from(shard.0), number),
                 Order::Begin => reader.begin(),

@@ -5,6 +5,7 @@
 //! * Whatever may have been missed makes a new join of every account, before the next fill: the core asks for the rest.
 //! * The position never passes what the shards have acknowledged, nor a loss that they have not been told of.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -69,6 +70,8 @@ pub enum Progress {
 
 struct Followed {
     shard: usize,
+    /// Of the watch.
+    ticket: u64,
     /// The block at which the account joined; `None` while nothing is read.
     joined: Option<u64>,
 }
@@ -161,10 +164,22 @@ impl Reader {
         }
     }
 
-    /// Follows an account for a shard, from the next line on.
-    pub fn follow(&mut self, shard: usize, address: Address) {
+    /// Follows an account for a shard, from the next line on. The ticket is the watch's: its joins carry it. To follow it
+    /// again under another one joins it anew.
+    pub fn follow(&mut self, shard: usize, address: Address, ticket: u64) {
         assert!(shard < self.outlets.len(), "a ring for each shard");
-        self.followed.entry(address).or_insert(Followed { shard, joined: None });
+        let new = Followed { shard, ticket, joined: None };
+        match self.followed.entry(address) {
+            Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            Entry::Occupied(mut entry) if entry.get().ticket != ticket => {
+                entry.insert(new);
+                // The shard has forgotten what it had before.
+                self.resumed.remove(&address);
+            }
+            Entry::Occupied(_) => {}
+        }
     }
 
     /// Lets go of an account.
@@ -406,7 +421,8 @@ impl Reader {
             let continues = followed.joined.is_none() && self.resumed.remove(&address);
             followed.joined = Some(self.number);
             let at_ms = if continues { self.fills.last_time_ms() } else { at_ms };
-            self.outlets[followed.shard].give(Fed::Join { address, at_ms, continues });
+            let ticket = followed.ticket;
+            self.outlets[followed.shard].give(Fed::Join { address, at_ms, continues, ticket });
         }
     }
 }

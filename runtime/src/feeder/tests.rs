@@ -132,7 +132,7 @@ impl Node {
                 Fed::Status(status) => format!("status {}", status.oid),
                 Fed::Block { source: 3, number, .. } => format!("block {number}"),
                 Fed::Block { source, .. } => panic!("not source 3: {source}"),
-                Fed::Join { address, at_ms, continues } => {
+                Fed::Join { address, at_ms, continues, .. } => {
                     let how = if continues { "continues" } else { "joins" };
                     let block = at_ms.saturating_sub(BEGAN_MS) as f64 / BLOCK_MS as f64;
                     format!("{how} {} {block}", address.0[0])

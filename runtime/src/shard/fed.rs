@@ -35,5 +35,7 @@ pub enum Fed {
         at_ms: u64,
         /// Whether nothing was missed since what the shards have acknowledged.
         continues: bool,
+        /// Of the watch that it was ordered for: what was ordered for an earlier one does not count.
+        ticket: u64,
     },
 }

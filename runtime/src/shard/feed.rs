@@ -76,10 +76,11 @@ impl Feed {
                 }
                 self.applied.push_back((source, number, station.journal.next_seq() - 1));
             }
-            Fed::Join { address, at_ms, continues } => {
+            Fed::Join { address, at_ms, continues, ticket } => {
                 // What came before it belongs before it.
                 self.apply(station);
-                if station.core.is_watched(&address) {
+                // The account may have been let go since, and come again: then another join is under way.
+                if station.ticket(&address) == Some(ticket) {
                     station.apply(&Input::Joined { address, at_ms, continues }, 0);
                     station.follows(address);
                 }

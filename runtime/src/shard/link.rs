@@ -420,7 +420,9 @@ impl Link {
                     Ok(())
                 }
                 Action::Subscribed(Subscription::UserFills { user }) => {
-                    station.reply(Reply::Acknowledged(user));
+                    if let Some(ticket) = station.ticket(&user) {
+                        station.reply(Reply::Acknowledged { address: user, ticket });
+                    }
                     Ok(())
                 }
                 Action::Missed { after_seq, next_seq } => {

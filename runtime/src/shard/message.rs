@@ -39,6 +39,8 @@ pub enum Command {
         link: Option<usize>,
         /// Where its signals begin, if it is new.
         start: StartFrom,
+        /// Tells this watch from others of the same account: answers and joins carry it.
+        ticket: u64,
     },
     /// Follow an account no longer.
     Unwatch(Address),
@@ -110,7 +112,12 @@ pub enum Reply {
         oid: u64,
     },
     /// An account is watched that a feeder is to bring.
-    Watched(Address),
+    Watched {
+        /// The account.
+        address: Address,
+        /// Of the watch.
+        ticket: u64,
+    },
     /// A coin is traded that the shard has no symbol for at hand. Asked once; the answer may come when the table has it.
     SymbolWanted {
         /// The coin.
@@ -123,9 +130,19 @@ pub enum Reply {
     /// An account cannot be followed for want of disk space: the command comes back, to be given again.
     NoSpace(Box<Command>),
     /// The subscription to an account's fills is acknowledged; its snapshot is still to come.
-    Acknowledged(Address),
-    /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
-    Followed(Address),
+    Acknowledged {
+        /// The account.
+        address: Address,
+        /// Of the watch.
+        ticket: u64,
+    },
+    /// An account is followed: its subscriptions are acknowledged and its snapshot has come, or its feeder brings it.
+    Followed {
+        /// The account.
+        address: Address,
+        /// Of the watch.
+        ticket: u64,
+    },
     /// Everything that a feeder gave up to this block is durable.
     Fed {
         /// Index of the source.

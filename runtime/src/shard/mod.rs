@@ -475,13 +475,14 @@ impl Shard {
             Command::Watch { .. } if !self.station.takes_new_work() => {
                 self.station.reply(Reply::NoSpace(Box::new(command)));
             }
-            Command::Watch { address, source, link, start } => {
+            Command::Watch { address, source, link, start, ticket } => {
                 if !self.station.core.is_watched(&address) {
                     self.station.apply(&Input::Watch { address, start }, 0);
                 }
+                self.station.watches(address, ticket);
                 match link {
                     Some(link) => self.seat(address, source, link),
-                    None => self.station.reply(Reply::Watched(address)),
+                    None => self.station.reply(Reply::Watched { address, ticket }),
                 }
             }
             Command::Unwatch(address) => self.unwatch(address),

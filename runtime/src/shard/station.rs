@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use foldhash::{HashMap, HashMapExt};
 use net::hyperliquid::AccountState;
 use net::hyperliquid::frame::Scratch;
 use net::hyperliquid::provider;
@@ -26,8 +27,10 @@ use crate::diag::reason;
 use crate::lane::channel::Sender;
 use crate::lane::clock::Clock;
 
-/// Most replies that wait for room in the ring to control. News beyond it is dropped; requests come again.
+/// Most replies that wait for room in the ring to control before news is dropped that only the log wants.
 const REPLIES_MAX: usize = 4096;
+/// Most that wait before orders are not asked about any more: their time-outs end them, as when REST does not answer.
+const STATUSES_WAITING_MAX: usize = 1 << 16;
 
 /// After this long without input the journal is sealed.
 const SEAL_AFTER_NS: u64 = 10_000_000;
@@ -54,12 +57,24 @@ pub(super) struct Station {
     admitted: Admitted,
     replies: Sender<Reply>,
     waiting: VecDeque<Reply>,
-    /// Accounts that are followed as soon as this seq is durable: their baselines must not be lost.
-    followed: VecDeque<(u64, Address)>,
+    /// What control has ordered of accounts.
+    watches: HashMap<Address, Watch>,
+    /// Accounts that are followed as soon as this seq is durable, if nothing has happened to them by then: their baselines
+    /// must not be lost.
+    followed: VecDeque<(u64, Address, Watch)>,
     event_body: Vec<u8>,
     row_body: Vec<u8>,
     /// When the last input came; 0 when the journal is sealed behind it.
     unsealed_since_ns: u64,
+}
+
+/// An order to watch an account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Watch {
+    /// Control's, of the order.
+    ticket: u64,
+    /// How often the account's connection was lost since.
+    losses: u32,
 }
 
 /// The effects of one input, on their way into batch and outbox.
@@ -119,6 +134,7 @@ impl Station {
             admitted: Admitted::default(),
             replies,
             waiting: VecDeque::new(),
+            watches: HashMap::new(),
             followed: VecDeque::new(),
             event_body: Vec::new(),
             row_body: Vec::new(),
@@ -137,6 +153,15 @@ impl Station {
     }
 
     fn take(&mut self, input: &Input<'_>, received_ns: u64) {
+        match input {
+            Input::Unwatch { address } => drop(self.watches.remove(address)),
+            Input::Disconnected { address } => {
+                if let Some(watch) = self.watches.get_mut(address) {
+                    watch.losses = watch.losses.wrapping_add(1);
+                }
+            }
+            _ => {}
+        }
         let now_ns = self.clock.wall_ns();
         self.unsealed_since_ns = now_ns;
         let seq =
@@ -349,16 +374,39 @@ impl Station {
         Some(first_ns.saturating_sub(now_ns))
     }
 
-    /// Says something to control.
+    /// Says something to control. By what a connection does control knows who is followed: that is never dropped.
     pub(super) fn reply(&mut self, reply: Reply) {
-        if self.waiting.len() < REPLIES_MAX || !matches!(reply, Reply::Link(_)) {
+        let waiting_max = match &reply {
+            Reply::Link(
+                LinkNews::Up { .. }
+                | LinkNews::Down { .. }
+                | LinkNews::Left { .. }
+                | LinkNews::Gap(_),
+            ) => usize::MAX,
+            Reply::Link(_) => REPLIES_MAX,
+            Reply::StatusWanted { .. } => STATUSES_WAITING_MAX,
+            _ => usize::MAX,
+        };
+        if self.waiting.len() < waiting_max {
             self.waiting.push_back(reply);
         }
     }
 
+    /// Control has ordered an account to be watched.
+    pub(super) fn watches(&mut self, address: Address, ticket: u64) {
+        self.watches.insert(address, Watch { ticket, losses: 0 });
+    }
+
+    /// The ticket of the order that an account is watched by.
+    pub(super) fn ticket(&self, address: &Address) -> Option<u64> {
+        self.watches.get(address).map(|watch| watch.ticket)
+    }
+
     /// Says that an account is followed, once what made it so is durable.
     pub(super) fn follows(&mut self, address: Address) {
-        self.followed.push_back((self.journal.next_seq() - 1, address));
+        if let Some(watch) = self.watches.get(&address) {
+            self.followed.push_back((self.journal.next_seq() - 1, address, *watch));
+        }
     }
 
     /// Says what happened to a connection.
@@ -372,13 +420,15 @@ impl Station {
             self.waiting.push_back(Reply::SegmentWanted(order));
         }
         let durable_seq = self.journal.durable_seq();
-        while let Some((seq, address)) = self.followed.front().copied() {
+        while let Some((seq, address, watch)) = self.followed.front().copied() {
             if seq > durable_seq {
                 break;
             }
             self.followed.pop_front();
-            if self.core.is_watched(&address) {
-                self.waiting.push_back(Reply::Followed(address));
+            // Let go, or its connection lost: that was said already, and it must not be followed again after it.
+            if self.watches.get(&address) == Some(&watch) {
+                let ticket = watch.ticket;
+                self.waiting.push_back(Reply::Followed { address, ticket });
             }
         }
         while self.replies.room() > 0 {

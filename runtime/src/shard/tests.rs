@@ -104,3 +104,46 @@ fn a_shard_that_waits_for_a_segment_takes_it_when_it_comes() {
     }
     assert!(!shard.station.journal.wants_room(), "it goes on");
 }
+
+#[test]
+fn an_account_that_comes_again_is_fed_from_the_join_of_its_second_watch() {
+    let (mut shard, mut to_shard, mut from_shard, _dir) = shard();
+    let bell = Arc::new(Bell::new().expect("an eventfd"));
+    let (mut fed, feed) = channel(16, &bell);
+    shard.feeds.push(Feed::new(feed));
+    let (address, start) = (account(1), StartFrom::Now);
+    let watch = |ticket| Command::Watch { address, source: 0, link: None, start, ticket };
+    shard.command(watch(1));
+    let join = |at_ms, ticket| Fed::Join { address, at_ms, continues: false, ticket };
+    // Control let it go and wants it again; the feeder still had the first order.
+    assert!(to_shard.send(Command::Unwatch(address)).is_ok() && to_shard.send(watch(2)).is_ok());
+    assert!(fed.send(join(1_000, 1)).is_ok());
+    shard.turn().expect("no fault");
+    let text = r#"[{"coin":"@1","px":"1.5","sz":"2","side":"B","time":2000,"startPosition":"0","dir":"Buy",
+        "closedPnl":"0","oid":1,"crossed":true,"fee":"0","tid":1,"feeToken":"USDC"}]"#;
+    let mut fills = Vec::new();
+    net::hyperliquid::rest::parse_fills(text.as_bytes(), &mut fills).expect("a fill");
+    let block = Fed::Block { source: 0, number: 2, time_ms: 2_000 };
+    let told = |shard: &mut Shard, from_shard: &mut Receiver<Reply>| {
+        let mut told = Vec::new();
+        let until = Instant::now() + Duration::from_secs(5);
+        // What was applied is durable by then.
+        while shard.station.journal.durable_seq() + 1 < shard.station.journal.next_seq() {
+            assert!(Instant::now() < until, "never durable");
+            shard.turn().expect("no fault");
+        }
+        shard.station.send_replies();
+        while let Some(reply) = from_shard.receive() {
+            if let Reply::Followed { ticket, .. } = reply {
+                told.push(ticket);
+            }
+        }
+        told
+    };
+    assert_eq!(told(&mut shard, &mut from_shard), [0; 0], "that join was of the watch before");
+    assert!(fed.send(join(1_500, 2)).is_ok());
+    assert!(fed.send(Fed::Fill { address, fill: fills[0] }).is_ok() && fed.send(block).is_ok());
+    shard.turn().expect("no fault");
+    assert_eq!(told(&mut shard, &mut from_shard), [2]);
+    assert_eq!(shard.station.core.counts().fills, 1);
+}

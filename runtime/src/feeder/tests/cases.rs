@@ -7,8 +7,8 @@ use Kind::{Fills, FillsByBlock, Statuses, StatusesByBlock};
 fn followed(kind: Kind) -> Node {
     let mut node = Node::new(2, 64);
     node.append(kind, 8, &lines(kind, 1, &[user(1)]));
-    node.reader.follow(0, user(1));
-    node.reader.follow(1, user(2));
+    node.reader.follow(0, user(1), 0);
+    node.reader.follow(1, user(2), 0);
     node.reader.begin();
     node.read();
     assert_eq!(node.took(0), "joins 1 1", "block 1 is before");
@@ -30,7 +30,7 @@ fn fills_go_to_the_shard_of_their_account_and_others_nowhere() {
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 4, &[user(1), user(2)]));
     node.read();
     assert_eq!(node.took(0), "block 4");
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 5, &[user(1)]));
     node.read();
     assert_eq!(node.took(0), "joins 1 4, fill 1 5000, block 5");
@@ -117,7 +117,7 @@ fn statuses_come_as_they_are_and_the_same_hole_is_one() {
     };
     write(&node, FillsByBlock, 1);
     write(&node, StatusesByBlock, 1);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     write(&node, StatusesByBlock, 2);
@@ -180,7 +180,7 @@ fn a_file_that_was_changed_is_read_anew() {
 #[test]
 fn files_that_are_not_there_are_waited_for() {
     let mut node = Node::new(1, 64);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     let text = node.reader.said().expect("told").render(false);
@@ -200,7 +200,7 @@ fn the_kind_with_the_newest_file_is_read_and_by_block_wins() {
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 1, &[user(1)]));
     node.append(Statuses, 9, &lines(Statuses, 1, &[user(1)]));
     node.append(StatusesByBlock, 8, &lines(StatusesByBlock, 1, &[user(1)]));
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     node.append(Fills, 8, &lines(Fills, 2, &[user(1)]));
@@ -234,7 +234,7 @@ fn single_fills_of_one_time_are_of_one_block() {
 fn a_full_ring_holds_the_file_and_nothing_else() {
     let mut node = Node::new(2, 2);
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 1, &[]));
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     for block in 2..40 {
@@ -243,7 +243,7 @@ fn a_full_ring_holds_the_file_and_nothing_else() {
     let mut took = Vec::new();
     for _ in 0..100 {
         if node.turn_after(Duration::from_millis(1)) == Progress::Full {
-            node.reader.follow(1, user(2));
+            node.reader.follow(1, user(2), 0);
         }
         took.push(node.took(0));
         node.took(1);
@@ -255,6 +255,17 @@ fn a_full_ring_holds_the_file_and_nothing_else() {
         .flat_map(|block| (0..3).map(move |i| format!("fill 1 {}", tid(block, i))))
         .collect();
     assert_eq!(fills, wanted);
+}
+
+#[test]
+fn who_is_followed_again_joins_again() {
+    let mut node = followed(FillsByBlock);
+    node.reader.follow(0, user(1), 0);
+    node.read();
+    assert_eq!(node.took(0), "", "that was the same order");
+    node.reader.follow(0, user(1), 1);
+    node.read();
+    assert_eq!(node.took(0), "joins 1 1");
 }
 
 /// Account 1 is followed, and what was given up to block `to` is durable and in the position.
@@ -275,8 +286,8 @@ fn a_restart_goes_on_where_the_shards_were() {
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 5, &[user(1)]));
     node.append(FillsByBlock, 9, &lines(FillsByBlock, 6, &[user(1)]));
     node.restart(64);
-    node.reader.follow(0, user(1));
-    node.reader.follow(1, user(7));
+    node.reader.follow(0, user(1), 0);
+    node.reader.follow(1, user(7), 0);
     node.read();
     assert_eq!(node.took(0), "", "nothing before all accounts are known");
     node.reader.begin();
@@ -285,7 +296,7 @@ fn a_restart_goes_on_where_the_shards_were() {
     let who_is_new = node.took(1);
     assert!(who_is_new.starts_with("joins 7 "), "{who_is_new}");
     // Account 2 was followed up to block 4, and comes too late now.
-    node.reader.follow(1, user(2));
+    node.reader.follow(1, user(2), 0);
     node.read();
     assert_eq!(node.took(1), "joins 2 6");
     assert_eq!(node.said(), ["UPS021"]);
@@ -317,7 +328,7 @@ fn without_a_usable_position_reading_begins_at_the_end() {
         node.append(FillsByBlock, 9, &lines(FillsByBlock, 5, &[user(1)]));
         what(&node);
         node.restart(64);
-        node.reader.follow(0, user(1));
+        node.reader.follow(0, user(1), 0);
         node.reader.begin();
         node.read();
         node.append(FillsByBlock, 9, &lines(FillsByBlock, 6, &[user(1)]));
@@ -338,7 +349,7 @@ fn a_loss_that_no_shard_was_told_of_is_read_again() {
     node.reader.acknowledge(1, 3);
     node.reader.save();
     node.restart(64);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 5, &[user(1)]));
@@ -354,7 +365,7 @@ fn a_status_behind_the_last_durable_block_is_read_again() {
     };
     write(&node, FillsByBlock, 1);
     write(&node, StatusesByBlock, 1);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     write(&node, FillsByBlock, 2);
@@ -364,7 +375,7 @@ fn a_status_behind_the_last_durable_block_is_read_again() {
     node.reader.acknowledge(0, 2);
     node.reader.save();
     node.restart(64);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     assert_eq!(node.took(0), "continues 1 2, status 2000");
@@ -377,14 +388,14 @@ fn an_account_that_came_back_does_not_continue_what_it_missed() {
     node.reader.unfollow(&user(1));
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 4, &[user(1)]));
     node.read();
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.read();
     assert!(node.took(0).ends_with("block 4, joins 1 4"));
     node.reader.acknowledge(0, 4);
     node.reader.acknowledge(1, 4);
     node.reader.save();
     node.restart(64);
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 0);
     node.reader.begin();
     node.read();
     assert_eq!(node.took(0), "joins 1 4");
@@ -437,7 +448,7 @@ fn the_thread_feeds_what_is_written_and_ends_with_its_position() {
     let housekeeping = crate::lane::executor::Housekeeping::default();
     let mut feeder =
         super::super::start(options, vec![sender], &bell, &housekeeping).expect("started");
-    feeder.follow(shards::ShardId(0), user(1));
+    feeder.follow(shards::ShardId(0), user(1), 0);
     feeder.begin();
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut number = 1;

@@ -116,7 +116,7 @@ impl World {
     /// The accounts are given to a reader that has just been made.
     fn begin(&mut self) {
         for number in &self.followed {
-            self.node.reader.follow(shard_of(user(*number)), user(*number));
+            self.node.reader.follow(shard_of(user(*number)), user(*number), 0);
         }
         self.node.reader.begin();
     }
@@ -142,7 +142,7 @@ impl World {
                     self.forget(user(*number));
                 } else {
                     self.followed.insert(*number);
-                    self.node.reader.follow(shard_of(user(*number)), user(*number));
+                    self.node.reader.follow(shard_of(user(*number)), user(*number), 0);
                 }
             }
         }
@@ -242,7 +242,7 @@ impl World {
         let mut accounts: BTreeMap<Address, Account> = BTreeMap::new();
         for (fed, newest) in self.shards.iter().flat_map(|shard| &shard.log) {
             match *fed {
-                Fed::Join { address, at_ms, continues } => {
+                Fed::Join { address, at_ms, continues, .. } => {
                     let account = accounts.entry(address).or_insert(Account {
                         since_ms: at_ms,
                         fills: BTreeSet::new(),

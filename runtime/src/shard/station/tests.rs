@@ -72,6 +72,7 @@ fn fills(from: u64, coins: &[&str]) -> Vec<Fill> {
 fn following() -> (Station, Receiver<Reply>, tempfile::TempDir) {
     let (mut station, control, dir) = station();
     station.apply(&Input::Watch { address: ME, start: StartFrom::Snapshot }, 0);
+    station.watches(ME, 1);
     station.fills(ME, true, &[], 0);
     (station, control, dir)
 }
@@ -151,4 +152,86 @@ fn a_late_state_does_not_bring_an_account_back() {
     station.spot(ME, false);
     assert_eq!(station.report().positions.entries, 0);
     assert_eq!(station.journal.next_seq(), before);
+}
+
+/// Makes everything durable that was applied.
+fn flush(station: &mut Station) {
+    while let Some(write) = station.journal.take_write() {
+        let part = persist::journal::Part::WriteAndSync;
+        let done = station.journal.complete(write.flight, part, Ok(write.len));
+        done.expect("no fault");
+    }
+}
+
+/// The accounts that control is told are followed, with their tickets.
+fn followed(station: &mut Station, control: &mut Receiver<Reply>) -> Vec<(Address, u64)> {
+    station.send_replies();
+    let replies = std::iter::from_fn(|| control.receive());
+    let followed = replies.filter_map(|reply| match reply {
+        Reply::Followed { address, ticket } => Some((address, ticket)),
+        _ => None,
+    });
+    followed.collect()
+}
+
+#[test]
+fn an_account_is_told_as_followed_when_that_is_durable() {
+    let (mut station, mut control, _dir) = following();
+    station.follows(ME);
+    assert_eq!(followed(&mut station, &mut control), []);
+    flush(&mut station);
+    assert_eq!(followed(&mut station, &mut control), [(ME, 1)]);
+    assert_eq!(followed(&mut station, &mut control), []);
+}
+
+#[test]
+fn an_account_that_was_let_go_and_comes_again_is_not_followed_for_what_it_was() {
+    let (mut station, mut control, _dir) = following();
+    station.follows(ME);
+    station.apply(&Input::Unwatch { address: ME }, 0);
+    station.apply(&Input::Watch { address: ME, start: StartFrom::Now }, 0);
+    station.watches(ME, 2);
+    flush(&mut station);
+    // Nothing was asked for yet, and no snapshot has come.
+    assert_eq!(followed(&mut station, &mut control), []);
+    station.follows(ME);
+    assert_eq!(followed(&mut station, &mut control), [(ME, 2)]);
+}
+
+#[test]
+fn an_account_whose_connection_is_lost_is_not_told_as_followed_after_that() {
+    let (mut station, mut control, _dir) = following();
+    station.follows(ME);
+    // As a link does it that is lost.
+    station.apply(&Input::Disconnected { address: ME }, 0);
+    let why = "closed by the server".to_owned();
+    station.news(LinkNews::Down { source: 0, link: 0, users: 1, why, retry_ms: 1 });
+    flush(&mut station);
+    assert_eq!(followed(&mut station, &mut control), []);
+    station.follows(ME);
+    assert_eq!(followed(&mut station, &mut control), [(ME, 1)]);
+}
+
+#[test]
+fn that_a_connection_is_lost_is_told_however_much_else_waits() {
+    let (mut station, mut control, _dir) = following();
+    for oid in 0..2 * STATUSES_WAITING_MAX as u64 {
+        station.reply(Reply::StatusWanted { address: ME, oid });
+    }
+    assert!(station.waiting.len() <= STATUSES_WAITING_MAX);
+    let why = "closed by the server".to_owned();
+    station.news(LinkNews::Down { source: 0, link: 0, users: 1, why, retry_ms: 1 });
+    station.news(LinkNews::Unreadable { why: "what only the log wants".to_owned() });
+    let (mut downs, mut others) = (0, 0);
+    while station.has_replies() {
+        station.send_replies();
+        while let Some(reply) = control.receive() {
+            match reply {
+                Reply::Link(LinkNews::Down { .. }) => downs += 1,
+                Reply::Link(_) => others += 1,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((downs, others), (1, 0), "by it alone control knows that they are not followed");
 }
