@@ -122,6 +122,11 @@ struct Said {
     /// Of fills and of statuses.
     unreadable: [Option<String>; 2],
     position_failed: bool,
+    /// That the node writes nothing, while that is so.
+    is_silent: bool,
+    /// That its blocks are old, until they are not.
+    is_behind: bool,
+    /// One of them, and not yet that it is well again.
     is_late: bool,
     broken: u64,
     holes: u64,
@@ -354,9 +359,14 @@ impl Reader {
                 _ => Which::Fills,
             };
             let step = self.stream(which).find(now.instant);
+            let step = self.note(which, step);
+            // What was lost is said before what follows from it.
+            if let Some(Step::Lost(lost)) = &step {
+                self.lost(which, lost, now);
+            }
             // The first file may just have been found: who is fed from it joins before its first line.
             self.join_new(now);
-            match self.note(which, step) {
+            match step {
                 Some(Step::Line) => {
                     self.lines += 1;
                     bytes += match which {
@@ -364,7 +374,7 @@ impl Reader {
                         Which::Statuses => self.statuses_line(now),
                     };
                 }
-                Some(Step::Lost(lost)) => self.lost(which, &lost, now),
+                Some(Step::Lost(_)) => {}
                 Some(Step::Nothing) | None => dry[which as usize] = true,
             }
             if !dry[which as usize] {
@@ -588,17 +598,24 @@ impl Reader {
         let last_ms = self.fills.last_time_ms();
         let behind_ms = if last_ms == 0 { 0 } else { now.unix_ms.saturating_sub(last_ms) };
         let path = self.fills.path();
-        match self.said.is_late {
-            false if quiet >= QUIET => self.say(said::quiet(&path, quiet.as_secs())),
-            false if behind_ms >= BEHIND_MS && quiet < LINES_COME => {
-                self.say(said::behind(&path, behind_ms / 1000));
-            }
-            true if quiet < LINES_COME && behind_ms < BEHIND_MS / 6 => {
-                self.say(said::current(&path))
-            }
-            _ => return,
+        if quiet >= QUIET && !std::mem::replace(&mut self.said.is_silent, true) {
+            self.said.is_late = true;
+            self.say(said::quiet(&path, quiet.as_secs()));
         }
-        self.said.is_late = !self.said.is_late;
+        if quiet >= LINES_COME {
+            return;
+        }
+        self.said.is_silent = false;
+        if behind_ms >= BEHIND_MS && !std::mem::replace(&mut self.said.is_behind, true) {
+            self.said.is_late = true;
+            self.say(said::behind(&path, behind_ms / 1000));
+        }
+        if behind_ms < BEHIND_MS / 6 {
+            self.said.is_behind = false;
+            if std::mem::take(&mut self.said.is_late) {
+                self.say(said::current(&path));
+            }
+        }
     }
 }
 

@@ -1,0 +1,51 @@
+//! What a node loses or writes wrongly, and what a position may say of it.
+
+use super::cases::followed;
+use super::*;
+use Kind::{Fills, FillsByBlock};
+
+#[test]
+fn a_block_number_without_a_next_one_ends_no_thread() {
+    let mut node = followed(FillsByBlock);
+    let line = lines(FillsByBlock, 2, &[user(1)]);
+    let line = line.replace("\"block_number\":2", &format!("\"block_number\":{}", u64::MAX));
+    node.append(FillsByBlock, 8, &line);
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 3, &[user(1)]));
+    node.read();
+    assert_eq!(node.took(0), "joins 1 3, fill 1 3000, block 3", "that line's fills are asked for");
+    assert_eq!(node.said(), ["UPS023"]);
+}
+
+#[test]
+fn a_node_that_is_behind_and_then_silent_is_said_to_be_both() {
+    let mut node = followed(FillsByBlock);
+    node.now.unix_ms += 120_000;
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 2, &[user(1)]));
+    node.read();
+    assert_eq!(node.said(), ["UPS028"], "behind");
+    node.turn_after(Duration::from_secs(3600));
+    let text = node.reader.said().expect("told").one_line();
+    assert!(text.contains("written nothing for 3600 s"), "{text}");
+    // It writes again, still behind, and is silent again.
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 3, &[]));
+    node.turn_after(Duration::from_millis(1));
+    assert_eq!(node.said(), [""; 0], "that it is behind is known");
+    node.turn_after(Duration::from_secs(31));
+    assert_eq!(node.said(), ["UPS028"], "silent");
+    node.now.unix_ms = time_ms(4);
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 4, &[]));
+    node.turn_after(Duration::from_millis(1));
+    let text = node.reader.said().expect("told").one_line();
+    assert!(text.contains("up to date again"), "{text}");
+    assert_eq!(node.said(), [""; 0]);
+}
+
+#[test]
+fn what_was_lost_is_said_before_what_follows_from_it() {
+    let mut node = followed(FillsByBlock);
+    // The node is started again with other flags.
+    node.append(Fills, 9, &lines(Fills, 2, &[user(1)]));
+    node.turn_after(Duration::from_secs(2));
+    assert_eq!(node.took(0), "joins 1 2, fill 1 2000, block 1");
+    assert_eq!(node.said(), ["UPS024", "UPS025"]);
+}
