@@ -449,6 +449,15 @@ const OTHERS: &[CodeRow] = &[
          does not know. Mend the cause that is named, and start again: the journal is replayed.",
     ),
     code(
+        "LAN002",
+        Exit::Failed,
+        "a thread has ended",
+        "A thread beside the shards has ended by itself: one that reads a node's files, asks by REST,\n\
+         reads the lists of accounts, prepares journal segments, makes snapshots, or publishes. What\n\
+         it did would stand still, so the process stops. It is a defect of corelane; starting again\n\
+         goes on from the journal.",
+    ),
+    code(
         "NET001",
         Exit::Unavailable,
         "port in use",

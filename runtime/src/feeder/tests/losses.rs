@@ -49,3 +49,29 @@ fn what_was_lost_is_said_before_what_follows_from_it() {
     assert_eq!(node.took(0), "joins 1 2, fill 1 2000, block 1");
     assert_eq!(node.said(), ["UPS024", "UPS025"]);
 }
+
+#[test]
+fn a_feeder_that_has_ended_by_itself_says_why() {
+    let node = Node::new(1, 64);
+    let bell = Arc::new(Bell::new().expect("an eventfd"));
+    let options = ReaderOptions {
+        source: 3,
+        node_dir: node.dir.path().join("node"),
+        data_dir: node.dir.path().to_owned(),
+    };
+    let housekeeping = crate::lane::executor::Housekeeping::default();
+    let mut feeder = super::super::start(options, Vec::new(), &bell, &housekeeping);
+    let feeder = feeder.as_mut().expect("started");
+    assert_eq!(feeder.ended(), None);
+    // There is no ring of that shard.
+    feeder.follow(shards::ShardId(0), user(1));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut ended = None;
+    while ended.is_none() {
+        assert!(Instant::now() < deadline, "not noticed");
+        bell.sleep(Duration::from_millis(10), || false);
+        ended = feeder.ended();
+    }
+    assert_eq!(ended.as_deref(), Some("a ring for each shard"));
+    assert_eq!(feeder.ended(), None, "said once");
+}
