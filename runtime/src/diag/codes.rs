@@ -690,10 +690,10 @@ const OTHERS: &[CodeRow] = &[
         "UPS029",
         Exit::Unavailable,
         "the node leaves out empty blocks",
-        "Five small holes within 500 blocks, and never a block without events: this node writes no\n\
-         line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
-         seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
-         warning, said once.",
+        "Five small holes within 500 blocks, and never a block without events: this node seems to\n\
+         write no line for such a block. From then on a hole of up to twice the longest of those is\n\
+         not asked for at once: the fills of all such holes are asked for together once an hour. A\n\
+         longer one is asked for at once, and so is each one after 10 000 blocks without any.",
     ),
     code(
         "UPS030",

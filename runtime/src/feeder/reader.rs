@@ -30,6 +30,9 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 const POSITION_EVERY: Duration = Duration::from_secs(2);
 /// A node writes a block about every 70 ms: after this without a line it is told that it does not.
 const QUIET: Duration = Duration::from_secs(30);
+/// How often is asked for what a node may have left out that leaves out blocks by habit. Each time every account asks REST
+/// for its fills, which a thousand accounts take a quarter of an hour for within one budget.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(3600);
 /// A newest block that is older than this is told of, and one that is younger than a sixth of it is again up to date.
 const BEHIND_MS: u64 = 60_000;
 /// A block that is younger than this is of now: an account joins at its time. Else the clock says where it begins, for
@@ -94,6 +97,10 @@ pub struct Reader {
     candidate: Option<Mark>,
     /// Fills may have been missed that the shards have not been told of.
     is_gap: bool,
+    /// Blocks were left out, as is this node's habit: whether fills were among them is still to be asked.
+    is_left_out: bool,
+    /// When all accounts were last given a join that asks.
+    asked_at: Option<Instant>,
     /// The blocks that were missing last among the fills.
     last_hole: (u64, u64),
     position_at: Option<Instant>,
@@ -157,6 +164,8 @@ impl Reader {
             block_time_ms: 0,
             candidate: None,
             is_gap: false,
+            is_left_out: false,
+            asked_at: None,
             last_hole: (0, 0),
             position_at: None,
             last_line_at: None,
@@ -243,7 +252,9 @@ impl Reader {
     pub fn save(&mut self) {
         let Some(mark) = self.marks.take_passed() else { return };
         // Who joined at that block or later may lack something before.
-        let is_whole = |followed: &Followed| followed.joined.is_some_and(|at| at < mark.number);
+        let is_whole = |followed: &Followed| {
+            !self.is_left_out && followed.joined.is_some_and(|at| at < mark.number)
+        };
         let mut followed: Vec<Address> = self
             .followed
             .iter()
@@ -277,7 +288,7 @@ impl Reader {
             return self.open_at_end();
         };
         self.number = mark.number;
-        let [of_fills, of_statuses] = mark.leaves_out_empty;
+        let [of_fills, of_statuses] = mark.habits;
         let continuity = Continuity::new(mark.block, of_fills);
         if let Err(error) = self.fills.resume(&mark.fills, mark.time_ms, continuity) {
             self.say(said::not_resumed(&error, &mark.fills, mark.time_ms));
@@ -440,11 +451,13 @@ impl Reader {
         let before_ms = self.fills.last_time_ms();
         if let Some(number) = head.number {
             let verdict = self.fills.continuity().block(number, head.events);
-            self.judge(Which::Fills, verdict, (number, head.time_ms), before_ms);
+            self.judge(Which::Fills, verdict, (number, head.time_ms), before_ms, now);
         }
+        let is_due = || self.asked_at.is_none_or(|at| now.instant >= at + LEFT_OUT_EVERY);
+        self.is_gap |= self.is_left_out && is_due();
         let bytes = self.fills.pass(now.instant, Some(head));
         if std::mem::take(&mut self.is_gap) {
-            self.join(head.time_ms, |followed| followed.joined.is_some());
+            self.rejoin(head.time_ms, now);
         }
         let is_new = head.number.is_some() || self.is_closed || head.time_ms != before_ms;
         if is_new {
@@ -474,7 +487,7 @@ impl Reader {
         let before_ms = self.statuses.last_time_ms();
         if let Some(number) = head.number {
             let verdict = self.statuses.continuity().block(number, head.events);
-            self.judge(Which::Statuses, verdict, (number, head.time_ms), before_ms);
+            self.judge(Which::Statuses, verdict, (number, head.time_ms), before_ms, now);
         }
         for (address, status) in self.events.statuses.drain(..) {
             let shard = self.followed.get(&address).expect("only these are wanted").shard;
@@ -518,33 +531,35 @@ impl Reader {
         }
         match which {
             Which::Fills => self.is_gap = true,
-            Which::Statuses => self.rejoin(now.unix_ms),
+            Which::Statuses => self.rejoin(now.unix_ms, now),
         }
     }
 
-    fn judge(&mut self, which: Which, verdict: Verdict, to: (u64, u64), before_ms: u64) {
+    fn judge(&mut self, which: Which, verdict: Verdict, to: (u64, u64), before_ms: u64, now: Now) {
         let from = match verdict {
-            Verdict::Follows | Verdict::LeftOut => return,
+            Verdict::Follows => return,
+            Verdict::LeftOut => return self.is_left_out = true,
             Verdict::Missing { from, .. } | Verdict::Back { from } => from,
         };
         let path = self.stream(which).path();
         if is_told(&mut self.said.holes) {
             self.say(said::missing(&path, (from, before_ms), to));
         }
-        if let Verdict::Missing { habit: true, .. } = verdict {
-            self.say(said::leaves_out_empty(&path));
+        if let Verdict::Missing { habit: Some(habit), .. } = verdict {
+            self.say(said::leaves_out(&path, habit, LEFT_OUT_EVERY.as_secs()));
         }
         let hole = (from, to.0);
         match which {
             Which::Fills => (self.is_gap, self.last_hole) = (true, hole),
             // The same hole in both files is one.
             Which::Statuses if hole == self.last_hole => {}
-            Which::Statuses => self.rejoin(to.1),
+            Which::Statuses => self.rejoin(to.1, now),
         }
     }
 
     /// Tells the shards now that something may have been missed.
-    fn rejoin(&mut self, at_ms: u64) {
+    fn rejoin(&mut self, at_ms: u64, now: Now) {
+        (self.is_left_out, self.asked_at) = (false, Some(now.instant));
         self.join(at_ms, |followed| followed.joined.is_some());
     }
 
@@ -559,7 +574,7 @@ impl Reader {
             time_ms: self.block_time_ms,
             fills,
             statuses: self.statuses.place(),
-            leaves_out_empty: [self.fills.leaves_out_empty(), self.statuses.leaves_out_empty()],
+            habits: [self.fills.habit(), self.statuses.habit()],
         })
     }
 

@@ -16,6 +16,56 @@ fn a_block_number_without_a_next_one_ends_no_thread() {
     assert_eq!(node.said(), ["UPS023"]);
 }
 
+/// A node that has lost a block five times, among blocks that all have events; the number of its last block.
+fn with_habit() -> (Node, u64) {
+    let mut node = followed(FillsByBlock);
+    for block in [3, 5, 7, 9, 11] {
+        node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(9)]));
+    }
+    node.read();
+    assert_eq!(node.took(0).matches("joins 1").count(), 5, "each of them is asked for");
+    node.took(1);
+    assert_eq!(node.said().last(), Some(&"UPS029"));
+    (node, 11)
+}
+
+#[test]
+fn blocks_that_a_node_skips_are_told_whatever_it_skipped_before() {
+    let (mut node, last) = with_habit();
+    // Then it loses 39 blocks, with the fills in them.
+    let block = last + 40;
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(1)]));
+    node.read();
+    assert_eq!(node.took(0), format!("joins 1 {block}, fill 1 {block}000, block {block}"));
+    assert_eq!(node.said(), ["UPS022"]);
+}
+
+#[test]
+fn what_is_left_out_by_habit_is_asked_for_all_the_same_but_not_each_time() {
+    let (mut node, last) = with_habit();
+    let write = |node: &mut Node, block| {
+        node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(1)]));
+        node.read();
+        node.took(0)
+    };
+    let (block, next) = (last + 2, last + 3);
+    assert_eq!(write(&mut node, block), format!("fill 1 {block}000, block {block}"));
+    // While that is not asked, no account is said to be whole.
+    (0..2).for_each(|shard| node.reader.acknowledge(shard, block));
+    node.reader.save();
+    let position = super::super::position::path_of(node.dir.path(), 3);
+    let read = || super::super::position::read(&position).expect("readable").expect("written");
+    assert_eq!(read().followed, []);
+    node.turn_after(Duration::from_secs(3600));
+    let wanted = format!("joins 1 {next}, fill 1 {next}000, block {next}");
+    assert_eq!(write(&mut node, next), wanted);
+    let next = next + 1;
+    assert_eq!(write(&mut node, next), format!("fill 1 {next}000, block {next}"), "once");
+    (0..2).for_each(|shard| node.reader.acknowledge(shard, next));
+    node.reader.save();
+    assert_eq!((read().followed, read().mark.habits), (vec![user(1), user(2)], [2, 0]));
+}
+
 #[test]
 fn a_node_that_is_behind_and_then_silent_is_said_to_be_both() {
     let mut node = followed(FillsByBlock);
