@@ -64,6 +64,10 @@ impl Kind {
     }
 }
 
+/// Block numbers beyond this are none: a chain of a block each millisecond reaches it in 285 000 years, and an integer of
+/// JSON is exact up to there. Who counts on from a block has room for it.
+const NUMBER_MAX: u64 = 1 << 53;
+
 /// What of a line is wanted. Reused from line to line.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
@@ -163,6 +167,9 @@ impl<W: Fn(&Address) -> bool> Reader<'_, '_, W> {
             more = self.skip.more(b'}')?;
         }
         let Some(number) = number else { return Ok(self.skip.broken("a block without a number")?) };
+        if number > NUMBER_MAX {
+            return Ok(self.skip.broken("a block number beyond any chain's")?);
+        }
         let Some(time_ms) = time_ms else { return Ok(self.skip.broken("a block without a time")?) };
         let Some(events) = events else { return Ok(self.skip.broken("a block without events")?) };
         // A status is of its block, if it does not say when.

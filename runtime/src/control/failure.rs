@@ -67,6 +67,14 @@ pub(super) fn fault(shard: ShardId, why: &str) -> Problem {
         .fix("look at the cause and start again: the journal is replayed")
 }
 
+/// A thread beside the shards has ended by itself.
+pub(super) fn thread_ended(what: &str, why: &str) -> Problem {
+    Problem::error("LAN002", format!("{what} has ended: {why}"))
+        .why("without it something would stand still unnoticed, so everything stops in order")
+        .fix("start again: the journal is replayed, and what was missed meanwhile is fetched")
+        .fix("report it with the lines before this one: it is a defect of corelane")
+}
+
 pub(super) fn store(path: &Path, error: &StartError) -> Problem {
     Problem::error("DB001", format!("the database {} cannot be used: {error}", path.display()))
         .fix("close the program that holds it, or name another file: store.url = \"sqlite:FILE\"")

@@ -16,6 +16,7 @@ mod reload;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shards::Address;
@@ -25,7 +26,7 @@ use crate::config::{LoadOptions, Loaded};
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::executor::Housekeeping;
+use crate::lane::executor::{self, Housekeeping};
 pub(crate) use reader::Reader;
 
 pub use kept::{FILE, Named, add_to_file, read_file, remove_from_file};
@@ -126,6 +127,7 @@ pub enum Done {
 
 /// The thread, seen from control.
 pub struct Keeper {
+    thread: Option<JoinHandle<()>>,
     orders: Sender<Order>,
     said: Receiver<Said>,
 }
@@ -150,14 +152,14 @@ impl Keeper {
         };
         worker.begin();
         let housekeeping = housekeeping.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("lists".to_owned())
             .spawn(move || {
                 housekeeping.enter();
                 worker.run(&bell);
             })
             .map_err(|error| failure::thread("the thread of the lists", &error))?;
-        Ok(Keeper { orders, said })
+        Ok(Keeper { thread: Some(thread), orders, said })
     }
 
     /// Gives an order; it comes back when too many wait.
@@ -168,6 +170,11 @@ impl Keeper {
     /// The next thing it said.
     pub fn said(&mut self) -> Option<Said> {
         self.said.receive()
+    }
+
+    /// Why the thread has ended, if it has by itself. Said once.
+    pub fn ended(&mut self) -> Option<String> {
+        executor::ended(&mut self.thread)
     }
 
     /// Whether it said something.

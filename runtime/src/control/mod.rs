@@ -18,6 +18,7 @@
 //! | `symbols` | the symbol table, and what of it the shards are told |
 //! | `coin_types` | the types of coins, from the database's categories |
 //! | `latency` | frame-to-publisher latency: totals and the hdr log |
+//! | `threads` | threads that have ended by themselves |
 //! | `failure` | what the user reads when a journal cannot be opened |
 
 pub mod asks;
@@ -37,6 +38,7 @@ mod segments;
 mod snapshots;
 mod start;
 mod symbols;
+mod threads;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -254,6 +256,7 @@ impl Node {
         self.tell_canary_ratio();
         self.turn_feeders();
         self.turn_accounts();
+        self.watch_threads();
         for state in &mut self.shards {
             while let Some(command) = state.waiting.pop_front() {
                 if let Err(command) = state.commands.send(command) {

@@ -13,7 +13,7 @@ use super::failure;
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::executor::Housekeeping;
+use crate::lane::executor::{self, Housekeeping};
 
 /// Orders that may wait: two per shard are made ahead of need.
 const ORDERS_MAX: usize = 1024;
@@ -80,6 +80,11 @@ impl Segments {
     /// Orders a segment.
     pub(super) fn prepare(&mut self, shard: ShardId, order: SegmentOrder) {
         self.waiting.push_back((shard, order));
+    }
+
+    /// Why the thread has ended, if it has by itself. Said once.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        executor::ended(&mut self.thread)
     }
 
     /// Hands orders on, and gives finished segments to `ready`.

@@ -19,7 +19,7 @@ use super::failure;
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::executor::Housekeeping;
+use crate::lane::executor::{self, Housekeeping};
 use crate::shard::replayer::{Broken, Diverged, Replayer};
 
 /// Records read before it is asked whether to go on.
@@ -116,6 +116,11 @@ impl Snapshots {
             })
             .map_err(|error| failure::thread("the snapshot thread", &error))?;
         Ok(Snapshots { jobs: Some(jobs), thread: Some(thread), said, every, shards: Vec::new() })
+    }
+
+    /// Why the thread has ended, if it has by itself. Said once.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        executor::ended(&mut self.thread)
     }
 
     /// The journals are open: each one's directory, and the snapshot that it was opened from, 0 if none.

@@ -472,6 +472,15 @@ const OTHERS: &[CodeRow] = &[
          does not know. Mend the cause that is named, and start again: the journal is replayed.",
     ),
     code(
+        "LAN002",
+        Exit::Failed,
+        "a thread has ended",
+        "A thread beside the shards has ended by itself: one that reads a node's files, asks by REST,\n\
+         reads the lists of accounts, prepares journal segments, makes snapshots, or publishes. What\n\
+         it did would stand still, so the process stops. It is a defect of corelane; starting again\n\
+         goes on from the journal.",
+    ),
+    code(
         "NET001",
         Exit::Unavailable,
         "port in use",
@@ -704,10 +713,10 @@ const OTHERS: &[CodeRow] = &[
         "UPS029",
         Exit::Unavailable,
         "the node leaves out empty blocks",
-        "Five small holes within 500 blocks, and never a block without events: this node writes no\n\
-         line for such a block. Then a small hole says nothing, and only one of 40 blocks (three\n\
-         seconds) or more counts as missing; the chains of positions tell of smaller ones. It is a\n\
-         warning, said once.",
+        "Five small holes within 500 blocks, and never a block without events: this node seems to\n\
+         write no line for such a block. From then on a hole of up to twice the longest of those is\n\
+         not asked for at once: the fills of all such holes are asked for together once an hour. A\n\
+         longer one is asked for at once, and so is each one after 10 000 blocks without any.",
     ),
     code(
         "UPS030",

@@ -2,15 +2,22 @@
 //!
 //! Block numbers rise by one, so a number that does not is a hole in the file: a node that lost its peers and began
 //! again later, or went back to a snapshot. Whether a node writes a line for a block that has no events is not
-//! documented. Where it does not, every such block looks like a hole. So a node that has shown many small holes and
-//! never an empty block is taken to be one that leaves them out: from then on only a long hole is one. The first
-//! empty block ends that.
+//! documented. Where it does not, every such block looks like a hole, and asking for fills at each of them would ask
+//! for ever. So a node that shows [`HOLES`] small holes soon after one another and never an empty block is taken to be one
+//! that leaves them out: holes of up to twice the longest of those are a [habit](Verdict::LeftOut) from then on. That
+//! does not say that nothing is missing: the reader asks for the fills of such holes too, but for many at a time.
+//!
+//! The habit ends with the first empty block, and when [`NO_HOLE_BLOCKS`] have come without a hole: so few holes may be
+//! asked for one by one.
 
 /// Holes, within [`WITHIN_BLOCKS`] and without an empty block, that make a habit.
 const HOLES: u32 = 5;
 
 /// See [`HOLES`].
 const WITHIN_BLOCKS: u32 = 500;
+
+/// After so many blocks without a hole there is no habit any more: some twelve minutes of the chain.
+const NO_HOLE_BLOCKS: u32 = 10_000;
 
 /// A hole of fewer blocks can be blocks without events: about three seconds of the chain.
 const SMALL_HOLE: u64 = 40;
@@ -26,8 +33,8 @@ pub(super) enum Verdict {
     Missing {
         /// The last block before.
         from: u64,
-        /// Whether this was the hole that made the habit.
-        habit: bool,
+        /// Whether this was the hole that made the habit: then holes of up to so many blocks are one.
+        habit: Option<u64>,
     },
     /// The number is not above the one before.
     Back {
@@ -40,16 +47,21 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Continuity {
     last: Option<u64>,
-    leaves_out_empty: bool,
+    /// Holes of up to so many blocks are a habit; 0 where none is.
+    habit: u64,
     seen_empty: bool,
     blocks: u32,
+    /// Holes within those blocks, and the longest of them.
     holes: u32,
+    longest: u64,
+    /// Blocks since the last hole.
+    whole: u32,
 }
 
 impl Continuity {
-    /// After this block, if one is known, of a node that has or has not the habit of leaving out empty blocks.
-    pub(super) fn new(last: Option<u64>, leaves_out_empty: bool) -> Continuity {
-        Continuity { last, leaves_out_empty, ..Continuity::default() }
+    /// After this block, if one is known, of a node that leaves out up to so many blocks at a time.
+    pub(super) fn new(last: Option<u64>, habit: u64) -> Continuity {
+        Continuity { last, habit: habit.min(SMALL_HOLE - 1), ..Continuity::default() }
     }
 
     /// The last block.
@@ -57,9 +69,9 @@ impl Continuity {
         self.last
     }
 
-    /// Whether empty blocks are left out.
-    pub(super) fn leaves_out_empty(&self) -> bool {
-        self.leaves_out_empty
+    /// Holes of up to so many blocks are a habit; 0 where none is.
+    pub(super) fn habit(&self) -> u64 {
+        self.habit
     }
 
     /// Whether a block of this number would follow.
@@ -81,11 +93,15 @@ impl Continuity {
     pub(super) fn block(&mut self, number: u64, events: usize) -> Verdict {
         let last = self.last.replace(number);
         if events == 0 {
-            (self.seen_empty, self.leaves_out_empty) = (true, false);
+            (self.seen_empty, self.habit) = (true, 0);
         }
         self.blocks += 1;
         if self.blocks > WITHIN_BLOCKS {
-            (self.blocks, self.holes) = (0, 0);
+            (self.blocks, self.holes, self.longest) = (0, 0, 0);
+        }
+        self.whole += 1;
+        if self.whole >= NO_HOLE_BLOCKS {
+            (self.whole, self.habit) = (0, 0);
         }
         let Some(from) = last else { return Verdict::Follows };
         if number <= from {
@@ -95,15 +111,21 @@ impl Continuity {
         if hole == 0 {
             return Verdict::Follows;
         }
+        self.whole = 0;
         if hole >= SMALL_HOLE || self.seen_empty {
-            return Verdict::Missing { from, habit: false };
+            return Verdict::Missing { from, habit: None };
         }
-        if self.leaves_out_empty {
+        if hole <= self.habit {
             return Verdict::LeftOut;
         }
         self.holes += 1;
-        self.leaves_out_empty = self.holes == HOLES;
-        Verdict::Missing { from, habit: self.leaves_out_empty }
+        self.longest = self.longest.max(hole);
+        if self.holes < HOLES {
+            return Verdict::Missing { from, habit: None };
+        }
+        self.habit = (2 * self.longest).min(SMALL_HOLE - 1);
+        (self.holes, self.longest) = (0, 0);
+        Verdict::Missing { from, habit: Some(self.habit) }
     }
 }
 
@@ -116,7 +138,7 @@ mod tests {
         let mut blocks = Continuity::default();
         assert_eq!(blocks.block(7, 0), Verdict::Follows);
         assert_eq!(blocks.block(8, 3), Verdict::Follows);
-        assert_eq!(blocks.block(10, 3), Verdict::Missing { from: 8, habit: false });
+        assert_eq!(blocks.block(10, 3), Verdict::Missing { from: 8, habit: None });
         assert_eq!(blocks.block(10, 3), Verdict::Back { from: 10 });
         assert_eq!(blocks.block(4, 3), Verdict::Back { from: 10 });
         assert_eq!(blocks.block(5, 3), Verdict::Follows);
@@ -129,24 +151,50 @@ mod tests {
 
     #[test]
     fn a_node_that_leaves_out_empty_blocks_is_found_out() {
-        let mut blocks = Continuity::new(Some(0), false);
+        let mut blocks = Continuity::new(Some(0), 0);
         let mut told = 0;
         for number in (3..60).step_by(3) {
             match blocks.block(number, 1) {
                 Verdict::Missing { habit, .. } => {
                     told += 1;
-                    assert_eq!(habit, told == HOLES);
+                    assert_eq!(habit, (told == HOLES).then_some(4), "twice the holes of two");
                 }
                 verdict => assert_eq!(verdict, Verdict::LeftOut),
             }
         }
         assert_eq!(told, HOLES);
-        let last = blocks.last().expect("one");
-        let far = last + SMALL_HOLE + 1;
-        assert_eq!(blocks.block(far, 1), Verdict::Missing { from: last, habit: false });
+        let mut last = blocks.last().expect("one");
+        assert_eq!(blocks.block(last + 5, 1), Verdict::LeftOut, "four");
+        last += 5;
+        for hole in [5, 6, 38, SMALL_HOLE] {
+            let next = last + hole + 1;
+            assert_eq!(blocks.block(next, 1), Verdict::Missing { from: last, habit: None });
+            last = next;
+        }
         // An empty block proves the contrary.
-        assert_eq!(blocks.block(far + 1, 0), Verdict::Follows);
-        assert_eq!(blocks.block(far + 3, 1), Verdict::Missing { from: far + 1, habit: false });
+        assert_eq!(blocks.block(last + 1, 0), Verdict::Follows);
+        assert_eq!(blocks.block(last + 3, 1), Verdict::Missing { from: last + 1, habit: None });
+    }
+
+    #[test]
+    fn a_habit_grows_with_holes_that_are_as_frequent_and_ends_without_any() {
+        let mut blocks = Continuity::new(Some(0), 2);
+        let mut number = 0;
+        for hole in [3, 30, 3, 3] {
+            number += hole + 1;
+            assert!(matches!(blocks.block(number, 1), Verdict::Missing { habit: None, .. }));
+        }
+        let from = number;
+        number += 4;
+        let habit = Some(SMALL_HOLE - 1);
+        assert_eq!(blocks.block(number, 1), Verdict::Missing { from, habit }, "60 is no habit");
+        assert_eq!(Continuity::new(Some(0), 60).habit(), SMALL_HOLE - 1);
+        for _ in 1..NO_HOLE_BLOCKS {
+            number += 1;
+            assert_eq!(blocks.block(number, 1), Verdict::Follows);
+        }
+        let last = number;
+        assert_eq!(blocks.block(last + 2, 1), Verdict::Missing { from: last, habit: None });
     }
 
     #[test]
@@ -160,7 +208,7 @@ mod tests {
             }
             number += 2;
             let verdict = blocks.block(number, 1);
-            assert_eq!(verdict, Verdict::Missing { from: number - 2, habit: false });
+            assert_eq!(verdict, Verdict::Missing { from: number - 2, habit: None });
         }
     }
 }

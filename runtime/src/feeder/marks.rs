@@ -22,8 +22,8 @@ pub(super) struct Mark {
     pub(super) fills: Place,
     /// In the files of statuses, if there are any.
     pub(super) statuses: Option<Place>,
-    /// Whether the fills' files leave out empty blocks, and the statuses' do.
-    pub(super) leaves_out_empty: [bool; 2],
+    /// Holes of up to so many blocks are a habit of the fills' files, and of the statuses'.
+    pub(super) habits: [u64; 2],
 }
 
 /// The marks that wait, and what each shard has acknowledged.
@@ -80,7 +80,7 @@ mod tests {
             time_ms: 0,
             fills,
             statuses: None,
-            leaves_out_empty: [false; 2],
+            habits: [0; 2],
         }
     }
 

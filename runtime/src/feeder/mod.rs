@@ -39,7 +39,7 @@ use shards::{Address, ShardId};
 use crate::diag::{Problem, reason};
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
-use crate::lane::executor::Housekeeping;
+use crate::lane::executor::{self, Housekeeping};
 use crate::shard::fed::Fed;
 use watch::{Watch, Woken};
 
@@ -138,6 +138,11 @@ impl Feeder {
     /// Whether [`Feeder::said`] has something.
     pub fn has_news(&self) -> bool {
         !self.said.is_empty()
+    }
+
+    /// Why the thread has ended, if it has by itself. Said once.
+    pub fn ended(&mut self) -> Option<String> {
+        executor::ended(&mut self.thread)
     }
 
     fn order(&mut self, order: Order) {

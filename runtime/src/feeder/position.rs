@@ -10,7 +10,7 @@
 //! block 807847463
 //! status-block 807847463
 //! time 1764059598111
-//! leaves-out-empty no no
+//! left-out 0 0
 //! fills node_fills_by_block 20251125 8 1234567 890 1f2e3d4c5b6a7988
 //! statuses node_order_statuses_by_block 20251125 8 7654321 890 1f2e3d4c5b6a7988
 //! followed 0x...
@@ -18,7 +18,8 @@
 //! ```
 //!
 //! A place is kind, day, hour, offset, and length and hash of the line before it. `number` is how the shards know the
-//! block. `followed` has a line for each account whose fills up to there have all been given.
+//! block; `left-out` is how many blocks at a time the files leave out
+//! by habit. `followed` has a line for each account whose fills up to there have all been given.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -84,15 +85,13 @@ pub(super) fn write(path: &Path, position: &Position) -> io::Result<()> {
 }
 
 fn text(position: &Position) -> String {
-    let Mark { number, block, status_block, time_ms, fills, statuses, leaves_out_empty } =
-        &position.mark;
+    let Mark { number, block, status_block, time_ms, fills, statuses, habits } = &position.mark;
     let mut text = format!("{TITLE}\nnumber {number}\n");
     for (name, block) in [("block", block), ("status-block", status_block)] {
         let _ = block.map(|block| writeln!(text, "{name} {block}"));
     }
-    let word = |yes: bool| if yes { "yes" } else { "no" };
-    let [of_fills, of_statuses] = leaves_out_empty.map(word);
-    let _ = writeln!(text, "time {time_ms}\nleaves-out-empty {of_fills} {of_statuses}");
+    let [of_fills, of_statuses] = habits;
+    let _ = writeln!(text, "time {time_ms}\nleft-out {of_fills} {of_statuses}");
     for (name, place) in [("fills", Some(fills)), ("statuses", statuses.as_ref())] {
         let Some(Place { kind, hour: Hour { day, hour }, offset, line_bytes, line_hash }) = place
         else {
@@ -131,7 +130,9 @@ fn parse(text: &str) -> Option<Position> {
             "block" => block = Some(words.next()?.parse().ok()?),
             "status-block" => status_block = Some(words.next()?.parse().ok()?),
             "time" => time_ms = Some(words.next()?.parse().ok()?),
-            "leaves-out-empty" => habits = Some([words.next()? == "yes", words.next()? == "yes"]),
+            "left-out" => {
+                habits = Some([words.next()?.parse().ok()?, words.next()?.parse().ok()?]);
+            }
             "fills" => fills = Some(place(words, [Kind::FillsByBlock, Kind::Fills])?),
             "statuses" => statuses = Some(place(words, [Kind::StatusesByBlock, Kind::Statuses])?),
             "followed" => followed.push(words.next()?.parse().ok()?),
@@ -145,7 +146,7 @@ fn parse(text: &str) -> Option<Position> {
         time_ms: time_ms?,
         fills: fills?,
         statuses,
-        leaves_out_empty: habits?,
+        habits: habits?,
     };
     Some(Position { mark, followed })
 }
@@ -180,7 +181,7 @@ mod tests {
             time_ms: 1_764_059_598_111,
             fills: place(Kind::FillsByBlock, 1_234_567),
             statuses: Some(place(Kind::Statuses, 0)),
-            leaves_out_empty: [true, false],
+            habits: [7, 0],
         };
         Position { mark, followed: vec![Address([1; 20]), Address([2; 20])] }
     }

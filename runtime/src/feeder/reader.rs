@@ -31,6 +31,9 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 const POSITION_EVERY: Duration = Duration::from_secs(2);
 /// A node writes a block about every 70 ms: after this without a line it is told that it does not.
 const QUIET: Duration = Duration::from_secs(30);
+/// How often is asked for what a node may have left out that leaves out blocks by habit. Each time every account asks REST
+/// for its fills, which a thousand accounts take a quarter of an hour for within one budget.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(3600);
 /// A newest block that is older than this is told of, and one that is younger than a sixth of it is again up to date.
 const BEHIND_MS: u64 = 60_000;
 /// A block that is younger than this is of now: an account joins at its time. Else the clock says where it begins, for
@@ -97,6 +100,10 @@ pub struct Reader {
     candidate: Option<Mark>,
     /// Fills may have been missed that the shards have not been told of.
     is_gap: bool,
+    /// Blocks were left out, as is this node's habit: whether fills were among them is still to be asked.
+    is_left_out: bool,
+    /// When all accounts were last given a join that asks.
+    asked_at: Option<Instant>,
     /// The blocks that were missing last among the fills.
     last_hole: (u64, u64),
     position_at: Option<Instant>,
@@ -125,6 +132,11 @@ struct Said {
     /// Of fills and of statuses.
     unreadable: [Option<String>; 2],
     position_failed: bool,
+    /// That the node writes nothing, while that is so.
+    is_silent: bool,
+    /// That its blocks are old, until they are not.
+    is_behind: bool,
+    /// One of them, and not yet that it is well again.
     is_late: bool,
     broken: u64,
     holes: u64,
@@ -155,6 +167,8 @@ impl Reader {
             block_time_ms: 0,
             candidate: None,
             is_gap: false,
+            is_left_out: false,
+            asked_at: None,
             last_hole: (0, 0),
             position_at: None,
             last_line_at: None,
@@ -253,7 +267,9 @@ impl Reader {
     pub fn save(&mut self) {
         let Some(mark) = self.marks.take_passed() else { return };
         // Who joined at that block or later may lack something before.
-        let is_whole = |followed: &Followed| followed.joined.is_some_and(|at| at < mark.number);
+        let is_whole = |followed: &Followed| {
+            !self.is_left_out && followed.joined.is_some_and(|at| at < mark.number)
+        };
         let mut followed: Vec<Address> = self
             .followed
             .iter()
@@ -287,7 +303,7 @@ impl Reader {
             return self.open_at_end();
         };
         self.number = mark.number;
-        let [of_fills, of_statuses] = mark.leaves_out_empty;
+        let [of_fills, of_statuses] = mark.habits;
         let continuity = Continuity::new(mark.block, of_fills);
         if let Err(error) = self.fills.resume(&mark.fills, mark.time_ms, continuity) {
             self.say(said::not_resumed(&error, &mark.fills, mark.time_ms));
@@ -369,9 +385,14 @@ impl Reader {
                 _ => Which::Fills,
             };
             let step = self.stream(which).find(now.instant);
+            let step = self.note(which, step);
+            // What was lost is said before what follows from it.
+            if let Some(Step::Lost(lost)) = &step {
+                self.lost(which, lost, now);
+            }
             // The first file may just have been found: who is fed from it joins before its first line.
             self.join_new(now);
-            match self.note(which, step) {
+            match step {
                 Some(Step::Line) => {
                     self.lines += 1;
                     bytes += match which {
@@ -379,7 +400,7 @@ impl Reader {
                         Which::Statuses => self.statuses_line(now),
                     };
                 }
-                Some(Step::Lost(lost)) => self.lost(which, &lost, now),
+                Some(Step::Lost(_)) => {}
                 Some(Step::Nothing) | None => dry[which as usize] = true,
             }
             if !dry[which as usize] {
@@ -446,11 +467,13 @@ impl Reader {
         let before_ms = self.fills.last_time_ms();
         if let Some(number) = head.number {
             let verdict = self.fills.continuity().block(number, head.events);
-            self.judge(Which::Fills, verdict, (number, head.time_ms), before_ms);
+            self.judge(Which::Fills, verdict, (number, head.time_ms), before_ms, now);
         }
+        let is_due = || self.asked_at.is_none_or(|at| now.instant >= at + LEFT_OUT_EVERY);
+        self.is_gap |= self.is_left_out && is_due();
         let bytes = self.fills.pass(now.instant, Some(head));
         if std::mem::take(&mut self.is_gap) {
-            self.join(head.time_ms, |followed| followed.joined.is_some());
+            self.rejoin(head.time_ms, now);
         }
         let is_new = head.number.is_some() || self.is_closed || head.time_ms != before_ms;
         if is_new {
@@ -480,7 +503,7 @@ impl Reader {
         let before_ms = self.statuses.last_time_ms();
         if let Some(number) = head.number {
             let verdict = self.statuses.continuity().block(number, head.events);
-            self.judge(Which::Statuses, verdict, (number, head.time_ms), before_ms);
+            self.judge(Which::Statuses, verdict, (number, head.time_ms), before_ms, now);
         }
         for (address, status) in self.events.statuses.drain(..) {
             let shard = self.followed.get(&address).expect("only these are wanted").shard;
@@ -524,33 +547,35 @@ impl Reader {
         }
         match which {
             Which::Fills => self.is_gap = true,
-            Which::Statuses => self.rejoin(now.unix_ms),
+            Which::Statuses => self.rejoin(now.unix_ms, now),
         }
     }
 
-    fn judge(&mut self, which: Which, verdict: Verdict, to: (u64, u64), before_ms: u64) {
+    fn judge(&mut self, which: Which, verdict: Verdict, to: (u64, u64), before_ms: u64, now: Now) {
         let from = match verdict {
-            Verdict::Follows | Verdict::LeftOut => return,
+            Verdict::Follows => return,
+            Verdict::LeftOut => return self.is_left_out = true,
             Verdict::Missing { from, .. } | Verdict::Back { from } => from,
         };
         let path = self.stream(which).path();
         if is_told(&mut self.said.holes) {
             self.say(said::missing(&path, (from, before_ms), to));
         }
-        if let Verdict::Missing { habit: true, .. } = verdict {
-            self.say(said::leaves_out_empty(&path));
+        if let Verdict::Missing { habit: Some(habit), .. } = verdict {
+            self.say(said::leaves_out(&path, habit, LEFT_OUT_EVERY.as_secs()));
         }
         let hole = (from, to.0);
         match which {
             Which::Fills => (self.is_gap, self.last_hole) = (true, hole),
             // The same hole in both files is one.
             Which::Statuses if hole == self.last_hole => {}
-            Which::Statuses => self.rejoin(to.1),
+            Which::Statuses => self.rejoin(to.1, now),
         }
     }
 
     /// Tells the shards now that something may have been missed.
-    fn rejoin(&mut self, at_ms: u64) {
+    fn rejoin(&mut self, at_ms: u64, now: Now) {
+        (self.is_left_out, self.asked_at) = (false, Some(now.instant));
         self.join(at_ms, |followed| followed.joined.is_some());
     }
 
@@ -565,7 +590,7 @@ impl Reader {
             time_ms: self.block_time_ms,
             fills,
             statuses: self.statuses.place(),
-            leaves_out_empty: [self.fills.leaves_out_empty(), self.statuses.leaves_out_empty()],
+            habits: [self.fills.habit(), self.statuses.habit()],
         })
     }
 
@@ -604,17 +629,24 @@ impl Reader {
         let last_ms = self.fills.last_time_ms();
         let behind_ms = if last_ms == 0 { 0 } else { now.unix_ms.saturating_sub(last_ms) };
         let path = self.fills.path();
-        match self.said.is_late {
-            false if quiet >= QUIET => self.say(said::quiet(&path, quiet.as_secs())),
-            false if behind_ms >= BEHIND_MS && quiet < LINES_COME => {
-                self.say(said::behind(&path, behind_ms / 1000));
-            }
-            true if quiet < LINES_COME && behind_ms < BEHIND_MS / 6 => {
-                self.say(said::current(&path))
-            }
-            _ => return,
+        if quiet >= QUIET && !std::mem::replace(&mut self.said.is_silent, true) {
+            self.said.is_late = true;
+            self.say(said::quiet(&path, quiet.as_secs()));
         }
-        self.said.is_late = !self.said.is_late;
+        if quiet >= LINES_COME {
+            return;
+        }
+        self.said.is_silent = false;
+        if behind_ms >= BEHIND_MS && !std::mem::replace(&mut self.said.is_behind, true) {
+            self.said.is_late = true;
+            self.say(said::behind(&path, behind_ms / 1000));
+        }
+        if behind_ms < BEHIND_MS / 6 {
+            self.said.is_behind = false;
+            if std::mem::take(&mut self.said.is_late) {
+                self.say(said::current(&path));
+            }
+        }
     }
 }
 

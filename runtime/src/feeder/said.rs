@@ -140,9 +140,10 @@ pub(super) fn current(path: &Path) -> Problem {
     Problem::warning("UPS028", format!("the node is up to date again: {}", path.display()))
 }
 
-pub(super) fn leaves_out_empty(path: &Path) -> Problem {
+pub(super) fn leaves_out(path: &Path, habit: u64, every_s: u64) -> Problem {
     let what = format!("{}: block numbers have many small holes", path.display());
     Problem::warning("UPS029", what)
         .why("this node seems to leave out blocks without events, so small holes say nothing")
-        .why("from now on only a hole of 40 blocks or more counts as missing")
+        .why(format!("whether fills are missing with holes of up to {habit} blocks is asked every {every_s} s from now on"))
+        .why("a longer one is asked for at once")
 }

@@ -149,7 +149,7 @@ impl Stream {
         let tail = Tail::open_at_end(&hour.path(&self.hourly(kind)))?;
         let line = tail.line_before()?;
         let head = line.as_deref().and_then(|line| node::head(kind, line).ok());
-        self.continuity = Continuity::new(head.and_then(|head| head.number), false);
+        self.continuity = Continuity::new(head.and_then(|head| head.number), 0);
         self.last_time_ms = head.map_or(0, |head| head.time_ms);
         let (line_bytes, line_hash) =
             line.as_deref().map_or((0, 0), |line| (line.len() as u64 + 1, line_hash(line)));
@@ -228,9 +228,9 @@ impl Stream {
         &mut self.continuity
     }
 
-    /// Whether the node leaves out blocks without events, as far as these files show.
-    pub(super) fn leaves_out_empty(&self) -> bool {
-        self.continuity.leaves_out_empty()
+    /// Up to how many blocks the node leaves out at a time, as far as these files show.
+    pub(super) fn habit(&self) -> u64 {
+        self.continuity.habit()
     }
 
     /// Time of the last line, Unix milliseconds; 0 if none was read.

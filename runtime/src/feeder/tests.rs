@@ -1,6 +1,7 @@
 //! Tests of the reader: a node's directory that is written by hand, and shards that are only rings.
 
 mod cases;
+mod losses;
 mod model;
 
 use std::fs::{self, File, OpenOptions};

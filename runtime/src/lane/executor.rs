@@ -178,6 +178,12 @@ impl Join for JoinHandle<()> {
     }
 }
 
+/// Why a thread has ended by itself; `None` while it has not, and when that was said before.
+pub fn ended(thread: &mut Option<JoinHandle<()>>) -> Option<String> {
+    let ended = thread.take_if(|thread| thread.is_finished())?;
+    Some(Join::join(ended).err().unwrap_or_else(|| "it has ended".to_owned()))
+}
+
 /// Pins the calling thread, if there is a CPU to pin it to.
 pub fn pin(cpu: Option<usize>) {
     if let Some(id) = cpu {
@@ -314,5 +320,25 @@ mod tests {
             .start("lane-panic", None, |_| async { panic!("the reason") })
             .expect("a thread");
         assert_eq!(Join::join(thread), Err("the reason".to_owned()));
+    }
+
+    #[test]
+    fn a_thread_that_ends_by_itself_is_noticed_once() {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let mut thread = Some(std::thread::spawn(move || {
+            let _ = wait.recv();
+            panic!("the reason");
+        }));
+        assert_eq!(ended(&mut thread), None, "it goes on");
+        drop(end);
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        let why = loop {
+            if let Some(why) = ended(&mut thread) {
+                break why;
+            }
+            assert!(std::time::Instant::now() < deadline, "not noticed");
+            std::thread::yield_now();
+        };
+        assert_eq!((why.as_str(), ended(&mut thread)), ("the reason", None));
     }
 }

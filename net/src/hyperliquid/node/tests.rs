@@ -133,6 +133,8 @@ fn a_broken_line_is_an_error_with_its_place_and_leaves_nothing() {
         ("\"block_time\":\"2025-11-25T08:33:18.111517886\",", "", "a block without a time"),
         ("\"events\"", "\"event\"", "a block without events"),
         ("807847463", "\"807847463\"", "not an integer"),
+        ("807847463", "18446744073709551615", "a block number beyond any chain's"),
+        ("807847463", "9007199254740993", "a block number beyond any chain's"),
         ("T08:33:18.111517886\",\"block_number", " 08:33\",\"block_number", "not a time"),
         (OTHER, "0x638b9e1f...", "a user that is no address"),
         ("\"side\":\"B\"", "\"side\":\"C\"", "neither B nor A"),

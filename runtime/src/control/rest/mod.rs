@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use net::Target;
 use shards::{Address, Fill, OrderStatus, ShardId};
@@ -28,6 +29,7 @@ use crate::config::SourceKind;
 use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
+use crate::lane::executor;
 pub(super) use schedule::Said;
 use worker::Worker;
 
@@ -182,6 +184,7 @@ pub struct Rest {
 
 /// Control's ends of the rings of one worker.
 struct Ends {
+    thread: Option<JoinHandle<()>>,
     jobs: Sender<(usize, Job)>,
     answers: Receiver<Answer>,
 }
@@ -222,11 +225,11 @@ impl Rest {
             let (jobs, received) = channel(JOBS_MAX, &bell);
             let (sender, answers) = channel(JOBS_MAX, control);
             let worker = Worker::new(own.collect(), aliases.to_vec(), received, sender);
-            std::thread::Builder::new()
+            let thread = std::thread::Builder::new()
                 .name(format!("rest-{number}"))
                 .spawn(move || worker.run(&bell))
                 .map_err(|error| failure::thread("a REST thread", &error))?;
-            workers.push(Ends { jobs, answers });
+            workers.push(Ends { thread: Some(thread), jobs, answers });
         }
         Ok(Rest { workers, with_symbols: with_symbols.into(), own: VecDeque::new() })
     }
@@ -261,6 +264,11 @@ impl Rest {
             self.with_symbols.rotate_left(1);
         }
         answer
+    }
+
+    /// Why a worker has ended, if one has by itself. Said once.
+    pub fn ended(&mut self) -> Option<String> {
+        self.workers.iter_mut().find_map(|worker| executor::ended(&mut worker.thread))
     }
 
     /// Whether there is an answer.

@@ -4,7 +4,7 @@ use super::*;
 use Kind::{Fills, FillsByBlock, Statuses, StatusesByBlock};
 
 /// Follows account 1 on shard 0 and 2 on shard 1, of files that hold block 1, and has read that.
-fn followed(kind: Kind) -> Node {
+pub(super) fn followed(kind: Kind) -> Node {
     let mut node = Node::new(2, 64);
     node.append(kind, 8, &lines(kind, 1, &[user(1)]));
     node.reader.follow(0, user(1), 0);
@@ -213,7 +213,7 @@ fn the_kind_with_the_newest_file_is_read_and_by_block_wins() {
     node.append(Fills, 9, &lines(Fills, 3, &[user(1)]));
     node.turn_after(Duration::from_secs(2));
     assert_eq!(node.took(0), "joins 1 3, fill 1 3000, block 3");
-    assert_eq!(node.said(), ["UPS025", "UPS024"]);
+    assert_eq!(node.said(), ["UPS024", "UPS025"]);
 }
 
 #[test]

@@ -314,6 +314,8 @@ fn run(kinds: [Kind; 2], acts: &[Act]) -> Result<(), TestCaseError> {
     }
     // One more block shows what is missing before it.
     world.finish();
+    // What is left out by habit is asked for once an hour.
+    world.node.now.instant += Duration::from_secs(3600);
     world.act(&Act::Block { users: vec![1, 2, 3, 4], left_out: false, new_hour: false });
     world.finish();
     world.check()
@@ -324,6 +326,19 @@ proptest! {
 
     #[test]
     fn nothing_is_passed_over_unsaid_by_block(acts in proptest::collection::vec(act(), 0..150)) {
+        run([Kind::FillsByBlock, Kind::StatusesByBlock], &acts)?;
+    }
+
+    #[test]
+    fn nothing_is_passed_over_unsaid_where_no_block_is_empty(acts in proptest::collection::vec(act(), 0..250)) {
+        // A node that may have the habit of leaving out blocks.
+        let with_events = |act: &Act| match act {
+            Act::Block { users, left_out, new_hour } if users.is_empty() => {
+                Act::Block { users: vec![1], left_out: *left_out, new_hour: *new_hour }
+            }
+            act => act.clone(),
+        };
+        let acts: Vec<Act> = acts.iter().map(with_events).collect();
         run([Kind::FillsByBlock, Kind::StatusesByBlock], &acts)?;
     }
 
