@@ -114,7 +114,7 @@ fn a_feeder_that_has_ended_by_itself_says_why() {
     let feeder = feeder.as_mut().expect("started");
     assert_eq!(feeder.ended(), None);
     // There is no ring of that shard.
-    feeder.follow(shards::ShardId(0), user(1));
+    feeder.follow(shards::ShardId(0), user(1), 1);
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut ended = None;
     while ended.is_none() {
