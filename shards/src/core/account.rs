@@ -162,6 +162,13 @@ impl Account {
         self.forget_keys();
     }
 
+    /// Block time since which the chain of a fill that is held is broken: the earliest of all coins, Unix milliseconds.
+    pub(super) fn broken_since_ms(&self) -> Option<u64> {
+        let broken = self.held.iter().filter(|fill| !self.chain.accepts(fill));
+        // A chain that stands at the baseline is broken since then at most.
+        broken.map(|fill| self.chain.newest_ms(&fill.coin).unwrap_or(self.floor_ms)).min()
+    }
+
     /// Whether the fill was taken before, or is older than what is remembered.
     pub(super) fn knows(&self, fill: &Fill, names: &Names) -> bool {
         if fill.time_ms < self.floor_ms {

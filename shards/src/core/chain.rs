@@ -59,6 +59,11 @@ impl Chain {
         self.stand(coin).map(|stand| stand.end)
     }
 
+    /// Block time of the newest fill of a coin; `None` while it stands at a baseline.
+    pub(super) fn newest_ms(&self, coin: &Coin) -> Option<u64> {
+        self.stand(coin).map(|stand| stand.run_ms).filter(|ms| *ms > 0)
+    }
+
     /// The chain stands here: a baseline. Said again of the same coin: it may stand here, too.
     pub(super) fn set(&mut self, coin: Coin, end: Decimal) {
         match self.find(&coin) {

@@ -122,9 +122,9 @@ impl Core {
         let (why, since_ns, asked_ns) = match account.hold {
             None => (0, 0, 0),
             Some(Hold::Break { since_ns }) => (1, since_ns, 0),
-            Some(Hold::Asked { since_ns, asked_ns, joins: false }) => (2, since_ns, asked_ns),
+            Some(Hold::Asked { since_ns, asked_ns, joins: false, .. }) => (2, since_ns, asked_ns),
             Some(Hold::Rest { since_ns, force }) => (3, since_ns, u64::from(force)),
-            Some(Hold::Asked { since_ns, asked_ns, joins: true }) => (4, since_ns, asked_ns),
+            Some(Hold::Asked { since_ns, asked_ns, joins: true, .. }) => (4, since_ns, asked_ns),
             Some(Hold::Snapshot { since_ns }) => (5, since_ns, 0),
         };
         let inside = Fold::new(3)

@@ -38,6 +38,8 @@ pub(super) enum Hold {
     Asked {
         since_ns: u64,
         asked_ns: u64,
+        /// Block time from which on was asked, Unix milliseconds.
+        from_ms: u64,
         /// Whether live fills came before that on the connection at hand: then its answer and they leave nothing out, and no
         /// snapshot is needed any more.
         joins: bool,
@@ -202,19 +204,32 @@ impl Core {
         }
     }
 
-    /// Asks for the account's fills since its newest.
+    /// Asks for the account's fills since its newest, or since where a broken chain stands if that is earlier: fills of
+    /// other coins went on meanwhile.
     fn ask(&mut self, key: AccountKey, since_ns: u64, effects: &mut impl Effects) {
         let account = &mut self.accounts[key];
         let joins = account.fed;
-        account.hold = Some(Hold::Asked { since_ns, asked_ns: self.now_ns, joins });
+        let from_ms = account.last_ms.min(account.broken_since_ms().unwrap_or(u64::MAX));
+        account.hold = Some(Hold::Asked { since_ns, asked_ns: self.now_ns, from_ms, joins });
         self.counts.backfills += 1;
-        effects.request(Request::Backfill { address: account.address, from_ms: account.last_ms });
+        effects.request(Request::Backfill { address: account.address, from_ms });
         self.arm_account(key);
     }
 
     /// All of an answer came.
     pub(super) fn answered(&mut self, key: AccountKey, effects: &mut impl Effects) {
+        let asked = self.accounts[key].hold;
         let was_asked = self.end_asked(key);
+        if let Some(Hold::Asked { since_ns, from_ms, .. }) = asked {
+            // What the answer brought goes in first. If another chain is broken since before what was asked for, the answer
+            // could not have what is missing there.
+            if self.accounts[key].joined {
+                self.drain(key, false, effects);
+            }
+            if self.accounts[key].broken_since_ms().is_some_and(|ms| ms < from_ms) {
+                return self.ask(key, since_ns, effects);
+            }
+        }
         let account = &mut self.accounts[key];
         // Between the answer and the live fills of a connection that has no snapshot yet something may be missing.
         if !account.joined && (account.fed || !was_asked) {

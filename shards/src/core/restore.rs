@@ -323,8 +323,8 @@ fn hold(r: &mut Reader<'_>) -> Read<Option<Hold>> {
         0 => None,
         1 => Some(Hold::Break { since_ns: r.varint()? }),
         2 | 5 => {
-            let (since_ns, asked_ns) = (r.varint()?, r.varint()?);
-            Some(Hold::Asked { since_ns, asked_ns, joins: kind == 5 })
+            let (since_ns, asked_ns, from_ms) = (r.varint()?, r.varint()?, r.varint()?);
+            Some(Hold::Asked { since_ns, asked_ns, from_ms, joins: kind == 5 })
         }
         3 | 4 => Some(Hold::Rest { since_ns: r.varint()?, force: kind == 4 }),
         6 => Some(Hold::Snapshot { since_ns: r.varint()? }),

@@ -162,14 +162,14 @@ fn put_account(account: &Account, out: &mut Vec<u8>) {
 
 fn put_hold(hold: Option<Hold>, out: &mut Vec<u8>) {
     let (kind, times) = match hold {
-        None => (0, [None, None]),
-        Some(Hold::Break { since_ns }) => (1, [Some(since_ns), None]),
-        Some(Hold::Asked { since_ns, asked_ns, joins }) => {
-            (if joins { 5 } else { 2 }, [Some(since_ns), Some(asked_ns)])
+        None => (0, [None, None, None]),
+        Some(Hold::Break { since_ns }) => (1, [Some(since_ns), None, None]),
+        Some(Hold::Asked { since_ns, asked_ns, from_ms, joins }) => {
+            (if joins { 5 } else { 2 }, [Some(since_ns), Some(asked_ns), Some(from_ms)])
         }
-        Some(Hold::Rest { since_ns, force: false }) => (3, [Some(since_ns), None]),
-        Some(Hold::Rest { since_ns, force: true }) => (4, [Some(since_ns), None]),
-        Some(Hold::Snapshot { since_ns }) => (6, [Some(since_ns), None]),
+        Some(Hold::Rest { since_ns, force: false }) => (3, [Some(since_ns), None, None]),
+        Some(Hold::Rest { since_ns, force: true }) => (4, [Some(since_ns), None, None]),
+        Some(Hold::Snapshot { since_ns }) => (6, [Some(since_ns), None, None]),
     };
     out.push(kind);
     times.iter().flatten().for_each(|&time| put_varint(time, out));

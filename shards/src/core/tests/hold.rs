@@ -225,3 +225,57 @@ fn many_live_fills_without_a_snapshot_are_asked_for_before_they_are_too_many() {
     bed.wait(SECOND);
     assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (n + 1, 0, 0));
 }
+
+/// A perpetual's fill at second `n` of block time, which takes the position from `start` on by one.
+fn perp(coin: &str, n: u64, start: &str) -> Fill {
+    nth(n, n, fill(coin, "B", "1", "5", start))
+}
+
+#[test]
+fn a_chain_is_asked_for_from_where_it_stands_though_other_coins_went_on() {
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[perp("BTC", 1, "0"), perp("ETH", 3, "0")]);
+    let newest_ms = perp("ETH", 3, "0").time_ms;
+    let since_ms = perp("BTC", 1, "0").time_ms;
+    assert!(since_ms < newest_ms);
+    // BTC of second 2 was lost before ETH of second 3 came.
+    bed.live(&[perp("BTC", 4, "2")]);
+    bed.wait(SECOND);
+    assert_eq!(bed.requests, [backfill_from(since_ms)]);
+    bed.backfill(&[perp("BTC", 2, "1"), perp("ETH", 3, "0"), perp("BTC", 4, "2")]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
+}
+
+#[test]
+fn a_chain_that_is_broken_since_before_the_question_is_asked_for_again() {
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[perp("BTC", 1, "0"), perp("ETH", 3, "0")]);
+    // The ETH of second 4 is missing, and that is seen first.
+    bed.live(&[perp("ETH", 6, "2")]);
+    bed.wait(SECOND);
+    assert_eq!(bed.requests, [backfill_from(perp("ETH", 3, "0").time_ms)]);
+    // While the answer is under way the BTC of second 2 is missed, too.
+    bed.live(&[perp("BTC", 7, "2")]);
+    bed.backfill(&[perp("ETH", 4, "1"), perp("ETH", 6, "2"), perp("BTC", 7, "2")]);
+    assert_eq!(bed.requests.last(), Some(&backfill_from(perp("BTC", 1, "0").time_ms)));
+    assert_eq!(bed.gaps, []);
+    bed.backfill(&[perp("BTC", 2, "1"), perp("BTC", 7, "2")]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (6, 0));
+    // What is not to be had is told, once.
+    bed.live(&[perp("BTC", 9, "4")]);
+    bed.wait(SECOND);
+    bed.backfill(&[perp("BTC", 9, "4")]);
+    assert_eq!(bed.gaps.len(), 1);
+}
+
+#[test]
+fn fills_that_are_late_by_more_than_the_grace_make_no_gap() {
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[perp("BTC", 1, "0"), perp("ETH", 3, "0"), perp("BTC", 4, "2")]);
+    bed.wait(SECOND);
+    let late = perp("BTC", 2, "1");
+    bed.live(&[late]);
+    let all = [perp("BTC", 1, "0"), late, perp("ETH", 3, "0"), perp("BTC", 4, "2")];
+    bed.backfill(&all);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
+}
