@@ -414,9 +414,9 @@ impl Node {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
-            Reply::Fed { source, number } => {
+            Reply::Fed { source, number, seq } => {
                 self.pulse.fed();
-                self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
+                self.feeder(usize::from(source), |feeder| feeder.fed(id, number, seq));
             }
             Reply::Report(report) => {
                 self.pulse.counted(&state.report, &report);
