@@ -415,9 +415,9 @@ impl Node {
                     self.notices.push_back(Notice::Followed(address));
                 }
             }
-            Reply::Fed { source, number } => {
+            Reply::Fed { source, number, seq } => {
                 self.pulse.fed();
-                self.feeder(usize::from(source), |feeder| feeder.fed(id, number));
+                self.feeder(usize::from(source), |feeder| feeder.fed(id, number, seq));
             }
             Reply::Report(report) => {
                 self.pulse.counted(&state.report, &report);

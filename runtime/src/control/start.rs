@@ -104,6 +104,7 @@ impl Node {
             _lock: lock,
         };
         node.wait_for_journals(&options)?;
+        node.tell_feeders();
         node.begin_snapshots();
         node.latency = Latency::open(&options.data_dir, options.shard_count)?;
         node.publisher = Some(node.start_publisher(&options, feeds, publisher_bell)?);
@@ -207,6 +208,14 @@ impl Node {
             let _ = state.commands.send(Command::Open);
         }
         self.wait_for_shards(|state| state.opened.is_some())
+    }
+
+    /// How far the journals reach: a position that is of others, or of more than they have, is not gone on from.
+    fn tell_feeders(&mut self) {
+        for state in &self.shards {
+            let seq = state.judged.map_or(0, |judged| judged.last_seq);
+            self.feeders.iter_mut().flatten().for_each(|feeder| feeder.journal(state.id, seq));
+        }
     }
 
     fn wait_for_shards(&mut self, is_done: impl Fn(&ShardState) -> bool) -> Result<(), Problem> {

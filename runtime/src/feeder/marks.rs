@@ -30,12 +30,19 @@ pub(super) struct Mark {
 pub(super) struct Marks {
     waiting: VecDeque<Mark>,
     acknowledged: Vec<u64>,
+    /// How far each shard's journal is durable.
+    journals: Vec<u64>,
     passed: Option<Mark>,
 }
 
 impl Marks {
     pub(super) fn new(shards: usize) -> Marks {
-        Marks { waiting: VecDeque::new(), acknowledged: vec![0; shards], passed: None }
+        Marks {
+            waiting: VecDeque::new(),
+            acknowledged: vec![0; shards],
+            journals: vec![0; shards],
+            passed: None,
+        }
     }
 
     /// Everything up to here has been given to all shards.
@@ -46,15 +53,21 @@ impl Marks {
         self.waiting.push_back(mark);
     }
 
-    /// A shard says that everything up to this block is durable.
-    pub(super) fn acknowledge(&mut self, shard: usize, number: u64) {
+    /// A shard says that everything up to this block is durable, and its journal up to `seq`.
+    pub(super) fn acknowledge(&mut self, shard: usize, number: u64, seq: u64) {
         let Some(acknowledged) = self.acknowledged.get_mut(shard) else { return };
         *acknowledged = number.max(*acknowledged);
+        self.journals[shard] = seq.max(self.journals[shard]);
         let by_all = self.acknowledged.iter().min().copied().unwrap_or(0);
         while let Some(mark) = self.waiting.front().filter(|mark| mark.number <= by_all) {
             self.passed = Some(*mark);
             self.waiting.pop_front();
         }
+    }
+
+    /// How far the shards' journals are durable.
+    pub(super) fn journals(&self) -> &[u64] {
+        &self.journals
     }
 
     /// The newest mark that all shards have passed, if it was not taken before.
@@ -90,15 +103,15 @@ mod tests {
         for number in 1..=5 {
             marks.push(mark(number));
         }
-        marks.acknowledge(0, 5);
+        marks.acknowledge(0, 5, 1);
         assert_eq!(marks.take_passed(), None, "the other one has not said anything");
-        marks.acknowledge(1, 3);
+        marks.acknowledge(1, 3, 1);
         assert_eq!(marks.take_passed(), Some(mark(3)));
         assert_eq!(marks.take_passed(), None, "once");
-        marks.acknowledge(1, 2);
-        marks.acknowledge(7, 9);
+        marks.acknowledge(1, 2, 1);
+        marks.acknowledge(7, 9, 1);
         assert_eq!(marks.take_passed(), None);
-        marks.acknowledge(1, 9);
+        marks.acknowledge(1, 9, 1);
         assert_eq!(marks.take_passed(), Some(mark(5)));
     }
 
@@ -109,9 +122,9 @@ mod tests {
             marks.push(mark(number));
         }
         assert_eq!(marks.waiting.len(), MARKS_MAX);
-        marks.acknowledge(0, MARKS_MAX as u64);
+        marks.acknowledge(0, MARKS_MAX as u64, 1);
         assert_eq!(marks.take_passed(), Some(mark(MARKS_MAX as u64 - 1)));
-        marks.acknowledge(0, 2 * MARKS_MAX as u64);
+        marks.acknowledge(0, 2 * MARKS_MAX as u64, 1);
         assert_eq!(marks.take_passed(), Some(mark(2 * MARKS_MAX as u64)));
     }
 }

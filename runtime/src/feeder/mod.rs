@@ -57,7 +57,8 @@ const FULL: Duration = Duration::from_millis(1);
 enum Order {
     Follow { shard: ShardId, address: Address, ticket: u64 },
     Unfollow { address: Address },
-    Fed { shard: ShardId, number: u64 },
+    Journal { shard: ShardId, seq: u64 },
+    Fed { shard: ShardId, number: u64, seq: u64 },
     Begin,
 }
 
@@ -115,9 +116,14 @@ impl Feeder {
         self.order(Order::Begin);
     }
 
-    /// Everything up to this block is durable on a shard.
-    pub fn fed(&mut self, shard: ShardId, number: u64) {
-        self.order(Order::Fed { shard, number });
+    /// How far a shard's journal reached at the start. To be told of each before [`Feeder::begin`].
+    pub fn journal(&mut self, shard: ShardId, seq: u64) {
+        self.order(Order::Journal { shard, seq });
+    }
+
+    /// Everything up to this block is durable on a shard, whose journal is up to `seq`.
+    pub fn fed(&mut self, shard: ShardId, number: u64, seq: u64) {
+        self.order(Order::Fed { shard, number, seq });
     }
 
     /// Hands on what did not fit before. To be called in every turn of control.
@@ -174,7 +180,10 @@ fn work(bell: &Bell, mut orders: Receiver<Order>, mut said: Sender<Problem>, mut
                     reader.follow(usize::from(shard.0), address, ticket);
                 }
                 Order::Unfollow { address } => reader.unfollow(&address),
-                Order::Fed { shard, number } => reader.acknowledge(usize::from(shard.0), number),
+                Order::Journal { shard, seq } => reader.journal(usize::from(shard.0), seq),
+                Order::Fed { shard, number, seq } => {
+                    reader.acknowledge(usize::from(shard.0), number, seq);
+                }
                 Order::Begin => reader.begin(),
             }
         }

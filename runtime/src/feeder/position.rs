@@ -13,13 +13,15 @@
 //! left-out 0 0
 //! fills node_fills_by_block 20251125 8 1234567 890 1f2e3d4c5b6a7988
 //! statuses node_order_statuses_by_block 20251125 8 7654321 890 1f2e3d4c5b6a7988
+//! journal 0 4711
 //! followed 0x...
 //! checksum 0123456789abcdef
 //! ```
 //!
 //! A place is kind, day, hour, offset, and length and hash of the line before it. `number` is how the shards know the
 //! block; `left-out` is how many blocks at a time the files leave out
-//! by habit. `followed` has a line for each account whose fills up to there have all been given.
+//! by habit. `journal` has a line for each shard: the seq up to which its journal was durable. A position of which a journal
+//! has less is of another journal, or this one has lost its end. `followed` has a line for each account whose fills up to there have all been given.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -41,6 +43,8 @@ const TITLE: &str = "corelane node position 1";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Position {
     pub(super) mark: Mark,
+    /// By shard.
+    pub(super) journals: Vec<u64>,
     /// In ascending order.
     pub(super) followed: Vec<Address>,
 }
@@ -84,6 +88,14 @@ pub(super) fn write(path: &Path, position: &Position) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
+/// Removes the position, if there is one.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn text(position: &Position) -> String {
     let Mark { number, block, status_block, time_ms, fills, statuses, habits } = &position.mark;
     let mut text = format!("{TITLE}\nnumber {number}\n");
@@ -100,6 +112,9 @@ fn text(position: &Position) -> String {
         let kind = kind.dir();
         let _ =
             writeln!(text, "{name} {kind} {day:08} {hour} {offset} {line_bytes} {line_hash:016x}");
+    }
+    for (shard, seq) in position.journals.iter().enumerate() {
+        let _ = writeln!(text, "journal {shard} {seq}");
     }
     for address in &position.followed {
         let _ = writeln!(text, "followed {address}");
@@ -122,7 +137,7 @@ fn parse(text: &str) -> Option<Position> {
     }
     let (mut number, mut block, mut status_block, mut time_ms) = (None, None, None, None);
     let (mut fills, mut statuses, mut habits) = (None, None, None);
-    let mut followed = Vec::new();
+    let (mut journals, mut followed) = (Vec::new(), Vec::new());
     for line in lines {
         let mut words = line.split_whitespace();
         match words.next()? {
@@ -135,6 +150,11 @@ fn parse(text: &str) -> Option<Position> {
             }
             "fills" => fills = Some(place(words, [Kind::FillsByBlock, Kind::Fills])?),
             "statuses" => statuses = Some(place(words, [Kind::StatusesByBlock, Kind::Statuses])?),
+            "journal" => {
+                let shard: usize = words.next()?.parse().ok()?;
+                journals
+                    .push(words.next()?.parse().ok().filter(|_: &u64| shard == journals.len())?);
+            }
             "followed" => followed.push(words.next()?.parse().ok()?),
             _ => return None,
         }
@@ -148,7 +168,7 @@ fn parse(text: &str) -> Option<Position> {
         statuses,
         habits: habits?,
     };
-    Some(Position { mark, followed })
+    Some(Position { mark, journals, followed })
 }
 
 fn place(mut words: SplitWhitespace<'_>, kinds: [Kind; 2]) -> Option<Place> {
@@ -183,7 +203,7 @@ mod tests {
             statuses: Some(place(Kind::Statuses, 0)),
             habits: [7, 0],
         };
-        Position { mark, followed: vec![Address([1; 20]), Address([2; 20])] }
+        Position { mark, journals: vec![9, 0], followed: vec![Address([1; 20]), Address([2; 20])] }
     }
 
     #[test]

@@ -91,6 +91,12 @@ pub struct Reader {
     stage: Stage,
     events: Events,
     marks: Marks,
+    /// How far each shard's journal reached at the start.
+    journals: Vec<u64>,
+    /// The position as it is on the disk, as far as it is still true.
+    written: Option<Position>,
+    /// Whether that has become less than what is on the disk.
+    is_stale: bool,
     /// Number of the last block, as the shards know it: rises always.
     number: u64,
     /// Whether some shard has been given the end of that block.
@@ -151,7 +157,7 @@ fn is_told(count: &mut u64) -> bool {
 impl Reader {
     /// A reader with one ring for each shard. Nothing is read before [`Reader::begin`].
     pub fn new(options: ReaderOptions, rings: Vec<Sender<Fed>>) -> Reader {
-        let marks = Marks::new(rings.len());
+        let (marks, journals) = (Marks::new(rings.len()), vec![0; rings.len()]);
         Reader {
             fills: Stream::new(&options.node_dir, [Kind::FillsByBlock, Kind::Fills]),
             statuses: Stream::new(&options.node_dir, [Kind::StatusesByBlock, Kind::Statuses]),
@@ -161,6 +167,9 @@ impl Reader {
             stage: Stage::Waiting,
             events: Events::default(),
             marks,
+            journals,
+            written: None,
+            is_stale: false,
             number: 0,
             // Whatever comes first is of a new block to the shards.
             is_closed: true,
@@ -201,11 +210,27 @@ impl Reader {
         self.followed.remove(address);
         // Once let go it has a hole, whatever the position says.
         self.resumed.remove(address);
+        self.keep_written(|followed| followed != address);
     }
 
-    /// Everything up to this block is durable on a shard.
-    pub fn acknowledge(&mut self, shard: usize, number: u64) {
-        self.marks.acknowledge(shard, number);
+    /// What is on the disk is true of these accounts only; it is written again at once.
+    fn keep_written(&mut self, is_true: impl Fn(&Address) -> bool) {
+        let Some(written) = &mut self.written else { return };
+        let before = written.followed.len();
+        written.followed.retain(is_true);
+        if written.followed.len() < before {
+            (self.is_stale, self.position_at) = (true, None);
+        }
+    }
+
+    /// How far a shard's journal reached at the start.
+    pub fn journal(&mut self, shard: usize, seq: u64) {
+        self.journals[shard] = seq;
+    }
+
+    /// Everything up to this block is durable on a shard, whose journal is up to `seq`.
+    pub fn acknowledge(&mut self, shard: usize, number: u64, seq: u64) {
+        self.marks.acknowledge(shard, number, seq);
     }
 
     /// All accounts of the start have been given: reading may begin. Who comes later has missed something.
@@ -263,29 +288,30 @@ impl Reader {
         progress
     }
 
-    /// Writes the position if there is a newer one.
+    /// Writes the position if there is a newer one, or if less of it is true.
     pub fn save(&mut self) {
-        let Some(mark) = self.marks.take_passed() else { return };
-        // Who joined at that block or later may lack something before.
-        let is_whole = |followed: &Followed| {
-            !self.is_left_out && followed.joined.is_some_and(|at| at < mark.number)
-        };
-        let mut followed: Vec<Address> = self
-            .followed
-            .iter()
-            .filter(|(_, f)| is_whole(f))
-            .map(|(address, _)| *address)
-            .collect();
-        followed.sort_unstable();
+        if let Some(mark) = self.marks.take_passed() {
+            // Who joined at that block or later may lack something before.
+            let is_whole = |followed: &Followed| {
+                !self.is_left_out && followed.joined.is_some_and(|at| at < mark.number)
+            };
+            let whole = self.followed.iter().filter(|(_, followed)| is_whole(followed));
+            let mut followed: Vec<Address> = whole.map(|(address, _)| *address).collect();
+            followed.sort_unstable();
+            let journals = self.marks.journals().to_vec();
+            self.written = Some(Position { mark, journals, followed });
+            self.is_stale = true;
+        }
+        let Some(position) = self.written.as_ref().filter(|_| self.is_stale) else { return };
         let path = position::path_of(&self.options.data_dir, self.options.source);
-        let written = position::write(&path, &Position { mark, followed });
+        let written = position::write(&path, position);
         let failed = written.is_err();
         if let Err(error) = written
             && !self.said.position_failed
         {
             self.say(said::position_not_written(&path, &error));
         }
-        self.said.position_failed = failed;
+        (self.said.position_failed, self.is_stale) = (failed, failed);
     }
 
     fn say(&mut self, problem: Problem) {
@@ -299,9 +325,22 @@ impl Reader {
             self.say(said::position_unusable(&error));
             None
         });
-        let Some(Position { mark, followed }) = position else {
+        let Some(position) = position else { return self.open_at_end() };
+        let is_of_them = position.journals.len() == self.journals.len()
+            && position.journals.iter().zip(&self.journals).all(|(seq, end)| seq <= end);
+        if !is_of_them {
+            self.say(said::other_journals(&path, self.options.source));
+            // The journals may come to reach as far, and it would look like theirs.
+            if let Err(error) = position::remove(&path) {
+                self.say(said::position_not_written(&path, &error));
+            }
             return self.open_at_end();
-        };
+        }
+        let Position { mark, followed, .. } = position.clone();
+        self.written = Some(position);
+        // Who is followed no longer, and is again later, will have missed something.
+        let now_followed: BTreeSet<Address> = self.followed.keys().copied().collect();
+        self.keep_written(|address| now_followed.contains(address));
         self.number = mark.number;
         let [of_fills, of_statuses] = mark.habits;
         let continuity = Continuity::new(mark.block, of_fills);
@@ -309,7 +348,8 @@ impl Reader {
             self.say(said::not_resumed(&error, &mark.fills, mark.time_ms));
             return self.open_at_end();
         }
-        self.resumed = followed.into_iter().collect();
+        let goes_on = |address: &Address| now_followed.contains(address);
+        self.resumed = followed.into_iter().filter(goes_on).collect();
         let continuity = Continuity::new(mark.status_block, of_statuses);
         let resumed = mark.statuses.map(|place| {
             let resumed = self.statuses.resume(&place, mark.time_ms, continuity);

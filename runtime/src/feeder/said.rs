@@ -108,6 +108,16 @@ pub(super) fn position_unusable(error: &PositionError) -> Problem {
         .why(ASKED_FOR)
 }
 
+/// The position says more of a journal than that has.
+pub(super) fn other_journals(path: &Path, source: u16) -> Problem {
+    let what = format!("{} is not of these journals", path.display());
+    Problem::warning("UPS026", what)
+        .why("it says that more of the node's blocks is durable than the journals have")
+        .why(format!("[[source]] {} is read from the end of the node's newest file on", source + 1))
+        .why(ASKED_FOR)
+        .fix("put the data directory back as a whole, from one copy")
+}
+
 pub(super) fn not_resumed(error: &NotResumed, place: &Place, time_ms: u64) -> Problem {
     let what = format!("reading cannot go on where it ended: {error}");
     let (day, hour) = (place.hour.day, place.hour.hour);

@@ -157,7 +157,9 @@ fn reader(dir: &Path, shards: usize, ring: usize) -> (Reader, Vec<Receiver<Fed>>
     let bell = Arc::new(Bell::new().expect("an eventfd"));
     let (senders, receivers) = (0..shards).map(|_| channel(ring, &bell)).unzip();
     let options = ReaderOptions { source: 3, node_dir: dir.join("node"), data_dir: dir.to_owned() };
-    (Reader::new(options, senders), receivers)
+    let mut reader = Reader::new(options, senders);
+    (0..shards).for_each(|shard| reader.journal(shard, 1));
+    (reader, receivers)
 }
 
 fn file(dir: &Path, kind: Kind, hour: u8) -> PathBuf {

@@ -105,7 +105,7 @@ impl Feed {
             self.applied.pop_front();
         }
         if let Some((source, number)) = newest {
-            station.reply(Reply::Fed { source, number });
+            station.reply(Reply::Fed { source, number, seq: durable_seq });
         }
     }
 }

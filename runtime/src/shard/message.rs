@@ -149,6 +149,8 @@ pub enum Reply {
         source: u16,
         /// The feeder's number of the block.
         number: u64,
+        /// Up to where the journal is durable.
+        seq: u64,
     },
     /// Counters, about once a second.
     Report(Box<Report>),

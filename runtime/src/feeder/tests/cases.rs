@@ -274,8 +274,8 @@ fn durable(node: &mut Node, to: u64) {
         node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(1)]));
     }
     node.read();
-    node.reader.acknowledge(0, to);
-    node.reader.acknowledge(1, to);
+    node.reader.acknowledge(0, to, 1);
+    node.reader.acknowledge(1, to, 1);
     node.reader.save();
 }
 
@@ -345,8 +345,8 @@ fn a_loss_that_no_shard_was_told_of_is_read_again() {
     durable(&mut node, 3);
     node.append(FillsByBlock, 8, "broken\n");
     node.read();
-    node.reader.acknowledge(0, 3);
-    node.reader.acknowledge(1, 3);
+    node.reader.acknowledge(0, 3, 1);
+    node.reader.acknowledge(1, 3, 1);
     node.reader.save();
     node.restart(64);
     node.reader.follow(0, user(1), 0);
@@ -372,7 +372,7 @@ fn a_status_behind_the_last_durable_block_is_read_again() {
     write(&node, StatusesByBlock, 2);
     node.read();
     assert_eq!(node.took(0), "joins 1 1, fill 1 2000, block 2, status 2000");
-    node.reader.acknowledge(0, 2);
+    node.reader.acknowledge(0, 2, 1);
     node.reader.save();
     node.restart(64);
     node.reader.follow(0, user(1), 0);
@@ -391,8 +391,8 @@ fn an_account_that_came_back_does_not_continue_what_it_missed() {
     node.reader.follow(0, user(1), 0);
     node.read();
     assert!(node.took(0).ends_with("block 4, joins 1 4"));
-    node.reader.acknowledge(0, 4);
-    node.reader.acknowledge(1, 4);
+    node.reader.acknowledge(0, 4, 1);
+    node.reader.acknowledge(1, 4, 1);
     node.reader.save();
     node.restart(64);
     node.reader.follow(0, user(1), 0);
@@ -457,7 +457,7 @@ fn the_thread_feeds_what_is_written_and_ends_with_its_position() {
             Some(Fed::Join { continues, .. }) => assert!(!continues),
             Some(Fed::Block { number: fed, .. }) => {
                 assert_eq!(fed, number);
-                feeder.fed(shards::ShardId(0), number);
+                feeder.fed(shards::ShardId(0), number, 1);
             }
             Some(fed) => {
                 assert!(matches!(fed, Fed::Fill { .. }));
@@ -472,7 +472,7 @@ fn the_thread_feeds_what_is_written_and_ends_with_its_position() {
         number += 1;
         node.append(FillsByBlock, 8, &lines(FillsByBlock, number, &[user(1)]));
     }
-    feeder.fed(shards::ShardId(0), 19);
+    feeder.fed(shards::ShardId(0), 19, 1);
     drop(feeder);
     let position = super::super::position::path_of(node.dir.path(), 3);
     let position = super::super::position::read(&position).expect("readable").expect("written");

@@ -51,7 +51,7 @@ fn what_is_left_out_by_habit_is_asked_for_all_the_same_but_not_each_time() {
     let (block, next) = (last + 2, last + 3);
     assert_eq!(write(&mut node, block), format!("fill 1 {block}000, block {block}"));
     // While that is not asked, no account is said to be whole.
-    (0..2).for_each(|shard| node.reader.acknowledge(shard, block));
+    (0..2).for_each(|shard| node.reader.acknowledge(shard, block, 1));
     node.reader.save();
     let position = super::super::position::path_of(node.dir.path(), 3);
     let read = || super::super::position::read(&position).expect("readable").expect("written");
@@ -61,7 +61,7 @@ fn what_is_left_out_by_habit_is_asked_for_all_the_same_but_not_each_time() {
     assert_eq!(write(&mut node, next), wanted);
     let next = next + 1;
     assert_eq!(write(&mut node, next), format!("fill 1 {next}000, block {next}"), "once");
-    (0..2).for_each(|shard| node.reader.acknowledge(shard, next));
+    (0..2).for_each(|shard| node.reader.acknowledge(shard, next, 1));
     node.reader.save();
     assert_eq!((read().followed, read().mark.habits), (vec![user(1), user(2)], [2, 0]));
 }
@@ -124,4 +124,69 @@ fn a_feeder_that_has_ended_by_itself_says_why() {
     }
     assert_eq!(ended.as_deref(), Some("a ring for each shard"));
     assert_eq!(feeder.ended(), None, "said once");
+}
+
+/// Accounts 1 and 2 are whole up to block 2, which is durable, and the position says so.
+fn durable() -> Node {
+    let mut node = followed(FillsByBlock);
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 2, &[user(1)]));
+    node.read();
+    (0..2).for_each(|shard| node.reader.acknowledge(shard, 2, 1));
+    node.reader.save();
+    node
+}
+
+/// Starts again, with account 1, after blocks 3 to 5 were written.
+fn start_again(node: &mut Node) -> String {
+    for block in 3..6 {
+        node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(1)]));
+    }
+    node.reader.follow(0, user(1));
+    node.reader.begin();
+    node.read();
+    node.took(0)
+}
+
+#[test]
+fn an_account_that_was_let_go_does_not_continue_after_a_restart() {
+    let mut node = durable();
+    // Let go while the node is silent, and the end: what the position says of it is not true any more.
+    node.reader.unfollow(&user(1));
+    node.turn_after(Duration::from_millis(1));
+    node.restart(64);
+    let took = start_again(&mut node);
+    assert!(took.starts_with("joins 1"), "a new beginning in the past: old fills are news: {took}");
+}
+
+#[test]
+fn an_account_that_was_away_for_a_run_does_not_continue_after_it() {
+    let mut node = durable();
+    node.restart(64);
+    node.reader.follow(1, user(2));
+    node.reader.begin();
+    node.read();
+    assert_eq!(node.took(1), "continues 2 2");
+    node.restart(64);
+    let took = start_again(&mut node);
+    assert!(took.starts_with("joins 1"), "{took}");
+}
+
+#[test]
+fn a_position_of_other_journals_is_not_gone_on_from() {
+    for journals in [[0, 0], [1, 0], [0, 1]] {
+        let mut node = durable();
+        node.restart(64);
+        (0..2).for_each(|shard| node.reader.journal(shard, journals[shard]));
+        let took = start_again(&mut node);
+        assert!(took.starts_with("joins 1"), "{took}");
+        assert_eq!(node.said(), ["UPS026", "UPS021"]);
+        // It does not become theirs when they have grown.
+        node.restart(64);
+        let took = start_again(&mut node);
+        assert!(took.starts_with("joins 1"), "{took}");
+    }
+    let mut node = durable();
+    node.restart(64);
+    let took = start_again(&mut node);
+    assert!(took.starts_with("continues 1 2, fill 1 3000"), "{took}");
 }

@@ -186,7 +186,7 @@ impl World {
             _ => None,
         });
         if let Some(number) = block {
-            self.node.reader.acknowledge(shard, number);
+            self.node.reader.acknowledge(shard, number, 1);
         }
     }
 
