@@ -411,6 +411,7 @@ impl Node {
                 self.accounts.followed(&address, Instant::now());
                 self.notices.push_back(Notice::Followed(address));
             }
+            Reply::Unfollowed(address) => self.accounts.unfollowed(&address, Instant::now()),
             Reply::Fed { source, number } => {
                 self.pulse.fed();
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number));

@@ -126,6 +126,8 @@ pub enum Reply {
     Acknowledged(Address),
     /// An account is followed: its subscriptions are acknowledged and its snapshot has come.
     Followed(Address),
+    /// An account is followed no longer, until it is told again: a provider's group was ended to make room.
+    Unfollowed(Address),
     /// Everything that a feeder gave up to this block is durable.
     Fed {
         /// Index of the source.

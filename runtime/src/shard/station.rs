@@ -360,6 +360,12 @@ impl Station {
         self.followed.push_back((self.journal.next_seq() - 1, address));
     }
 
+    /// Says that an account is followed no longer, though its connection lives.
+    pub(super) fn unfollows(&mut self, address: Address) {
+        self.followed.retain(|(_, followed)| *followed != address);
+        self.reply(Reply::Unfollowed(address));
+    }
+
     /// Says what happened to a connection.
     pub(super) fn news(&mut self, news: LinkNews) {
         self.reply(Reply::Link(news));
