@@ -87,6 +87,8 @@ pub enum Action<'a> {
     Unsubscribed(Subscription),
     /// All that is wanted of an account is in force, and its snapshot has come: it is followed from here on.
     Followed(Address),
+    /// A provider's group is ended though this account is wanted: it is followed no longer, until it is told again.
+    Unfollowed(Address),
     /// The venue refused.
     Refused {
         /// What, if it can be told.
@@ -133,6 +135,8 @@ pub struct Session {
     open: bool,
     last_frame_ms: u64,
     last_ping_ms: u64,
+    /// The last message was a ping.
+    pinged: bool,
     /// Nothing but the clock can make anything due before this; 0 after every change.
     quiet_until_ms: u64,
     text: String,
@@ -149,6 +153,7 @@ impl Session {
             open: false,
             last_frame_ms: 0,
             last_ping_ms: 0,
+            pinged: false,
             quiet_until_ms: 0,
             text: String::with_capacity(256),
         }
@@ -253,13 +258,20 @@ impl Session {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice.into_action());
         }
-        if now_ms >= self.last_ping_ms + self.policy.ping_ms && self.pace.take(now_ms) {
+        let request = self.next_request(now_ms);
+        let is_ping_due = now_ms >= self.last_ping_ms + self.policy.ping_ms;
+        // A request shows by its answer, too, that the venue is there: a small budget must not go for pings. Where nothing
+        // comes they take turns.
+        let ping_first = !self.pinged && silent_ms >= self.policy.ping_ms;
+        if is_ping_due && (request.is_none() || ping_first) && self.pace.take(now_ms) {
             self.last_ping_ms = now_ms;
+            self.pinged = true;
             return Some(Action::Ping);
         }
-        if let Some(at) = self.next_request(now_ms)
+        if let Some(at) = request
             && self.pace.take(now_ms)
         {
+            self.pinged = false;
             self.request(at, now_ms);
             return Some(Action::Send(&self.text));
         }

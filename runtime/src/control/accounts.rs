@@ -162,6 +162,16 @@ impl Accounts {
         true
     }
 
+    /// An account is not followed until that is told again.
+    pub(super) fn unfollowed(&mut self, address: &Address, now: Instant) {
+        if let Some(Seated { stage, .. }) = self.seated.get_mut(address)
+            && !matches!(stage, Stage::Subscribing(_))
+        {
+            self.followed -= usize::from(matches!(stage, Stage::Followed(_)));
+            *stage = Stage::Subscribing(now);
+        }
+    }
+
     /// A connection is lost: its accounts are not followed until their snapshots have come again.
     pub(super) fn lost(&mut self, shard: ShardId, link: usize, now: Instant) {
         for (address, Seated { stage, .. }) in &mut self.seated {
@@ -304,6 +314,11 @@ mod tests {
             accounts.followed(&address(n), u64::from(n), now);
         }
         assert_eq!(accounts.census().followed, 2);
+        accounts.unfollowed(&address(2), now);
+        accounts.unfollowed(&address(2), now);
+        assert_eq!(accounts.census().followed, 1);
+        assert_eq!(accounts.stage(&address(2)), Some(Stage::Subscribing(now)));
+        accounts.followed(&address(2), 2, now);
         accounts.lost(ShardId(0), 7, now);
         assert_eq!(accounts.census().followed, 2, "another connection");
         accounts.release(&address(1), now);

@@ -415,6 +415,7 @@ impl Node {
                     self.notices.push_back(Notice::Followed(address));
                 }
             }
+            Reply::Unfollowed(address) => self.accounts.unfollowed(&address, Instant::now()),
             Reply::Fed { source, number, seq } => {
                 self.pulse.fed();
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number, seq));

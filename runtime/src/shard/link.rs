@@ -410,6 +410,10 @@ impl Link {
                     self.now_follows(user, station);
                     Ok(())
                 }
+                Action::Unfollowed(user) => {
+                    self.follows_no_more(user, station);
+                    Ok(())
+                }
                 Action::Refused { subscription, said, retry_at_ms } => {
                     let retry_ms = retry_at_ms.map(|at_ms| at_ms.saturating_sub(now_ms));
                     station.news(LinkNews::Refused { subscription, said, retry_ms });
@@ -467,6 +471,16 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// An account's group is ended, though it is wanted.
+    fn follows_no_more(&mut self, user: Address, station: &mut Station) {
+        if let Some(at) = self.followed.iter().position(|known| *known == user) {
+            self.followed.swap_remove(at);
+            station.report.followed -= 1;
+        }
+        station.apply(&Input::Disconnected { address: user }, 0);
+        station.unfollows(user);
     }
 
     /// Gives the connection up. Its operations end by themselves; then it is tried again.

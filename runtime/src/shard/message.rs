@@ -143,6 +143,8 @@ pub enum Reply {
         /// Of the watch.
         ticket: u64,
     },
+    /// An account is followed no longer, until it is told again: a provider's group was ended to make room.
+    Unfollowed(Address),
     /// Everything that a feeder gave up to this block is durable.
     Fed {
         /// Index of the source.

@@ -409,6 +409,12 @@ impl Station {
         }
     }
 
+    /// Says that an account is followed no longer, though its connection lives.
+    pub(super) fn unfollows(&mut self, address: Address) {
+        self.followed.retain(|(_, followed, _)| *followed != address);
+        self.reply(Reply::Unfollowed(address));
+    }
+
     /// Says what happened to a connection.
     pub(super) fn news(&mut self, news: LinkNews) {
         self.reply(Reply::Link(news));

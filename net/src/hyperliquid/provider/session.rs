@@ -2,9 +2,12 @@
 //!
 //! As [`crate::hyperliquid::session`], no I/O and no clock, and one session outlives many connections. An address that
 //! is wanted later comes in a group of its own; one that is not wanted any more stays in its group, where its fills
-//! are the caller's to ignore, until the whole group is not wanted, or most of it, or the provider has no room for
-//! more: then the group ends and those of it that are wanted are asked for again. So adding disturbs nobody, and
-//! removing nearly never. A new connection forms the groups anew.
+//! are the caller's to ignore, until the whole group is not wanted. So neither adding nor removing disturbs anybody. Only
+//! when the provider has refused a group, so perhaps has no room for more, do groups end that others still want: these
+//! are told as [`Action::Unfollowed`] and asked for again. A new connection forms the groups anew.
+//!
+//! Why those that stay are not asked for in a new group first, and the old one ended after: of a provider that takes
+//! addresses away, the end of the old group would take away those of the new one.
 //!
 //! Invariants: one request is under way at a time; an account is followed only after the acknowledgement of its group;
 //! never more messages in any 60 seconds than the policy allows.
@@ -41,8 +44,8 @@ pub struct Session {
     /// Those of them that are in no group.
     waiting: BTreeSet<Address>,
     groups: Vec<Group>,
-    /// Accounts whose following is to be told.
-    joined: VecDeque<Address>,
+    /// Accounts whose following is to be told, or (`false`) its end.
+    changes: VecDeque<(Address, bool)>,
     notices: VecDeque<Notice>,
     pace: Pace,
     open: bool,
@@ -55,6 +58,8 @@ pub struct Session {
     ping_refused: bool,
     last_frame_ms: u64,
     last_ping_ms: u64,
+    /// The last message was a ping.
+    pinged: bool,
     last_seq: Option<u64>,
     /// Of the last request that was not answered in time.
     late: Option<Address>,
@@ -71,7 +76,7 @@ impl Session {
             wanted: BTreeMap::new(),
             waiting: BTreeSet::new(),
             groups: Vec::new(),
-            joined: VecDeque::new(),
+            changes: VecDeque::new(),
             notices: VecDeque::new(),
             pace: Pace::new(policy.messages_per_minute),
             open: false,
@@ -81,6 +86,7 @@ impl Session {
             ping_refused: false,
             last_frame_ms: 0,
             last_ping_ms: 0,
+            pinged: false,
             last_seq: None,
             late: None,
             formed: 0,
@@ -118,7 +124,7 @@ impl Session {
         if self.wanted.remove(&user).is_none() || self.waiting.remove(&user) {
             return;
         }
-        self.joined.retain(|joined| *joined != user);
+        self.changes.retain(|(changed, _)| *changed != user);
         let group = self.groups.iter_mut().find(|group| group.holds(&user));
         group.expect("what is wanted and does not wait is in a group").dead += 1;
     }
@@ -172,8 +178,8 @@ impl Session {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice.into_action());
         }
-        if let Some(user) = self.joined.pop_front() {
-            return Some(Action::Followed(user));
+        if let Some((user, followed)) = self.changes.pop_front() {
+            return Some(if followed { Action::Followed(user) } else { Action::Unfollowed(user) });
         }
         if !self.open {
             return None;
@@ -192,16 +198,24 @@ impl Session {
             self.pace.take(now_ms);
             return Some(Action::Send(PONG_TEXT));
         }
-        if self.ping_due_ms().is_some_and(|due_ms| now_ms >= due_ms) && self.pace.take(now_ms) {
+        let is_ping_due = self.ping_due_ms().is_some_and(|due_ms| now_ms >= due_ms);
+        // As in the public session: where something comes requests go first, where nothing comes they take turns.
+        let ping_first = !self.pinged && silent_ms >= self.policy.ping_ms;
+        if !(is_ping_due && ping_first) && self.request(now_ms) {
+            self.pinged = false;
+            return Some(Action::Send(&self.text));
+        }
+        if is_ping_due && self.pace.take(now_ms) {
             self.last_ping_ms = now_ms;
+            self.pinged = true;
             return Some(Action::Ping);
         }
-        self.request(now_ms).then_some(Action::Send(&self.text))
+        None
     }
 
     /// When [`Session::poll`] must be called again if nothing happens; `None` without a connection.
     pub fn next_deadline(&self) -> Option<u64> {
-        if !self.notices.is_empty() || !self.joined.is_empty() || (self.open && self.pong_due) {
+        if !self.notices.is_empty() || !self.changes.is_empty() || (self.open && self.pong_due) {
             return Some(0);
         }
         if !self.open {
@@ -272,7 +286,18 @@ impl Session {
     fn follow(&mut self, user: Address) {
         if let Some(followed) = self.wanted.get_mut(&user) {
             *followed = true;
-            self.joined.push_back(user);
+            self.changes.push_back((user, true));
+        }
+    }
+
+    /// What of a group was followed is so no longer.
+    fn unfollow_group(&mut self, at: usize) {
+        for user in &self.groups[at].addresses {
+            if let Some(followed) = self.wanted.get_mut(user)
+                && std::mem::take(followed)
+            {
+                self.changes.push_back((*user, false));
+            }
         }
     }
 
@@ -285,7 +310,7 @@ impl Session {
 
     fn forget_wire(&mut self) {
         self.groups.clear();
-        self.joined.clear();
+        self.changes.clear();
         self.waiting = self.wanted.keys().copied().collect();
         self.wanted.values_mut().for_each(|followed| *followed = false);
         self.crowded = false;
@@ -325,8 +350,7 @@ impl Session {
         let group = self.groups.swap_remove(at);
         self.last_seq = None;
         for user in group.addresses {
-            if let Some(followed) = self.wanted.get_mut(&user) {
-                *followed = false;
+            if self.wanted.contains_key(&user) {
                 self.waiting.insert(user);
             }
         }
@@ -387,7 +411,7 @@ impl Session {
             return;
         };
         self.notify(Notice::Missed { after_seq: last_seq, next_seq: seq });
-        self.joined.clear();
+        self.changes.retain(|(_, followed)| !followed);
         for at in 0..self.groups.len() {
             if self.groups[at].wire == Wire::InForce {
                 self.follow_group(at);
@@ -395,11 +419,10 @@ impl Session {
         }
     }
 
-    /// Whether a group in force is to end: nobody wants it, hardly anybody does, or there is no room for more.
+    /// Whether a group in force is to end: nobody wants it, or there may be no room for more.
     fn is_to_end(&self, group: &Group) -> bool {
-        let (dead, all) = (group.dead, group.addresses.len());
-        let is_mostly_dead = 2 * dead > all || (self.crowded && dead > 0);
-        group.wire == Wire::InForce && is_mostly_dead
+        let is_dead = group.dead == group.addresses.len();
+        group.wire == Wire::InForce && (is_dead || (self.crowded && group.dead > 0))
     }
 
     /// Writes the next request into `text`, if one is due and may go: ends before beginnings, for they make room.
@@ -414,6 +437,8 @@ impl Session {
         self.groups.retain(|group| !is_gone(group));
         if let Some(at) = self.groups.iter().position(|group| self.is_to_end(group)) {
             self.groups[at].wire = Wire::EndAsked { at_ms: now_ms };
+            // From now on their fills may stop.
+            self.unfollow_group(at);
             return self.write(at, false, now_ms);
         }
         let is_due =

@@ -38,6 +38,7 @@ fn said(session: &mut Session, now_ms: u64) -> Vec<String> {
             }
             Action::TimedOut { subscription, .. } => format!("late {}", subscription.kind()),
             Action::Missed { .. } => "missed".to_owned(),
+            Action::Unfollowed(user) => format!("unfollowed {}", user.0[0]),
         });
         assert!(words.len() < 10_000, "poll never ends: {:?}", &words[9_990..]);
     }
@@ -308,7 +309,7 @@ fn any_frame_is_a_sign_of_life() {
 }
 
 #[test]
-fn requests_keep_to_the_budget_and_pings_go_first() {
+fn requests_keep_to_the_budget_and_take_turns_with_pings_where_nothing_comes() {
     let mut session = Session::new(Policy { messages_per_minute: 40, ..Policy::default() });
     for n in 0..100u8 {
         session.want(Subscription::SpotState { user: Address([n; 20]) });
@@ -319,12 +320,27 @@ fn requests_keep_to_the_budget_and_pings_go_first() {
     for now_ms in (10..60_000).step_by(10) {
         session.on_traffic(now_ms);
         let words = said(&mut session, now_ms);
-        sent += words.iter().filter(|word| word.starts_with("ask") || *word == "ping").count();
-        if now_ms >= 18_000 {
-            assert!(session.last_ping_ms > 0, "the ping waits for the requests");
-        }
+        assert!(words.iter().all(|word| word != "ping"), "{words:?}: nothing needs a ping");
+        sent += words.iter().filter(|word| word.starts_with("ask")).count();
     }
     assert!((38..=40).contains(&sent), "{sent} messages in a minute");
+    // Four messages a minute, which pings would use up.
+    let mut session = Session::new(Policy { messages_per_minute: 8, ..Policy::default() });
+    for n in 0..9u8 {
+        session.want(Subscription::SpotState { user: Address([n; 20]) });
+    }
+    session.on_open(0);
+    assert_eq!(said(&mut session, 0).len(), 4);
+    let mut words = Vec::new();
+    for now_ms in (10..75_000).step_by(10) {
+        let news = said(&mut session, now_ms);
+        if news.iter().any(|word| !word.starts_with("late")) {
+            session.on_frame(&Frame::Pong, now_ms);
+        }
+        words.extend(news.into_iter().filter(|word| !word.starts_with("late")));
+    }
+    let asked = words.iter().filter(|word| word.starts_with("ask")).count();
+    assert!(asked >= 2 && words.len() > asked, "{words:?}");
 }
 
 #[test]

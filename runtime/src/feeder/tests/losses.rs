@@ -141,7 +141,7 @@ fn start_again(node: &mut Node) -> String {
     for block in 3..6 {
         node.append(FillsByBlock, 8, &lines(FillsByBlock, block, &[user(1)]));
     }
-    node.reader.follow(0, user(1));
+    node.reader.follow(0, user(1), 1);
     node.reader.begin();
     node.read();
     node.took(0)
@@ -162,7 +162,7 @@ fn an_account_that_was_let_go_does_not_continue_after_a_restart() {
 fn an_account_that_was_away_for_a_run_does_not_continue_after_it() {
     let mut node = durable();
     node.restart(64);
-    node.reader.follow(1, user(2));
+    node.reader.follow(1, user(2), 1);
     node.reader.begin();
     node.read();
     assert_eq!(node.took(1), "continues 2 2");

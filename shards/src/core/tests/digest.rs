@@ -66,7 +66,9 @@ fn a_different_account_shows_when_it_is_touched() {
         }),
         ("a key less", |a| a.keys.clear()),
         ("baseline order", |a| a.baseline_orders.push((9, Decimal::ONE))),
-        ("hold", |a| a.hold = Some(Hold::Asked { since_ns: 1, asked_ns: 2, from_ms: 3, joins: true })),
+        ("hold", |a| {
+            a.hold = Some(Hold::Asked { since_ns: 1, asked_ns: 2, from_ms: 3, joins: true })
+        }),
         ("when the baseline was", |a| a.baselined_ns += 1),
         ("timer", |a| a.armed_ns = u64::MAX),
         ("watched", |a| a.watched = false),

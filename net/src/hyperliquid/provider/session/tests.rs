@@ -44,6 +44,7 @@ fn said(session: &mut Session, now_ms: u64) -> Vec<String> {
             Action::Refused { said, retry_at_ms, .. } => {
                 format!("{said} {}", retry_at_ms.is_some())
             }
+            Action::Unfollowed(user) => format!("unfollowed {}", user.0[0]),
             Action::Missed { after_seq, next_seq } => format!("missed {after_seq} {next_seq}"),
             other => panic!("{other:?}"),
         });
@@ -124,30 +125,64 @@ fn one_more_address_disturbs_no_other() {
 }
 
 #[test]
-fn one_address_less_disturbs_no_other_until_most_of_a_group_is_gone() {
-    let mut session = open_session([1, 2, 3, 4]);
+fn one_address_less_disturbs_no_other_and_a_group_ends_with_its_last() {
+    let mut session = open_session([1, 2, 3, 4, 5]);
     said(&mut session, 1);
     ack(&mut session, 1);
     said(&mut session, 1);
-    session.unwant(user(1));
-    session.unwant(user(2));
-    session.unwant(user(9));
+    for n in [1, 2, 3, 9] {
+        session.unwant(user(n));
+    }
     assert!(said(&mut session, 2).is_empty());
+    assert!(session.is_followed(user(4)) && session.is_followed(user(5)));
     assert_eq!(session.in_force(), (2, 2));
     session.want(user(2));
     assert_eq!(said(&mut session, 3), ["followed 2"], "it is still in force");
-    session.unwant(user(2));
-    session.unwant(user(3));
-    assert_eq!(said(&mut session, 4), ["-1,2,3,4"], "by the body that began it");
-    ack(&mut session, 5);
-    assert_eq!(said(&mut session, 5), ["+4"]);
-    assert!(!session.is_followed(user(4)));
+    for n in [2, 4] {
+        session.unwant(user(n));
+    }
+    assert!(said(&mut session, 4).is_empty());
+    session.unwant(user(5));
+    assert_eq!(said(&mut session, 5), ["-1,2,3,4,5"], "by the body that began it");
     ack(&mut session, 6);
-    assert_eq!(said(&mut session, 6), ["followed 4"], "what it missed is to be fetched");
-    session.unwant(user(4));
-    assert_eq!(said(&mut session, 7), ["-4"]);
-    ack(&mut session, 8);
-    assert!(said(&mut session, 8).is_empty() && session.is_empty());
+    assert!(said(&mut session, 6).is_empty() && session.is_empty());
+}
+
+#[test]
+fn what_must_make_room_is_followed_no_longer_until_it_is_asked_for_again() {
+    let mut session = open_session([1, 2, 3]);
+    said(&mut session, 0);
+    ack(&mut session, 0);
+    said(&mut session, 0);
+    session.unwant(user(1));
+    session.want(user(4));
+    assert_eq!(said(&mut session, 1), ["+4"]);
+    error(&mut session, "no room", 2);
+    let words = said(&mut session, 2);
+    assert_eq!(words[1..], ["-1,2,3", "unfollowed 2", "unfollowed 3"]);
+    assert_eq!(session.in_force(), (0, 3));
+    ack(&mut session, 3);
+    assert_eq!(said(&mut session, 3), ["+2,3"]);
+    // The provider refuses what it had given: nobody says again that these are followed.
+    error(&mut session, "your plan has ended", 4);
+    assert_eq!(said(&mut session, 4).len(), 1);
+    assert!(!session.is_followed(user(2)) && !session.is_followed(user(3)));
+}
+
+#[test]
+fn requests_go_before_pings_on_a_small_budget() {
+    let policy = Policy { messages_per_minute: 2, ..Policy::default() };
+    let mut session = Session::new(policy).with_addresses_max(1);
+    (1..=3).for_each(|n| session.want(user(n)));
+    session.on_open(0);
+    let mut words = Vec::new();
+    for now_ms in (0..=120_000).step_by(1000) {
+        session.on_traffic(now_ms);
+        words.extend(said(&mut session, now_ms));
+        ack(&mut session, now_ms);
+    }
+    words.retain(|word| !word.starts_with("followed"));
+    assert_eq!(words, ["+1", "+2", "+3"], "a minute apart, and no ping took their place");
 }
 
 #[test]
@@ -193,7 +228,10 @@ fn a_refusal_is_told_and_tried_again_and_what_is_dead_makes_room() {
     error(&mut session, "Total subscription limit reached (3/3)", 2);
     let four = user(4).to_string();
     let words = said(&mut session, 2);
-    assert_eq!(words, [refused(&four, "Total subscription limit reached (3/3)"), "-1,2,3".into()]);
+    assert_eq!(
+        words[..2],
+        [refused(&four, "Total subscription limit reached (3/3)"), "-1,2,3".into()]
+    );
     ack(&mut session, 3);
     assert_eq!(said(&mut session, 3), ["+2,3"]);
     ack(&mut session, 4);
