@@ -4,6 +4,7 @@
 //! all that is wrong is seen at once. The plan goes to standard output, problems to standard error.
 
 use std::fmt::Write as _;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 
 use net::Target;
@@ -15,7 +16,7 @@ use super::{print, show};
 use crate::config::lists::format_cpu_list;
 use crate::config::units::approximate_size;
 use crate::config::{Config, Cpus, Poll, Shards, Source, SourceKind, StoreUrl};
-use crate::diag::{Exit, Problem, Problems, Severity};
+use crate::diag::{Exit, Problem, Problems, Severity, reason};
 use crate::host::{self, Root, cpus::CpuMap, dirs};
 use crate::placement::capacity::{self, Plan};
 
@@ -62,6 +63,7 @@ pub(super) fn fit(config: &Config, shards: u16, root: &Root) -> Problems {
         Some(Problem::error("UPS001", what).fix("write source.ws_url = \"wss://host/ws\""))
     }));
     problems.extend(capacity::plan(config, shards).problem);
+    problems.extend(config.sources.iter().filter_map(not_here));
     problems.extend(CpuMap::read(root).check(&config.node));
     problems.extend(host::check(root, u32::from(shards)));
     problems.extend(directories(config, shards));
@@ -84,6 +86,20 @@ fn nobody(config: &Config) -> Option<Problem> {
     let what = "no addresses to follow in the configuration";
     let why = "those kept at run time are read when it runs: corelane addr list --offline";
     Some(Problem::warning("CFG013", what).why(why).fix("corelane addr add 0x...").fix(FIX))
+}
+
+/// A source that cannot be used from this host.
+fn not_here(source: &Source) -> Option<Problem> {
+    if let Some(dir) = source.node_dir.as_ref().filter(|dir| !dir.is_dir()) {
+        let what = format!("source.node_dir = \"{}\" is no directory", dir.display());
+        let why = "it is looked for every second; its accounts are not followed until it is there";
+        return Some(Problem::warning("UPS020", what).why(why));
+    }
+    let ip = source.local_addr?;
+    let error = UdpSocket::bind((ip, 0)).err()?;
+    let what = format!("source.local_addr {ip} cannot be connected from: {}", reason(&error));
+    let fix = "write an address that `ip -brief address` lists, or add it to an interface";
+    Some(Problem::error("UPS032", what).fix(fix))
 }
 
 /// The data directory and the database's: can be written, and hold what is written at the start.

@@ -156,8 +156,8 @@ fn toml_text(value: &Value) -> String {
         Value::AutoNumber(number) => number.map_or_else(auto, |n| n.to_string()),
         Value::Duration(duration) => quote(&units::format_duration(*duration)),
         Value::Size(bytes) => quote(&units::format_size(*bytes)),
-        Value::Text(text) => quote(&without_password(text)),
-        Value::Optional(text) => quote(&without_password(text.as_deref().unwrap_or(""))),
+        Value::Text(text) => quote(&without_secrets(text)),
+        Value::Optional(text) => quote(&without_secrets(text.as_deref().unwrap_or(""))),
         Value::Path(path) => {
             quote(&path.as_ref().map_or(String::new(), |path| path.display().to_string()))
         }
@@ -193,16 +193,20 @@ fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// `scheme://user:password@host` with the password masked.
-fn without_password(text: &str) -> String {
-    let masked = || {
-        let (scheme, rest) = text.split_once("://")?;
-        let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
-        let (login, _) = authority.rsplit_once('@')?;
+/// `scheme://user:password@host/path?key=...` with the password and what follows `?` masked: providers take keys there.
+pub(crate) fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (place, query) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, MASK));
+    let mark = if query.is_empty() { "" } else { "?" };
+    let (authority, _) = place.split_once('/').unwrap_or((place, ""));
+    let login = authority.rsplit_once('@').and_then(|(login, _)| {
         let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:{MASK}{}", &rest[login.len()..]))
-    };
-    masked().unwrap_or_else(|| text.to_owned())
+        Some((user, login.len()))
+    });
+    match login {
+        Some((user, len)) => format!("{scheme}://{user}:{MASK}{}{mark}{query}", &place[len..]),
+        None => format!("{scheme}://{place}{mark}{query}"),
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +222,7 @@ mod tests {
             ("wss://h/ws?a=b:c@d", "wss://h/ws?a=b:c@d"),
             ("plain", "plain"),
         ] {
-            assert_eq!(without_password(text), shown);
+            assert_eq!(without_secrets(text), shown);
         }
     }
 

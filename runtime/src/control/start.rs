@@ -83,7 +83,12 @@ impl Node {
             symbols: Symbols::default(),
             symbols_due: Some(Instant::now()),
             symbol_refresh: options.symbol_refresh,
-            orders_wait: Some(Instant::now() + SYMBOLS_WITHIN),
+            // Where nobody can be asked for the table nothing waits for it.
+            orders_wait: options
+                .sources
+                .iter()
+                .any(|source| source.info_url.is_some())
+                .then(|| Instant::now() + SYMBOLS_WITHIN),
             roster: Roster::new(options.remove_grace),
             accounts: Accounts::new(
                 placement::placer(&options),

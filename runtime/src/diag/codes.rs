@@ -739,6 +739,13 @@ const OTHERS: &[CodeRow] = &[
          warning.",
     ),
     code(
+        "UPS032",
+        Exit::Config,
+        "not an address of this host",
+        "source.local_addr (or local_addrs) names an address that no interface of this host has, so\n\
+         nothing can be connected from it. `ip -brief address` lists those that it has.",
+    ),
+    code(
         "UPS040",
         Exit::Unavailable,
         "two spot pairs of one name",

@@ -7,6 +7,7 @@
 use shards::Address;
 
 use super::{Limit, Placer, SUBSCRIPTIONS_PER_CONNECTION, SUBSCRIPTIONS_PER_USER};
+use crate::config::show::without_secrets;
 use crate::config::{Config, Source, SourceKind};
 use crate::diag::Problem;
 
@@ -93,7 +94,7 @@ pub fn name(source: &Source) -> String {
     let from = source.local_addr.map_or(String::new(), |ip| format!(" from {ip}"));
     match &source.node_dir {
         Some(dir) => dir.display().to_string(),
-        None => format!("{}{from}", source.ws_url),
+        None => format!("{}{from}", without_secrets(&source.ws_url)),
     }
 }
 
