@@ -392,7 +392,7 @@ impl Node {
             Reply::Link(news) => {
                 if let LinkNews::Down { source, .. } = &news {
                     // The host may have moved.
-                    self.rest.ask(Job::Resolve { source: *source });
+                    self.rest.resolve(*source);
                 }
                 if let LinkNews::Down { link, .. } = &news {
                     self.accounts.lost(id, *link, Instant::now());

@@ -9,7 +9,6 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use net::Target;
 use socket2::{Domain, Protocol, Socket, Type};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
@@ -33,8 +32,13 @@ pub(super) enum PostError {
         /// How long the server says to wait.
         retry_after_ms: Option<u64>,
     },
-    /// Anything else, in words.
-    Failed(String),
+    /// Anything else.
+    Failed {
+        /// In words.
+        why: String,
+        /// Whether the venue may have counted a whole answer.
+        may_be_counted: bool,
+    },
 }
 
 /// Requests from one address.
@@ -63,11 +67,12 @@ impl Http {
 
     /// Asks and reads the whole answer.
     pub(super) fn post(&self, url: &str, body: &str) -> Result<Vec<u8>, PostError> {
-        let failed = |why: &dyn fmt::Display| {
-            PostError::Failed(format!("POST {}: {why}", without_query(url)))
+        let failed = |why: &dyn fmt::Display, may_be_counted: bool| {
+            let why = format!("POST {}: {why}", without_query(url));
+            PostError::Failed { why, may_be_counted }
         };
         let sent = self.agent.post(url).content_type("application/json").send(body);
-        let mut response = sent.map_err(|error| failed(&error))?;
+        let mut response = sent.map_err(|error| failed(&error, !is_unsent(&error)))?;
         let status = response.status();
         if status.as_u16() == 429 {
             let header = response.headers().get("retry-after");
@@ -77,10 +82,10 @@ impl Http {
             return Err(PostError::Limited { retry_after_ms });
         }
         let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let bytes = read.map_err(|error| failed(&error))?;
+        let bytes = read.map_err(|error| failed(&error, status.is_success()))?;
         if !status.is_success() {
             let said = String::from_utf8_lossy(&bytes[..bytes.len().min(SAID_BYTES_MAX)]);
-            return Err(failed(&format_args!("status {status}: {said}")));
+            return Err(failed(&format_args!("status {status}: {said}"), false));
         }
         Ok(bytes)
     }
@@ -98,9 +103,20 @@ pub(super) fn host_of(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// The addresses of a host. Blocks.
-pub(super) fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
-    super::super::placement::resolve(target)
+/// Whether a request failed before the server had it.
+fn is_unsent(error: &ureq::Error) -> bool {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable,
+    };
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => true,
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            AddrInUse | AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable
+        ),
+        _ => false,
+    }
 }
 
 /// Connects from one address of this host.

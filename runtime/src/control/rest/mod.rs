@@ -5,11 +5,14 @@
 //! | `schedule` | what is asked next over one source, and when |
 //! | `worker` | a thread that asks for some of the sources |
 //! | `http` | HTTP from a chosen address of this host |
+//! | `resolve` | threads that look hosts up |
 //!
-//! Each source belongs to one worker, so that its budget has one owner. Which source an account belongs to is the
-//! asker's affair and may change from job to job.
+//! The venue counts weights by address, so sources that ask one server from one address share a budget, the smallest of
+//! theirs, and belong to one worker: a budget has one owner. A source without `local_addr` is taken to ask from an address
+//! of its own. Which source an account belongs to is the asker's affair and may change from job to job.
 
 mod http;
+mod resolve;
 mod schedule;
 mod worker;
 
@@ -30,6 +33,7 @@ use crate::diag::Problem;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender, channel};
 use crate::lane::executor;
+use resolve::Resolver;
 pub(super) use schedule::Said;
 use worker::Worker;
 
@@ -65,11 +69,6 @@ pub enum Job {
     },
     /// The symbol table, from whichever source has a REST interface.
     Symbols,
-    /// The addresses of a source's host.
-    Resolve {
-        /// Index of the source.
-        source: usize,
-    },
 }
 
 impl fmt::Display for Job {
@@ -80,7 +79,6 @@ impl fmt::Display for Job {
             }
             Job::Status { oid, .. } => write!(f, "the status of order {oid} cannot be fetched"),
             Job::Symbols => f.write_str("the symbol table cannot be read"),
-            Job::Resolve { .. } => f.write_str("the host cannot be resolved"),
         }
     }
 }
@@ -89,10 +87,20 @@ impl Job {
     /// The source that it is of; the symbol table is of none.
     fn source(&self) -> Option<usize> {
         match self {
-            Job::Backfill { source, .. } | Job::Status { source, .. } | Job::Resolve { source } => {
-                Some(*source)
-            }
+            Job::Backfill { source, .. } | Job::Status { source, .. } => Some(*source),
             Job::Symbols => None,
+        }
+    }
+
+    /// What is said of a job that is given up.
+    fn give_up(self, why: String) -> Option<Answer> {
+        match self {
+            Job::Backfill { shard, address, .. } => {
+                Some(Answer::BackfillFailed { shard, address, why })
+            }
+            // The order's time-out emits what there is.
+            Job::Status { .. } => None,
+            Job::Symbols => Some(Answer::SymbolsFailed { why }),
         }
     }
 
@@ -102,7 +110,6 @@ impl Job {
             (Job::Backfill { address: a, .. }, Job::Backfill { address: b, .. }) => a == b,
             (Job::Status { oid: a, .. }, Job::Status { oid: b, .. }) => a == b,
             (Job::Symbols, Job::Symbols) => true,
-            (Job::Resolve { source: a }, Job::Resolve { source: b }) => a == b,
             _ => false,
         }
     }
@@ -176,6 +183,9 @@ pub struct RestSource {
 /// The workers, seen from control.
 pub struct Rest {
     workers: Vec<Ends>,
+    /// The worker of each source; `None` where it has no REST interface.
+    worker_of: Vec<Option<usize>>,
+    resolvers: Vec<Resolver>,
     /// The sources that can be asked for the symbol table, the best first; where to ask next.
     with_symbols: VecDeque<usize>,
     /// Answers that need no worker.
@@ -217,38 +227,53 @@ impl Rest {
         aliases: &[(String, String)],
         control: &Arc<Bell>,
     ) -> Result<Rest, Problem> {
-        let count = sources.len().clamp(1, WORKERS_MAX);
+        let targets = sources.iter().enumerate();
+        let targets = targets.filter_map(|(at, source)| Some((at, source.target.clone()?)));
+        let resolvers = resolve::start(targets, control)?;
+        let mut worker_of = vec![None; sources.len()];
+        let groups = by_budget(sources);
+        let count = groups.len().min(WORKERS_MAX);
+        let mut of_workers = vec![Vec::new(); count];
+        for (at, group) in groups.into_iter().enumerate() {
+            group.iter().for_each(|(source, _)| worker_of[*source] = Some(at % count));
+            of_workers[at % count].push(group);
+        }
         let mut workers = Vec::new();
-        for number in 0..count {
-            let own = sources.iter().cloned().enumerate().filter(|(at, _)| at % count == number);
+        for (number, own) in of_workers.into_iter().enumerate() {
             let bell = super::new_bell()?;
             let (jobs, received) = channel(JOBS_MAX, &bell);
             let (sender, answers) = channel(JOBS_MAX, control);
-            let worker = Worker::new(own.collect(), aliases.to_vec(), received, sender);
+            let worker = Worker::new(own, aliases.to_vec(), received, sender);
             let thread = std::thread::Builder::new()
                 .name(format!("rest-{number}"))
                 .spawn(move || worker.run(&bell))
                 .map_err(|error| failure::thread("a REST thread", &error))?;
             workers.push(Ends { thread: Some(thread), jobs, answers });
         }
-        Ok(Rest { workers, with_symbols: with_symbols.into(), own: VecDeque::new() })
+        let (with_symbols, own) = (with_symbols.into(), VecDeque::new());
+        Ok(Rest { workers, worker_of, resolvers, with_symbols, own })
     }
 
     /// Asks; `false` when too much waits. Cores ask again for what they still need.
     pub fn ask(&mut self, job: Job) -> bool {
-        let source = match job.source() {
-            Some(source) => source,
-            None => match self.with_symbols.front() {
-                Some(source) => *source,
-                None => {
-                    let why = "no source has a REST interface (source.info_url)".to_owned();
-                    self.own.push_back(Answer::SymbolsFailed { why });
-                    return true;
-                }
-            },
+        let source = job.source().or_else(|| self.with_symbols.front().copied());
+        let worker = source.and_then(|source| Some((source, self.worker_of[source]?)));
+        let Some((source, at)) = worker else {
+            let why = match job {
+                Job::Symbols => "no source has a REST interface (source.info_url)",
+                _ => "its source has no REST interface (source.info_url is empty)",
+            };
+            self.own.extend(job.give_up(why.to_owned()));
+            return true;
         };
-        let at = source % self.workers.len();
         self.workers[at].jobs.send((source, job)).is_ok()
+    }
+
+    /// Looks up the host of a source's WebSocket server, where it has one.
+    pub fn resolve(&mut self, source: usize) {
+        if let Some(resolver) = self.resolvers.iter_mut().find(|resolver| resolver.has(source)) {
+            resolver.ask(source);
+        }
     }
 
     /// The next answer.
@@ -256,7 +281,8 @@ impl Rest {
         let answer = self
             .own
             .pop_front()
-            .or_else(|| self.workers.iter_mut().find_map(|worker| worker.answers.receive()));
+            .or_else(|| self.workers.iter_mut().find_map(|worker| worker.answers.receive()))
+            .or_else(|| self.resolvers.iter_mut().find_map(Resolver::answer));
         if let Some(Answer::SymbolsFailed { .. }) = answer
             && !self.with_symbols.is_empty()
         {
@@ -268,13 +294,35 @@ impl Rest {
 
     /// Why a worker has ended, if one has by itself. Said once.
     pub fn ended(&mut self) -> Option<String> {
-        self.workers.iter_mut().find_map(|worker| executor::ended(&mut worker.thread))
+        let worker = self.workers.iter_mut().find_map(|worker| executor::ended(&mut worker.thread));
+        worker.or_else(|| self.resolvers.iter_mut().find_map(Resolver::ended))
     }
 
     /// Whether there is an answer.
     pub fn has_news(&self) -> bool {
-        !self.own.is_empty() || self.workers.iter().any(|worker| !worker.answers.is_empty())
+        !self.own.is_empty()
+            || self.workers.iter().any(|worker| !worker.answers.is_empty())
+            || self.resolvers.iter().any(Resolver::has_news)
     }
+}
+
+/// Sources that share a budget: indices, and what is known of them.
+type Group = Vec<(usize, RestSource)>;
+
+/// The sources that can be asked, by server and by the address that they ask from.
+fn by_budget(sources: Vec<RestSource>) -> Vec<Group> {
+    let of = |source: &RestSource| {
+        let host = http::host_of(source.info_url.as_deref()?).to_lowercase();
+        Some((host, source.local_addr))
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, source) in sources.into_iter().enumerate().filter(|(_, source)| of(source).is_some()) {
+        match groups.iter_mut().find(|group| of(&group[0].1) == of(&source)) {
+            Some(group) => group.push((at, source)),
+            None => groups.push(vec![(at, source)]),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

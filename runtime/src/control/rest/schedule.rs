@@ -1,4 +1,4 @@
-//! What is asked next over one source, and when: priorities, the weight budget, retries.
+//! What is asked next of one server from one address, and when: priorities, the weight budget, retries.
 //!
 //! Pure: times are milliseconds of a clock that the worker reads. Back-fills go before order statuses and those before
 //! the symbol table; within one kind the oldest goes first. Waiting for the budget is no failure and does not count
@@ -29,9 +29,13 @@ pub(super) struct JobId(u64);
 pub(super) struct Scheduled {
     id: JobId,
     pub(super) job: Job,
+    /// Index of the source over which it is asked.
+    pub(super) source: usize,
     /// Of a back-fill: its pages, and what they have brought.
     pub(super) pages: Pages,
     pub(super) fills: Vec<Fill>,
+    /// Of the symbol table: what was asked and answered, in order.
+    pub(super) answers: Vec<(String, Result<Vec<u8>, String>)>,
     since_ms: u64,
     due_ms: u64,
     tried_ms: u64,
@@ -75,7 +79,7 @@ pub(in crate::control) enum Said {
     },
 }
 
-/// The jobs of one source.
+/// The jobs of sources that share a budget.
 #[derive(Debug)]
 pub(super) struct Schedule {
     jobs: Vec<Scheduled>,
@@ -92,30 +96,35 @@ pub(super) struct Schedule {
 
 fn class_of(job: &Job) -> u8 {
     match job {
-        // Not a request to the venue: a connection waits for it, and it costs nothing.
-        Job::Resolve { .. } => 0,
-        Job::Backfill { .. } => 1,
-        Job::Status { .. } => 2,
-        Job::Symbols => 3,
+        Job::Backfill { .. } => 0,
+        Job::Status { .. } => 1,
+        Job::Symbols => 2,
     }
 }
 
 /// The most that the next request of a job weighs.
 fn taken_for(job: &Job) -> u32 {
     match job {
-        Job::Resolve { .. } => 0,
         Job::Backfill { .. } => most_of(RequestKind::Fills),
         Job::Status { .. } => most_of(RequestKind::OrderStatus),
-        // `spotMeta` and `allPerpMetas`.
-        Job::Symbols => 2 * most_of(RequestKind::Other),
+        Job::Symbols => most_of(RequestKind::Other),
     }
 }
 
-/// What a job weighs that is answered by one short page.
-fn usual_weight(job: &Job) -> u32 {
+/// What the next request of a job weighs that is answered by a short page, or refused.
+fn least_for(job: &Job) -> u32 {
     match job {
         Job::Backfill { .. } => weight_of(RequestKind::Fills) + 1,
         other => taken_for(other),
+    }
+}
+
+/// What a job weighs that is answered as most are.
+fn usual_weight(job: &Job) -> u32 {
+    match job {
+        // `spotMeta` and `allPerpMetas`.
+        Job::Symbols => 2 * taken_for(job),
+        other => least_for(other),
     }
 }
 
@@ -135,7 +144,7 @@ impl Schedule {
     }
 
     /// One more job. Cores ask again for what they still need: what waits already is not asked for twice.
-    pub(super) fn push(&mut self, job: Job, now_ms: u64) {
+    pub(super) fn push(&mut self, source: usize, job: Job, now_ms: u64) {
         if let Some(known) = self.jobs.iter_mut().find(|known| known.job.repeats(&job)) {
             known.asked_again = true;
             return;
@@ -146,6 +155,8 @@ impl Schedule {
         self.jobs.push(Scheduled {
             id: JobId(id),
             job,
+            source,
+            answers: Vec::new(),
             pages: Pages::new(from_ms),
             fills: Vec::new(),
             since_ms: now_ms,
@@ -167,10 +178,9 @@ impl Schedule {
         };
         let (id, weight) = (first.id, taken_for(&first.job));
         let paused_ms = self.paused_until_ms.saturating_sub(now_ms);
-        let wait_ms = match weight {
-            0 => 0,
-            _ if paused_ms > 0 => paused_ms,
-            _ => self.budget.take(now_ms, weight).err().unwrap_or(0),
+        let wait_ms = match paused_ms {
+            0 => self.budget.take(now_ms, weight).err().unwrap_or(0),
+            _ => paused_ms,
         };
         if wait_ms > 0 {
             self.waits(now_ms, wait_ms, paused_ms > 0);
@@ -188,15 +198,15 @@ impl Schedule {
         found.expect("an id is given out for a job that is scheduled, and dropped with it")
     }
 
-    /// The answer has come, with this many items, and after this many requests more than were counted.
-    pub(super) fn answered(&mut self, id: JobId, now_ms: u64, items: usize, more_requests: u32) {
+    /// The answer has come, with this many items.
+    pub(super) fn answered(&mut self, id: JobId, now_ms: u64, items: usize) {
         let job = &self.get_mut(id).job;
         let taken = taken_for(job);
         let weighs = match job {
             Job::Backfill { .. } => {
                 weight_of(RequestKind::Fills) + weight_of_items(RequestKind::Fills, items)
             }
-            _ => taken + more_requests * weight_of(RequestKind::Other),
+            _ => taken,
         };
         self.budget.settle(now_ms, taken, weighs);
         self.pauses.reset();
@@ -225,7 +235,7 @@ impl Schedule {
     pub(super) fn limited(&mut self, id: JobId, now_ms: u64, retry_after_ms: Option<u64>) {
         let job = &self.get_mut(id).job;
         // A refusal is a request too; whether it weighs is not documented.
-        let (taken, weighs) = (taken_for(job), usual_weight(job));
+        let (taken, weighs) = (taken_for(job), least_for(job));
         self.budget.settle(now_ms, taken, weighs);
         self.budget.exhaust(now_ms);
         let pause_ms = self.pauses.next_ms().max(retry_after_ms.unwrap_or(0));
@@ -233,17 +243,19 @@ impl Schedule {
         self.get_mut(id).why = Some("the server answers 429, too many requests".to_owned());
     }
 
-    /// The request failed after this time. Says when it is tried again; `None` when it is not.
+    /// The request failed after this time; `may_be_counted` is whether the venue may have counted a whole answer. Says
+    /// when it is tried again; `None` when it is not.
     pub(super) fn failed(
         &mut self,
         id: JobId,
         now_ms: u64,
         took_ms: u64,
         why: &str,
+        may_be_counted: bool,
     ) -> Option<u64> {
         let job = &self.get_mut(id).job;
-        // Whether the venue has counted a request without an answer is not known.
-        let (taken, weighs) = (taken_for(job), usual_weight(job));
+        let taken = taken_for(job);
+        let weighs = if may_be_counted { taken } else { least_for(job) };
         self.budget.settle(now_ms, taken, weighs);
         let job = self.get_mut(id);
         let wait_ms = job.backoff.next_ms();

@@ -296,3 +296,117 @@ fn statuses_and_symbols_come_and_another_source_is_asked_when_one_fails() {
     rest.answer();
     assert_eq!(rest.with_symbols[0], 1);
 }
+
+/// Weights of what a server is asked until a worker says that it waits for the budget.
+#[track_caller]
+fn weight_until_it_waits(rest: &mut Rest, bell: &Bell, seen: &Heard<Seen>) -> u32 {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < until, "nothing waits");
+        match rest.answer() {
+            Some(Answer::Trouble(problem)) if problem.code == "UPS030" => break,
+            Some(_) => {}
+            None => bell.sleep(Duration::from_millis(100), || rest.has_news()),
+        }
+    }
+    let weight = |(_, body): Seen| match body["type"].as_str() {
+        Some("userFillsByTime") => 120,
+        _ => 20,
+    };
+    seen.try_iter().map(weight).sum()
+}
+
+#[test]
+fn sources_that_ask_one_server_from_one_address_share_its_budget() {
+    let full: Value = (0..2000).map(|n| fill(100 + n, n + 1)).collect();
+    let (url, seen) = serve(move |_| (200, "", full.clone()));
+    // A node with the public interface for its back-fills beside the public WebSocket: the venue counts by address.
+    let upper = url.replace("/info", "/INFO");
+    let of = |url: &str, weight_per_minute| RestSource {
+        weight_per_minute,
+        local_addr: Some(Ipv4Addr::LOCALHOST.into()),
+        ..source(Some(url.to_owned()))
+    };
+    let (mut rest, bell) = start(vec![of(&url, 1200), source(None), of(&upper, 120)]);
+    assert_eq!((rest.workers.len(), &rest.worker_of[..]), (1, &[Some(0), None, Some(0)][..]));
+    assert!(rest.ask(backfill(0, 1)) && rest.ask(backfill(2, 2)));
+    assert_eq!(weight_until_it_waits(&mut rest, &bell, &seen), 120);
+}
+
+/// A server that has not one request for all dexes.
+fn dexes(body: &Value) -> Said {
+    match body["type"].as_str() {
+        Some("spotMeta") => (200, "", json!({"universe": [], "tokens": []})),
+        Some("perpDexs") => (200, "", json!([null, {"name": "a"}, {"name": "b"}, {"name": "c"}])),
+        Some("meta") => {
+            let name = body["dex"].as_str().map_or("BTC".to_owned(), |dex| format!("{dex}:CL"));
+            (200, "", json!({"universe": [{"name": name}], "collateralToken": 0}))
+        }
+        _ => (500, "", json!("no")),
+    }
+}
+
+#[test]
+fn a_symbol_table_of_many_requests_keeps_to_the_budget() {
+    let (url, seen) = serve(|body| match body["dex"].as_str() {
+        Some("c") => (500, "", json!("no")),
+        _ => dexes(body),
+    });
+    let one = RestSource { weight_per_minute: 120, ..source(Some(url)) };
+    let (mut rest, bell) = start(vec![one]);
+    assert!(rest.ask(Job::Symbols));
+    assert_eq!(weight_until_it_waits(&mut rest, &bell, &seen), 120);
+}
+
+#[test]
+fn a_symbol_table_of_many_requests_asks_each_once() {
+    let failed = std::sync::atomic::AtomicBool::new(false);
+    let (url, seen) = serve(move |body| {
+        let fails = body["dex"] == "b" && !failed.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if fails { (500, "", json!("once")) } else { dexes(body) }
+    });
+    let (mut rest, bell) = start(vec![source(Some(url))]);
+    assert!(rest.ask(Job::Symbols));
+    let Answer::Symbols(table) = next(&mut rest, &bell) else { panic!("none") };
+    assert_eq!(table.entries().len(), 4);
+    let asked: Vec<String> = seen
+        .try_iter()
+        .map(|(_, body)| body["dex"].as_str().or(body["type"].as_str()).expect("a type").to_owned())
+        .collect();
+    assert_eq!(asked, ["spotMeta", "allPerpMetas", "perpDexs", "meta", "a", "b", "b", "c"]);
+}
+
+#[test]
+fn hosts_are_looked_up_beside_requests_that_are_not_answered() {
+    let (asked, is_asked) = heard();
+    let (url, _seen) = serve(move |_| {
+        let _ = asked.send(());
+        // Until the test's process ends.
+        loop {
+            std::thread::park();
+        }
+    });
+    let at = |target: &str| RestSource {
+        target: Target::parse(target).ok(),
+        ..source(Some(url.clone()))
+    };
+    let sources = vec![
+        at("ws://127.0.0.1:5/ws"),
+        at("ws://127.0.0.1:6/ws"),
+        at("ws://127.0.0.1:5/other"),
+        source(None),
+    ];
+    let (mut rest, bell) = start(sources);
+    assert_eq!(rest.resolvers.len(), 2, "one for each host and port");
+    rest.ask(backfill(0, 1));
+    is_asked.recv_timeout(PATIENCE).expect("the request is under way");
+    (0..4).for_each(|source| rest.resolve(source));
+    let mut resolved = BTreeMap::new();
+    while resolved.len() < 3 {
+        let Answer::Resolved { source, addresses } = next(&mut rest, &bell) else {
+            panic!("something else")
+        };
+        resolved.insert(source, addresses[0].port());
+    }
+    assert_eq!(resolved, BTreeMap::from([(0, 5), (1, 6), (2, 5)]));
+}

@@ -1,18 +1,17 @@
 //! One thread that asks for some of the sources.
 //!
-//! Requests of one source are made one after the other: its budget and its order of priorities are kept without a
-//! lock. A worker's sources take turns, one request each; one that waits for its budget holds up no other. A server
-//! that does not answer holds up the worker's other sources for the time of a request.
+//! A line is a server that is asked from one address: the sources there share its budget. Requests of one line are made one after the other: its budget and its order of priorities are kept without a
+//! lock. A worker's lines take turns, one request each; one that waits for its budget holds up no other. A server
+//! that does not answer holds up the worker's other lines for the time of a request.
 
 use std::time::{Duration, Instant};
 
-use net::Target;
 use net::hyperliquid::pages::PagesError;
 use net::hyperliquid::rest;
 
 use super::http::{self, Http, PostError};
 use super::schedule::{JobId, Next, Said, Schedule, Scheduled};
-use super::{Answer, Job, RestSource};
+use super::{Answer, Group, Job};
 use crate::control::{failure, symbols};
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
@@ -24,13 +23,11 @@ const JOBS_PER_TURN_MAX: usize = 1024;
 /// How soon failed attempts of one source are told again: a server that is away fails hundreds of jobs.
 const TROUBLE_AGAIN_MS: u64 = 10_000;
 
-/// A source, as its worker has it.
+/// Sources that share a budget.
 #[derive(Debug)]
 struct Line {
-    /// Its index among all sources.
-    source: usize,
-    info_url: Option<String>,
-    target: Option<Target>,
+    /// Their indices, and where each is asked.
+    urls: Vec<(usize, String)>,
     http: Http,
     schedule: Schedule,
     troubled_ms: Option<u64>,
@@ -48,12 +45,12 @@ pub(super) struct Worker {
 
 /// How one request ended.
 enum Outcome {
-    /// With an answer of so many items, after so many requests beyond those that were counted.
-    Answered { items: usize, more_requests: u32 },
+    /// With an answer of so many items; whether the job has more to ask.
+    Answered { items: usize, goes_on: bool },
     /// The budget is spent.
     Limited { retry_after_ms: Option<u64> },
-    /// It may work the next time.
-    Failed(String),
+    /// It may work the next time. Whether the venue may have counted a whole answer.
+    Failed { why: String, may_be_counted: bool },
     /// It never will.
     Hopeless(String),
 }
@@ -62,7 +59,7 @@ impl From<PostError> for Outcome {
     fn from(error: PostError) -> Outcome {
         match error {
             PostError::Limited { retry_after_ms } => Outcome::Limited { retry_after_ms },
-            PostError::Failed(why) => Outcome::Failed(why),
+            PostError::Failed { why, may_be_counted } => Outcome::Failed { why, may_be_counted },
         }
     }
 }
@@ -73,23 +70,31 @@ impl From<PagesError> for Outcome {
     }
 }
 
+impl Outcome {
+    /// An answer that cannot be read.
+    fn unreadable(why: String) -> Outcome {
+        Outcome::Failed { why, may_be_counted: true }
+    }
+}
+
 impl Worker {
-    /// For these sources: index, and what is known of it.
+    /// For these sources.
     pub(super) fn new(
-        sources: Vec<(usize, RestSource)>,
+        groups: Vec<Group>,
         aliases: Vec<(String, String)>,
         jobs: Receiver<(usize, Job)>,
         answers: Sender<Answer>,
     ) -> Worker {
-        let line = |(source, options): (usize, RestSource)| Line {
-            source,
-            info_url: options.info_url,
-            target: options.target,
-            http: Http::new(options.local_addr),
-            schedule: Schedule::new(options.weight_per_minute, options.seed),
-            troubled_ms: None,
+        let line = |group: Group| {
+            let first = &group.first().expect("a group has a source").1;
+            let (http, seed) = (Http::new(first.local_addr), first.seed);
+            let weights = group.iter().map(|(_, source)| source.weight_per_minute);
+            let schedule = Schedule::new(weights.min().unwrap_or(0), seed);
+            let url = |(at, source): (usize, super::RestSource)| Some((at, source.info_url?));
+            let urls = group.into_iter().filter_map(url).collect();
+            Line { urls, http, schedule, troubled_ms: None }
         };
-        let lines = sources.into_iter().map(line).collect();
+        let lines = groups.into_iter().map(line).collect();
         Worker { lines, aliases, jobs, answers, started: Instant::now() }
     }
 
@@ -129,14 +134,10 @@ impl Worker {
         let now_ms = self.now_ms();
         for _ in 0..JOBS_PER_TURN_MAX {
             let Some((source, job)) = self.jobs.receive() else { return };
-            let line = self.lines.iter_mut().find(|line| line.source == source);
+            let has = |line: &&mut Line| line.urls.iter().any(|(at, _)| *at == source);
+            let line = self.lines.iter_mut().find(has);
             let line = line.expect("jobs are given to the worker of their source");
-            if line.info_url.is_some() || matches!(job, Job::Resolve { .. }) {
-                line.schedule.push(job, now_ms);
-            } else {
-                let why = "its source has no REST interface (source.info_url is empty)";
-                self.give_up(job, why.to_owned());
-            }
+            line.schedule.push(source, job, now_ms);
         }
     }
 
@@ -148,7 +149,7 @@ impl Worker {
         }
         let next = self.lines[at].schedule.next(now_ms);
         if let Some(said) = self.lines[at].schedule.said() {
-            let host = self.lines[at].info_url.as_deref().map_or("", http::host_of);
+            let host = self.lines[at].urls.first().map_or("", |(_, url)| http::host_of(url));
             let problem = match said {
                 Said::Waits { .. } => failure::rest_waits(host, &said),
                 Said::GoesOn { after_ms } => failure::rest_goes_on(host, after_ms),
@@ -164,20 +165,16 @@ impl Worker {
         let outcome = match self.lines[at].schedule.get_mut(id).job.clone() {
             Job::Backfill { .. } => self.page(at, id),
             Job::Status { shard, address, oid, .. } => {
-                self.post(at, &rest::order_status(&address, oid)).and_then(|body| {
+                self.post(at, id, &rest::order_status(&address, oid)).and_then(|body| {
                     let status = rest::parse_order_status(&body)
-                        .map_err(|error| Outcome::Failed(error.to_string()))?;
+                        .map_err(|error| Outcome::unreadable(error.to_string()))?;
                     if let Some(status) = status {
                         self.say(Answer::Status { shard, status });
                     }
-                    Ok(Outcome::Answered { items: 0, more_requests: 0 })
+                    Ok(Outcome::Answered { items: 0, goes_on: false })
                 })
             }
-            Job::Symbols => self.symbols(at),
-            Job::Resolve { source } => {
-                self.resolve(at, source);
-                Ok(Outcome::Answered { items: 0, more_requests: 0 })
-            }
+            Job::Symbols => self.symbols(at, id),
         };
         let now_ms = self.now_ms();
         // A repetition that was asked while the request was under way is of the same need: it must not become a job
@@ -185,19 +182,19 @@ impl Worker {
         self.receive();
         let schedule = &mut self.lines[at].schedule;
         match outcome.unwrap_or_else(|outcome| outcome) {
-            Outcome::Answered { items, more_requests } => {
-                schedule.answered(id, now_ms, items, more_requests);
-                if matches!(schedule.get_mut(id).job, Job::Backfill { .. }) && !schedule.is_done(id)
-                {
+            Outcome::Answered { items, goes_on } => {
+                schedule.answered(id, now_ms, items);
+                let is_backfill = matches!(schedule.get_mut(id).job, Job::Backfill { .. });
+                if goes_on || is_backfill && !schedule.is_done(id) {
                     return;
                 }
                 let done = schedule.remove(id);
                 self.hand_over(done);
             }
             Outcome::Limited { retry_after_ms } => schedule.limited(id, now_ms, retry_after_ms),
-            Outcome::Failed(why) => {
+            Outcome::Failed { why, may_be_counted } => {
                 let took_ms = now_ms - started_ms;
-                match schedule.failed(id, now_ms, took_ms, &why) {
+                match schedule.failed(id, now_ms, took_ms, &why, may_be_counted) {
                     Some(wait_ms) => self.trouble(at, id, &why, wait_ms),
                     None => {
                         let job = schedule.remove(id);
@@ -206,7 +203,7 @@ impl Worker {
                 }
             }
             Outcome::Hopeless(why) => {
-                schedule.answered(id, now_ms, rest::FILLS_PER_PAGE_MAX, 0);
+                schedule.answered(id, now_ms, rest::FILLS_PER_PAGE_MAX);
                 let job = schedule.remove(id);
                 self.abandon(job, why);
             }
@@ -224,9 +221,11 @@ impl Worker {
         self.say(Answer::Trouble(failure::trouble(&what, why, Duration::from_millis(wait_ms))));
     }
 
-    fn post(&self, at: usize, body: &str) -> Result<Vec<u8>, Outcome> {
-        let line = &self.lines[at];
-        let url = line.info_url.as_deref().expect("jobs of sources without a URL are given up");
+    fn post(&mut self, at: usize, id: JobId, body: &str) -> Result<Vec<u8>, Outcome> {
+        let line = &mut self.lines[at];
+        let source = line.schedule.get_mut(id).source;
+        let found = line.urls.iter().find(|(at, _)| *at == source);
+        let (_, url) = found.expect("jobs are given to the line of their source");
         Ok(line.http.post(url, body)?)
     }
 
@@ -236,48 +235,62 @@ impl Worker {
             unreachable!("called for back-fills");
         };
         let body = job.pages.request(address).expect("a job whose pages are done is removed");
-        let answer = self.post(at, &body)?;
+        let answer = self.post(at, id, &body)?;
         let mut page = Vec::new();
         rest::parse_fills(&answer, &mut page)
-            .map_err(|error| Outcome::Failed(error.to_string()))?;
+            .map_err(|error| Outcome::unreadable(error.to_string()))?;
         let items = page.len();
         let job = self.lines[at].schedule.get_mut(id);
         let taken = job.pages.take(&mut page);
         job.fills.append(&mut page);
         taken?;
-        Ok(Outcome::Answered { items, more_requests: 0 })
+        Ok(Outcome::Answered { items, goes_on: false })
     }
 
-    fn symbols(&mut self, at: usize) -> Result<Outcome, Outcome> {
-        let (mut requests, mut outcome) = (0u32, None);
-        let read = symbols::read(&self.aliases, |body| {
-            requests += 1;
-            self.post(at, body).map_err(|error| match error {
-                Outcome::Failed(why) => why,
-                other => {
-                    outcome = Some(other);
-                    "the budget is spent".to_owned()
-                }
-            })
-        });
-        match (read, outcome) {
-            (Ok(table), _) => {
-                self.say(Answer::Symbols(Box::new(table)));
-                let more_requests = requests.saturating_sub(2);
-                Ok(Outcome::Answered { items: 0, more_requests })
+    /// One request of those that the symbol table takes: how many it will be is known only by their answers, and each has
+    /// to find its weight in the budget.
+    fn symbols(&mut self, at: usize, id: JobId) -> Result<Outcome, Outcome> {
+        let mut answers = std::mem::take(&mut self.lines[at].schedule.get_mut(id).answers);
+        let aliases = std::mem::take(&mut self.aliases);
+        let (mut sent, mut limited, mut goes_on) = (false, None, false);
+        let read = symbols::read(&aliases, |body| {
+            if let Some((_, answer)) = answers.iter().find(|(asked, _)| asked == body) {
+                return answer.clone();
             }
-            (Err(_), Some(outcome)) => Err(outcome),
-            (Err(why), None) => Err(Outcome::Failed(why)),
-        }
-    }
-
-    fn resolve(&mut self, at: usize, source: usize) {
-        let Some(target) = &self.lines[at].target else { return };
-        let answer = match http::resolve(target) {
-            Ok(addresses) => Answer::Resolved { source, addresses },
-            Err(error) => Answer::NotResolved(failure::resolve(&target.host, &error)),
+            if std::mem::replace(&mut sent, true) {
+                goes_on = true;
+                return Err("it is asked for next".to_owned());
+            }
+            let answer = match self.post(at, id, body) {
+                Ok(answer) => Ok(answer),
+                Err(Outcome::Failed { why, .. }) => Err(why),
+                Err(other) => {
+                    limited = Some(other);
+                    return Err("the budget is spent".to_owned());
+                }
+            };
+            answers.push((body.to_owned(), answer.clone()));
+            answer
+        });
+        self.aliases = aliases;
+        let ended = match (limited, read) {
+            (Some(limited), _) => Err(limited),
+            (None, Ok(table)) => {
+                self.say(Answer::Symbols(Box::new(table)));
+                Ok(Outcome::Answered { items: 0, goes_on: false })
+            }
+            (None, Err(_)) if goes_on => Ok(Outcome::Answered { items: 0, goes_on }),
+            (None, Err(why)) => {
+                match answers.last() {
+                    // The others stand.
+                    Some((_, Err(_))) => drop(answers.pop()),
+                    _ => answers.clear(),
+                }
+                Err(Outcome::unreadable(why))
+            }
         };
-        self.say(answer);
+        self.lines[at].schedule.get_mut(id).answers = answers;
+        ended
     }
 
     /// Gives a back-fill's fills to the shard, in pages that are not too large for one command.
@@ -303,13 +316,8 @@ impl Worker {
     }
 
     fn give_up(&mut self, job: Job, why: String) {
-        match job {
-            Job::Backfill { shard, address, .. } => {
-                self.say(Answer::BackfillFailed { shard, address, why });
-            }
-            // The order's time-out emits what there is; a host is looked up again with the next connection.
-            Job::Status { .. } | Job::Resolve { .. } => {}
-            Job::Symbols => self.say(Answer::SymbolsFailed { why }),
+        if let Some(answer) = job.give_up(why) {
+            self.say(answer);
         }
     }
 }

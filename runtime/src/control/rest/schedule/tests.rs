@@ -18,7 +18,6 @@ fn word(job: &Job) -> String {
         Job::Backfill { address, .. } => format!("backfill {}", address.0[0]),
         Job::Status { oid, .. } => format!("status {oid}"),
         Job::Symbols => "symbols".to_owned(),
-        Job::Resolve { source } => format!("resolve {source}"),
     }
 }
 
@@ -34,20 +33,18 @@ fn next(schedule: &mut Schedule, now_ms: u64) -> String {
 /// Answers what goes next with so many items; it is done.
 fn answer(schedule: &mut Schedule, now_ms: u64, items: usize) -> String {
     let Next::Ask(id) = schedule.next(now_ms) else { panic!("nothing goes at {now_ms}") };
-    schedule.answered(id, now_ms, items, 0);
+    schedule.answered(id, now_ms, items);
     word(&schedule.remove(id).job)
 }
 
 #[test]
 fn backfills_go_before_statuses_and_symbols_and_the_oldest_first() {
     let mut schedule = Schedule::new(1200, 0);
-    for job in
-        [Job::Symbols, status(9), backfill(2), status(8), backfill(1), Job::Resolve { source: 0 }]
-    {
-        schedule.push(job, 0);
+    for job in [Job::Symbols, status(9), backfill(2), status(8), backfill(1)] {
+        schedule.push(0, job, 0);
     }
-    let order: Vec<String> = (0..6).map(|_| answer(&mut schedule, 0, 0)).collect();
-    assert_eq!(order, ["resolve 0", "backfill 2", "backfill 1", "status 9", "status 8", "symbols"]);
+    let order: Vec<String> = (0..5).map(|_| answer(&mut schedule, 0, 0)).collect();
+    assert_eq!(order, ["backfill 2", "backfill 1", "status 9", "status 8", "symbols"]);
     assert_eq!(next(&mut schedule, 0), "idle");
 }
 
@@ -56,12 +53,12 @@ fn repeated_asks_are_one() {
     let mut schedule = Schedule::new(1200, 0);
     for _ in 0..3 {
         for job in [backfill(1), status(1), Job::Symbols] {
-            schedule.push(job, 0);
+            schedule.push(0, job, 0);
         }
     }
     assert_eq!(schedule.jobs.len(), 3);
-    schedule.push(status(2), 0);
-    schedule.push(backfill(2), 0);
+    schedule.push(0, status(2), 0);
+    schedule.push(0, backfill(2), 0);
     assert_eq!(schedule.jobs.len(), 5);
 }
 
@@ -69,9 +66,9 @@ fn repeated_asks_are_one() {
 fn what_waits_for_the_budget_is_told_once_and_once_that_it_no_longer_does() {
     let mut schedule = Schedule::new(120, 0);
     for n in 1..=3 {
-        schedule.push(backfill(n), 0);
+        schedule.push(0, backfill(n), 0);
     }
-    schedule.push(status(1), 0);
+    schedule.push(0, status(1), 0);
     assert_eq!(answer(&mut schedule, 0, 2000), "backfill 1");
     assert_eq!(schedule.said(), None);
     assert_eq!(next(&mut schedule, 10), "in 59990");
@@ -91,23 +88,23 @@ fn what_waits_for_the_budget_is_told_once_and_once_that_it_no_longer_does() {
 }
 
 #[test]
-fn the_name_of_a_host_needs_no_budget() {
-    let mut schedule = Schedule::new(20, 0);
-    schedule.push(status(1), 0);
-    answer(&mut schedule, 0, 0);
-    schedule.push(backfill(1), 1);
-    assert!(next(&mut schedule, 1).starts_with("in "));
-    schedule.push(Job::Resolve { source: 0 }, 2);
-    assert_eq!(next(&mut schedule, 2), "resolve 0");
+fn a_failure_is_charged_as_the_most_that_the_venue_may_have_counted() {
+    for (may_be_counted, spent) in [(false, 21), (true, 120)] {
+        let mut schedule = Schedule::new(1200, 7);
+        schedule.push(0, backfill(1), 0);
+        let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
+        schedule.failed(id, 100, 100, "no answer", may_be_counted);
+        assert_eq!(schedule.budget.spent(100), spent);
+    }
 }
 
 #[test]
 fn a_failed_job_is_tried_again_and_others_go_meanwhile() {
     let mut schedule = Schedule::new(1200, 7);
-    schedule.push(backfill(1), 0);
-    schedule.push(status(1), 0);
+    schedule.push(0, backfill(1), 0);
+    schedule.push(0, status(1), 0);
     let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
-    let wait_ms = schedule.failed(id, 100, 100, "refused").expect("it is tried again");
+    let wait_ms = schedule.failed(id, 100, 100, "refused", false).expect("it is tried again");
     assert!((125..=250).contains(&wait_ms), "{wait_ms}");
     assert_eq!(answer(&mut schedule, 100, 0), "status 1");
     assert_eq!(next(&mut schedule, 100), format!("in {wait_ms}"));
@@ -118,7 +115,7 @@ fn a_failed_job_is_tried_again_and_others_go_meanwhile() {
 #[test]
 fn attempts_end_after_their_time_and_waiting_for_the_budget_is_none() {
     let mut schedule = Schedule::new(180, 7);
-    schedule.push(backfill(1), 0);
+    schedule.push(0, backfill(1), 0);
     let (mut now_ms, mut tried_ms, mut waited_ms) = (0, 0, 0);
     loop {
         assert_eq!(schedule.expired(now_ms).map(|(job, _)| word(&job.job)), None);
@@ -126,7 +123,9 @@ fn attempts_end_after_their_time_and_waiting_for_the_budget_is_none() {
             Next::Ask(id) => {
                 now_ms += 10_000;
                 tried_ms += 10_000;
-                let Some(wait_ms) = schedule.failed(id, now_ms, 10_000, "refused") else { break };
+                let Some(wait_ms) = schedule.failed(id, now_ms, 10_000, "refused", false) else {
+                    break;
+                };
                 now_ms += wait_ms;
                 tried_ms += wait_ms;
             }
@@ -145,7 +144,7 @@ fn attempts_end_after_their_time_and_waiting_for_the_budget_is_none() {
 fn what_waits_for_longer_than_a_core_holds_fills_is_given_up() {
     let mut schedule = Schedule::new(120, 0);
     for n in 1..=9 {
-        schedule.push(backfill(n), 0);
+        schedule.push(0, backfill(n), 0);
     }
     let (mut now_ms, mut asked, mut expired) = (0, 0, Vec::new());
     while expired.len() + asked < 9 {
@@ -158,7 +157,7 @@ fn what_waits_for_longer_than_a_core_holds_fills_is_given_up() {
         }
         match schedule.next(now_ms) {
             Next::Ask(id) => {
-                schedule.answered(id, now_ms, 2000, 0);
+                schedule.answered(id, now_ms, 2000);
                 schedule.remove(id);
                 asked += 1;
             }
@@ -173,7 +172,7 @@ fn what_waits_for_longer_than_a_core_holds_fills_is_given_up() {
 #[test]
 fn a_refusal_for_too_many_requests_pauses_the_source_and_fails_nothing() {
     let mut schedule = Schedule::new(1200, 3);
-    schedule.push(backfill(1), 0);
+    schedule.push(0, backfill(1), 0);
     let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
     schedule.limited(id, 1_000, Some(5_000));
     assert_eq!(next(&mut schedule, 1_000), "in 5000");
@@ -193,13 +192,13 @@ fn a_refusal_for_too_many_requests_pauses_the_source_and_fails_nothing() {
 #[test]
 fn an_ask_during_the_last_request_makes_it_go_on() {
     let mut schedule = Schedule::new(1200, 0);
-    schedule.push(backfill(1), 0);
-    schedule.push(backfill(1), 0);
+    schedule.push(0, backfill(1), 0);
+    schedule.push(0, backfill(1), 0);
     let Next::Ask(id) = schedule.next(0) else { panic!("nothing goes") };
     schedule.get_mut(id).pages.take(&mut []).expect("an empty page");
     assert!(schedule.is_done(id), "the second ask came before the request");
     let Next::Ask(id) = schedule.next(1) else { panic!("nothing goes") };
-    schedule.push(backfill(1), 2);
+    schedule.push(0, backfill(1), 2);
     assert!(!schedule.is_done(id), "the second ask came after it");
     assert_eq!(schedule.jobs.len(), 1);
 }
