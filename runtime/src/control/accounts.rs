@@ -138,9 +138,13 @@ impl Accounts {
         self.seated.get_mut(address).filter(|seated| seated.ticket == ticket)
     }
 
-    /// A shard does not watch an account for want of space; it is asked again.
-    pub(super) fn refused(&mut self, address: Address) {
-        self.unwatched.retain(|(_, unwatched)| *unwatched != address);
+    /// A shard does not watch an account yet for want of space: its feeder does not wait for that. Whether it is wanted still.
+    pub(super) fn refused(&mut self, address: &Address, ticket: u64) -> bool {
+        let is_wanted = self.seated(address, ticket).is_some();
+        if is_wanted && let Some(seat) = self.placer.seat(address) {
+            self.unwatched.remove(&(seat.source, *address));
+        }
+        is_wanted
     }
 
     /// The subscription to an account's fills is acknowledged.
@@ -342,7 +346,8 @@ mod tests {
         accounts.watched(address(2), 2);
         accounts.turn(now);
         assert_eq!(orders(&mut accounts), ["follow 1"]);
-        accounts.refused(address(3));
+        assert!(!accounts.refused(&address(3), 1));
+        assert!(accounts.refused(&address(3), 2));
         accounts.turn(now);
         accounts.turn(now);
         assert_eq!(orders(&mut accounts), ["begin 0"]);

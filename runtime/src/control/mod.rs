@@ -102,8 +102,6 @@ pub struct Node {
     rest: Rest,
     segments: Segments,
     snapshots: Snapshots,
-    /// Watches that a shard refused for want of space.
-    refused: Vec<(ShardId, Command)>,
     latency: Latency,
     symbols: Symbols,
     symbols_due: Option<Instant>,
@@ -234,10 +232,6 @@ impl Node {
             if let Some(is_there) = space.is_there {
                 self.command(space.shard, Command::Space(is_there));
             }
-            if space.is_there == Some(true) {
-                let again = std::mem::take(&mut self.refused);
-                again.into_iter().for_each(|(shard, command)| self.command(shard, command));
-            }
             self.notices.push_back(Notice::Warning(space.problem));
         }
         self.turn_snapshots();
@@ -327,9 +321,6 @@ impl Node {
     }
 
     fn release(&mut self, address: &Address, now: Instant) {
-        self.refused.retain(
-            |(_, command)| !matches!(command, Command::Watch { address: a, .. } if a == address),
-        );
         self.notices.push_back(Notice::Released(*address));
         for seated in self.accounts.release(address, now) {
             self.notices.push_back(Notice::Covered(seated));
@@ -399,12 +390,10 @@ impl Node {
                 }
                 self.notices.push_back(Notice::Link(id, news));
             }
-            Reply::NoSpace(command) => {
-                if let Command::Watch { address, .. } = &*command {
-                    self.notices.push_back(Notice::Warning(failure::not_watched(address)));
-                    self.accounts.refused(*address);
+            Reply::NoSpace { address, ticket } => {
+                if self.accounts.refused(&address, ticket) {
+                    self.notices.push_back(Notice::Warning(failure::not_watched(&address)));
                 }
-                self.refused.push((id, *command));
             }
             Reply::Watched { address, ticket } => self.accounts.watched(address, ticket),
             Reply::Acknowledged { address, ticket } => {
@@ -568,7 +557,6 @@ impl Node {
         self.accounts.drop_orders();
         // What they gave is in the rings or will be read again.
         self.feeders.clear();
-        self.refused.clear();
         for state in &mut self.shards {
             state.waiting.push_back(Command::Stop);
         }

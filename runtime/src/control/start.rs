@@ -78,7 +78,6 @@ impl Node {
                 &options.housekeeping,
                 options.shard_count,
             )?,
-            refused: Vec::new(),
             latency: Latency::default(),
             symbols: Symbols::default(),
             symbols_due: Some(Instant::now()),

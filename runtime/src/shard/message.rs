@@ -127,8 +127,14 @@ pub enum Reply {
     SegmentWanted(SegmentOrder),
     /// A connection changed.
     Link(LinkNews),
-    /// An account cannot be followed for want of disk space: the command comes back, to be given again.
-    NoSpace(Box<Command>),
+    /// An account cannot be followed yet for want of disk space. The shard follows it when there is some, unless it is
+    /// let go before.
+    NoSpace {
+        /// The account.
+        address: Address,
+        /// Of the watch.
+        ticket: u64,
+    },
     /// The subscription to an account's fills is acknowledged; its snapshot is still to come.
     Acknowledged {
         /// The account.

@@ -162,6 +162,8 @@ struct Shard {
     commands: Receiver<Command>,
     /// Commands that wait for room in the journal.
     deferred: VecDeque<Command>,
+    /// Watches that wait for space on the disk.
+    refused: Vec<Command>,
     acks: Receiver<Position>,
     completions: Vec<Completion>,
     stopping: bool,
@@ -321,6 +323,7 @@ impl Shard {
             publisher_bell: options.publisher_bell,
             commands: options.commands,
             deferred: VecDeque::new(),
+            refused: Vec::new(),
             acks: options.acks,
             completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
             stopping: false,
@@ -463,7 +466,7 @@ impl Shard {
             worked = true;
             self.command(command);
         }
-        worked
+        worked | self.take_refused()
     }
 
     fn command(&mut self, command: Command) {
@@ -472,8 +475,12 @@ impl Shard {
             Command::Open => {}
             Command::Space(is_there) => self.station.space = is_there,
             Command::Watch { .. } if self.stopping => {}
-            Command::Watch { .. } if !self.station.takes_new_work() => {
-                self.station.reply(Reply::NoSpace(Box::new(command)));
+            // Those that the journal knows go on.
+            Command::Watch { address, ticket, .. }
+                if !self.station.takes_new_work() && !self.station.core.is_watched(&address) =>
+            {
+                self.station.reply(Reply::NoSpace { address, ticket });
+                self.refused.push(command);
             }
             Command::Watch { address, source, link, start, ticket } => {
                 if !self.station.core.is_watched(&address) {
@@ -515,7 +522,22 @@ impl Shard {
         }
     }
 
+    /// Follows those that were refused, now that there is space for them.
+    fn take_refused(&mut self) -> bool {
+        let takes = !self.refused.is_empty()
+            && self.station.takes_new_work()
+            && !self.station.journal.wants_room();
+        if takes {
+            let refused = std::mem::take(&mut self.refused);
+            refused.into_iter().for_each(|command| self.command(command));
+        }
+        takes
+    }
+
     fn unwatch(&mut self, address: Address) {
+        self.refused.retain(|command| {
+            !matches!(command, Command::Watch { address: refused, .. } if *refused == address)
+        });
         self.station.apply(&Input::Unwatch { address }, 0);
         self.station.positions.forget(&address);
         self.without_statuses.remove(&address);

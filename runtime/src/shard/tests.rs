@@ -147,3 +147,53 @@ fn an_account_that_comes_again_is_fed_from_the_join_of_its_second_watch() {
     assert_eq!(told(&mut shard, &mut from_shard), [2]);
     assert_eq!(shard.station.core.counts().fills, 1);
 }
+
+/// What a shard says of accounts: refused for want of space, or watched.
+fn said(shard: &mut Shard, from_shard: &mut Receiver<Reply>) -> Vec<String> {
+    shard.station.send_replies();
+    let replies = std::iter::from_fn(|| from_shard.receive());
+    let said = replies.filter_map(|reply| match reply {
+        Reply::NoSpace { ticket, .. } => Some(format!("no space {ticket}")),
+        Reply::Watched { ticket, .. } => Some(format!("watched {ticket}")),
+        _ => None,
+    });
+    said.collect()
+}
+
+fn watch(n: u32, ticket: u64) -> Command {
+    let (address, start) = (account(n), StartFrom::Now);
+    Command::Watch { address, source: 0, link: None, start, ticket }
+}
+
+#[test]
+fn what_was_refused_is_watched_when_space_comes_unless_it_was_let_go() {
+    let (mut shard, mut to_shard, mut from_shard, _dir) = shard();
+    shard.command(Command::Space(false));
+    shard.command(watch(1, 1));
+    shard.command(watch(2, 2));
+    shard.command(Command::Unwatch(account(2)));
+    assert_eq!(said(&mut shard, &mut from_shard), ["no space 1", "no space 2"]);
+    shard.turn().expect("no fault");
+    assert_eq!(said(&mut shard, &mut from_shard), [""; 0], "as long as it lasts, once");
+    // One more is under way when space comes: it is refused before that, or not at all.
+    assert!(to_shard.send(watch(3, 3)).is_ok());
+    assert!(to_shard.send(Command::Space(true)).is_ok());
+    shard.turn().expect("no fault");
+    shard.turn().expect("no fault");
+    let mut said = said(&mut shard, &mut from_shard);
+    said.retain(|word| word != "no space 3");
+    said.sort();
+    assert_eq!(said, ["watched 1", "watched 3"]);
+    assert!(!shard.station.core.is_watched(&account(2)));
+}
+
+#[test]
+fn an_account_that_the_journal_knows_is_followed_when_the_disk_is_full() {
+    let (mut shard, _to_shard, mut from_shard, _dir) = shard();
+    // As the journal has left it: this is a restart.
+    shard.station.apply(&Input::Watch { address: account(1), start: StartFrom::Now }, 0);
+    shard.command(Command::Space(false));
+    shard.command(watch(1, 1));
+    shard.command(watch(2, 2));
+    assert_eq!(said(&mut shard, &mut from_shard), ["watched 1", "no space 2"]);
+}
