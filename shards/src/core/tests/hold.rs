@@ -225,3 +225,15 @@ fn many_live_fills_without_a_snapshot_are_asked_for_before_they_are_too_many() {
     bed.wait(SECOND);
     assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (n + 1, 0, 0));
 }
+
+#[test]
+fn an_account_waits_for_its_answer_for_its_full_time() {
+    let mut bed = disconnected();
+    bed.live(&[spot(4)]);
+    bed.wait(30 * SECOND);
+    assert_eq!(bed.requests.len(), 1, "asked when the snapshot did not come");
+    bed.wait(299 * SECOND);
+    assert_eq!(bed.gaps.len(), 0, "given up before its time");
+    bed.backfill(&[spot(2), spot(3), spot(4)]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
+}
