@@ -101,6 +101,8 @@ pub(super) struct Account {
     /// Whether a snapshot has come on the connection at hand. Until then live fills wait: what came before them may
     /// be in that snapshot.
     pub(super) joined: bool,
+    /// Whether it began, or went on, without a snapshot: of orders from before that nothing is known.
+    pub(super) blind: bool,
     /// Whether live fills have come on the connection at hand.
     pub(super) fed: bool,
     /// Fills before this time are old; at this time their keys decide.
@@ -132,6 +134,7 @@ impl Account {
             baselined: start == StartFrom::Snapshot,
             synced: false,
             joined: false,
+            blind: false,
             fed: false,
             floor_ms: 0,
             last_ms: 0,
@@ -154,12 +157,18 @@ impl Account {
         self.baselined = false;
         self.synced = false;
         self.joined = false;
+        self.blind = false;
         self.fed = false;
         self.hold = None;
         self.held = Vec::new();
         self.baseline_orders = Vec::new();
         self.chain.clear();
         self.forget_keys();
+    }
+
+    /// Block time since which fills may be missing, Unix milliseconds.
+    pub(super) fn missing_since_ms(&self) -> u64 {
+        self.last_ms.min(self.broken_since_ms().unwrap_or(u64::MAX))
     }
 
     /// Block time since which the chain of a fill that is held is broken: the earliest of all coins, Unix milliseconds.
@@ -191,7 +200,12 @@ impl Account {
         };
         self.keys.insert(at, key);
         self.last_ms = self.last_ms.max(fill.time_ms);
-        let oldest_ms = self.last_ms.saturating_sub(window_ms);
+        let owed_ms = match self.hold {
+            // What is still to come of that time would be known without its keys.
+            Some(Hold::Owed { from_ms, .. }) => from_ms,
+            _ => u64::MAX,
+        };
+        let oldest_ms = self.last_ms.saturating_sub(window_ms).min(owed_ms);
         while let Some(first) = self.keys.front().filter(|key| key.time_ms < oldest_ms) {
             self.floor_ms = self.floor_ms.max(first.time_ms + 1);
             self.keys.pop_front();

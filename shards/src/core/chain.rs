@@ -224,6 +224,11 @@ impl Chain {
         self.leads_to(&fill.coin, fill.start_position) || self.stand(&fill.coin).is_some_and(begins)
     }
 
+    /// Whether `fill` happened before the newest millisecond that is taken.
+    pub(super) fn is_past(&self, fill: &Fill) -> bool {
+        fill.is_perp() && self.stand(&fill.coin).is_some_and(|stand| fill.time_ms < stand.run_ms)
+    }
+
     /// Whether `fill` begins where the chain ends. Coins without a chain, and spot, always do.
     pub(super) fn accepts(&self, fill: &Fill) -> bool {
         !fill.is_perp() || self.leads_to(&fill.coin, fill.start_position)

@@ -118,7 +118,9 @@ impl Core {
             account.joined,
             account.fed,
         ];
-        let flags = flags.into_iter().fold(0, |bits, flag| bits << 1 | u64::from(flag));
+        let flags = flags
+            .into_iter()
+            .fold(u64::from(account.blind), |bits, flag| bits << 1 | u64::from(flag));
         let (why, since_ns, asked_ns) = match account.hold {
             None => (0, 0, 0),
             Some(Hold::Break { since_ns }) => (1, since_ns, 0),
@@ -126,6 +128,9 @@ impl Core {
             Some(Hold::Rest { since_ns, force }) => (3, since_ns, u64::from(force)),
             Some(Hold::Asked { since_ns, asked_ns, joins: true, .. }) => (4, since_ns, asked_ns),
             Some(Hold::Snapshot { since_ns }) => (5, since_ns, 0),
+            Some(Hold::Owed { since_ns, asked_ns, from_ms }) => {
+                (6, since_ns, asked_ns ^ from_ms.rotate_left(32))
+            }
         };
         let inside = Fold::new(3)
             .pair(flags << 8 | why, account.armed_ns)

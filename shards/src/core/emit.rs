@@ -1,7 +1,7 @@
 //! When a leg is emitted, and what its signal says.
 
 use super::leg::{Leg, LegKey, Open};
-use super::order::{ORDERS_ROOM, OrderKey};
+use super::order::{ORDERS_ROOM, Order, OrderKey};
 use super::timers::Owner;
 use super::{Core, Effects};
 use crate::decimal::Decimal;
@@ -161,6 +161,13 @@ impl Core {
         effects.event(&Event::Signal(signal));
     }
 
+    /// Whether more was filled of an order than has come, of an account that began without a snapshot: then it was filled
+    /// before that, as far as anybody can tell. If the rest comes after all, it lacks nothing.
+    fn lacks_beginning(&self, order: &Order) -> bool {
+        let end = order.terminal.and_then(|terminal| terminal.filled);
+        self.accounts[order.account].blind && end.is_some_and(|filled| order.filled < filled)
+    }
+
     fn signal(&self, key: OrderKey, leg: &Leg, symbol: &SymbolEntry, trigger: Trigger) -> Signal {
         let order = &self.orders[key];
         let account = &self.accounts[order.account];
@@ -199,7 +206,7 @@ impl Core {
             fills: open.fills,
             order_size: leg.size,
             order_notional: leg.notional,
-            partial_history: order.partial_history,
+            partial_history: order.partial_history || self.lacks_beginning(order),
             reason: open.reason,
             closed_pnl: open.closed_pnl,
             fee: open.fee,

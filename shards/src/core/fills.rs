@@ -10,6 +10,7 @@ use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
 use crate::fill::Fill;
 use crate::input::{FILLS_PER_INPUT_MAX, Origin};
+use crate::text::Coin;
 
 /// Where a fill goes in its chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,28 @@ enum Place {
     End,
     /// Before its newest millisecond, which had come first.
     Before,
+    /// Further back: the chain was found to go on without it.
+    Past,
+}
+
+/// What to do where a chain breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mend {
+    /// Stop there: what is missing may still come.
+    Wait,
+    /// Go on, and tell the gap.
+    Force,
+    /// Stop there; but what is past is taken: an answer that nobody waited for any more brings what was told as missing.
+    Recover,
+}
+
+/// Past fills of one coin. Together they must lead back to where they began: the chain went on without them.
+struct Walk {
+    coin: Coin,
+    from_ms: u64,
+    to_ms: u64,
+    start: Decimal,
+    end: Decimal,
 }
 
 /// Most fills that one input takes. What waits beyond that goes on with the next tick: an input and its events must
@@ -38,6 +61,7 @@ impl Core {
             return;
         }
         account.forget_baseline_orders(self.now_ns);
+        let waiting = account.held.len();
         // Fills that wait are checked again when they are taken; here only what is surely old is left out.
         for fill in fills.iter().filter(|fill| fill.is_sound()) {
             if !account.knows(fill, &self.names) {
@@ -53,7 +77,7 @@ impl Core {
             Origin::Snapshot { last: false, .. } | Origin::Backfill { last: false } => {
                 self.part(key, effects);
             }
-            Origin::Live => self.live(key, effects),
+            Origin::Live => self.live(key, waiting, effects),
             Origin::Snapshot { last: true, reaches } => self.snapshot_end(key, reaches, effects),
             Origin::Backfill { last: true } => self.answered(key, effects),
         }
@@ -67,9 +91,11 @@ impl Core {
         self.arranger.leave_out_repeated(held);
     }
 
-    /// Takes what is held, in order. At a break of the chain it stops and holds the rest, unless it must go on
-    /// (`force`): then it tells the gap. Of very many, the rest waits for the next tick.
-    pub(super) fn drain(&mut self, key: AccountKey, force: bool, effects: &mut impl Effects) {
+    /// Takes what is held, in order. At a break of the chain it stops and holds the rest, unless it must go on: then it
+    /// tells the gap. Of very many, the rest waits for the next tick.
+    pub(super) fn drain(&mut self, key: AccountKey, mend: Mend, effects: &mut impl Effects) {
+        let force = mend == Mend::Force;
+        let mut walks = Vec::new();
         let mut held = std::mem::take(&mut self.drained);
         std::mem::swap(&mut held, &mut self.accounts[key].held);
         // Before they are put in order: a position that is left twice by one fill would lead the walk astray.
@@ -84,7 +110,13 @@ impl Core {
             if is_full {
                 break;
             }
-            let place = self.place_of(key, detour);
+            let mut place = self.place_of(key, detour);
+            if place == Place::End && mend != Mend::Wait && self.accounts[key].chain.is_past(fill) {
+                place = Place::Past;
+                if let Some(broken) = follow(&mut walks, fill).filter(|_| force) {
+                    self.tell_broken(key, &broken, effects);
+                }
+            }
             if place == Place::End && !self.accounts[key].chain.accepts(fill) {
                 if !force {
                     break;
@@ -93,6 +125,9 @@ impl Core {
             }
             self.take(key, fill, place);
             taken += 1;
+        }
+        for walk in walks.iter().filter(|walk| force && walk.start != walk.end) {
+            self.tell_broken(key, walk, effects);
         }
         held.drain(..taken);
         let account = &mut self.accounts[key];
@@ -154,6 +189,19 @@ impl Core {
         }));
     }
 
+    /// Past fills that do not lead back to where they began: others are missing beside them.
+    fn tell_broken(&mut self, key: AccountKey, walk: &Walk, effects: &mut impl Effects) {
+        self.counts.gaps += 1;
+        effects.event(&Event::Gap(Gap {
+            address: self.accounts[key].address,
+            coin: walk.coin,
+            from_ms: walk.from_ms,
+            to_ms: walk.to_ms,
+            expected: walk.start,
+            found: walk.end,
+        }));
+    }
+
     /// Takes one new fill: its key, its chain, its legs.
     fn take(&mut self, key: AccountKey, fill: &Fill, place: Place) {
         self.counts.fills += 1;
@@ -167,6 +215,7 @@ impl Core {
                     self.fold_stand(&stand);
                 }
                 Place::Before => account.chain.pass_before(fill, end),
+                Place::Past => {}
             }
         }
         let account = &self.accounts[key];
@@ -262,4 +311,23 @@ impl Core {
         }
         key
     }
+}
+
+/// Goes on with the walk of the fill's coin. Where the fill does not follow, a walk begins anew; the one before is given
+/// if it did not lead back.
+fn follow(walks: &mut Vec<Walk>, fill: &Fill) -> Option<Walk> {
+    let (coin, from_ms, to_ms, start) =
+        (fill.coin, fill.time_ms, fill.time_ms, fill.start_position);
+    let end = fill.end_position().expect("Fill::is_sound bounds both numbers");
+    let new = Walk { coin, from_ms, to_ms, start, end };
+    let Some(walk) = walks.iter_mut().find(|walk| walk.coin == coin) else {
+        walks.push(new);
+        return None;
+    };
+    if walk.end == start {
+        (walk.end, walk.to_ms) = (end, to_ms);
+        return None;
+    }
+    let before = std::mem::replace(walk, new);
+    (before.start != before.end).then_some(before)
 }

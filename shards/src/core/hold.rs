@@ -4,8 +4,15 @@
 //! come, while a broken chain may mend itself, while the REST interface is asked. Each wait has an end: a snapshot that
 //! does not come is replaced by a question, a question that is not answered is asked again and then given up. What is
 //! given up is said: a gap event, with the coin whose chain shows it, or without one when no chain shows what is missing.
+//!
+//! After a break of a source without snapshots every account asks, a thousand at once, and most have missed nothing; REST
+//! answers some fifty a minute. So meanwhile fills of perpetuals whose chain goes on are taken ([`Hold::Owed`]). That
+//! proves no more than that what is missing of this coin, if anything is, led back to where its chain stood: so it is still
+//! asked for, and what the answer brings from before is taken behind the chain, if it leads back there. Nothing is said to
+//! be whole before the answer has come; an account that holds nothing waits for it without end.
 
 use super::account::{Account, AccountKey};
+use super::fills::Mend;
 use super::{Core, Effects};
 use crate::decimal::Decimal;
 use crate::event::{Event, Gap};
@@ -44,6 +51,14 @@ pub(super) enum Hold {
         /// snapshot is needed any more.
         joins: bool,
     },
+    /// A back-fill was asked for because of a join: what was missed in `from_ms` or after it, if anything was, is still to
+    /// come. Fills of which no chain shows that they go on are held.
+    Owed {
+        /// Since when fills wait; while none do, when it was asked for.
+        since_ns: u64,
+        asked_ns: u64,
+        from_ms: u64,
+    },
     /// More fills than one input takes are ready; the rest is taken with the next tick, in the same way.
     Rest { since_ns: u64, force: bool },
 }
@@ -53,7 +68,7 @@ impl Hold {
         match self {
             Hold::Break { since_ns } => since_ns.saturating_add(BREAK_GRACE_NS),
             Hold::Snapshot { since_ns } => since_ns.saturating_add(SNAPSHOT_WAIT_NS),
-            Hold::Asked { since_ns, asked_ns, .. } => {
+            Hold::Asked { since_ns, asked_ns, .. } | Hold::Owed { since_ns, asked_ns, .. } => {
                 asked_ns.saturating_add(BACKFILL_RETRY_NS).min(since_ns.saturating_add(HOLD_MAX_NS))
             }
             // Later than now: not in the input at hand.
@@ -66,6 +81,7 @@ impl Hold {
             Hold::Break { since_ns }
             | Hold::Snapshot { since_ns }
             | Hold::Asked { since_ns, .. }
+            | Hold::Owed { since_ns, .. }
             | Hold::Rest { since_ns, .. } => since_ns,
         }
     }
@@ -78,7 +94,7 @@ impl Account {
         match &mut self.hold {
             Some(Hold::Asked { joins, .. }) => *joins = false,
             Some(Hold::Snapshot { since_ns }) => *since_ns = now_ns,
-            Some(Hold::Break { .. } | Hold::Rest { .. }) => {}
+            Some(Hold::Break { .. } | Hold::Rest { .. } | Hold::Owed { .. }) => {}
             // The first part of a snapshot, perhaps, whose rest did not come.
             hold @ None if self.baselined && !self.held.is_empty() => {
                 *hold = Some(Hold::Snapshot { since_ns: now_ns });
@@ -100,18 +116,20 @@ impl Core {
         self.arm_account(key);
     }
 
-    /// Live fills came, and are held.
-    pub(super) fn live(&mut self, key: AccountKey, effects: &mut impl Effects) {
+    /// Live fills came, and are held: those behind the first `waiting`.
+    pub(super) fn live(&mut self, key: AccountKey, waiting: usize, effects: &mut impl Effects) {
         let account = &mut self.accounts[key];
         account.fed = true;
         match account.hold {
-            None | Some(Hold::Break { .. }) if account.joined => self.drain(key, false, effects),
+            None | Some(Hold::Break { .. }) if account.joined => {
+                self.drain(key, Mend::Wait, effects);
+            }
             None if account.held.is_empty() => {}
             None | Some(Hold::Break { .. } | Hold::Snapshot { .. }) => {
                 let since_ns = account.hold.map_or(self.now_ns, Hold::since_ns);
                 // The answer must have a chance before there are too many.
                 if self.holds_more_than(HELD_FILLS_MAX / 2, key) {
-                    self.ask(key, since_ns, effects);
+                    self.ask(key, effects);
                 } else if self.accounts[key].hold.is_none() {
                     self.accounts[key].hold = Some(Hold::Snapshot { since_ns });
                     self.arm_account(key);
@@ -122,8 +140,48 @@ impl Core {
                     self.go_on(key, effects);
                 }
             }
+            Some(Hold::Owed { asked_ns, from_ms, .. }) => {
+                if account.joined {
+                    self.take_proven(key, waiting, effects);
+                }
+                if waiting == 0 && !self.accounts[key].held.is_empty() {
+                    // The first that wait.
+                    let since_ns = self.now_ns;
+                    self.accounts[key].hold = Some(Hold::Owed { since_ns, asked_ns, from_ms });
+                }
+                if self.holds_more_than(HELD_FILLS_MAX, key) {
+                    self.go_on(key, effects);
+                }
+            }
             Some(Hold::Rest { .. }) => {}
         }
+    }
+
+    /// Takes the fills of those coins whose chains show that they go on. Of coins that have a fill behind the first
+    /// `waiting`: of the others nothing has changed.
+    fn take_proven(&mut self, key: AccountKey, waiting: usize, effects: &mut impl Effects) {
+        let hold = self.accounts[key].hold;
+        let (mut coins, mut others) =
+            (std::mem::take(&mut self.coins), std::mem::take(&mut self.others));
+        let account = &mut self.accounts[key];
+        for fill in account.held[waiting..].iter().filter(|fill| fill.is_perp()) {
+            if account.chain.stand(&fill.coin).is_some() && !coins.contains(&fill.coin) {
+                coins.push(fill.coin);
+            }
+        }
+        for coin in &coins {
+            let account = &mut self.accounts[key];
+            std::mem::swap(&mut others, &mut account.held);
+            account.held.extend(others.extract_if(.., |fill| fill.coin == *coin));
+            self.drain(key, Mend::Wait, effects);
+            let account = &mut self.accounts[key];
+            others.append(&mut account.held);
+            std::mem::swap(&mut others, &mut account.held);
+            account.hold = hold;
+        }
+        coins.clear();
+        (self.coins, self.others) = (coins, others);
+        self.arm_account(key);
     }
 
     /// Whether more than `most` fills are held back, repetitions not counted: each reconnect brings a snapshot.
@@ -152,16 +210,17 @@ impl Core {
         reaches: bool,
         effects: &mut impl Effects,
     ) {
-        let now_ns = self.now_ns;
         let account = &mut self.accounts[key];
         let first = !std::mem::replace(&mut account.synced, true);
         account.joined = true;
-        if reaches || first {
+        if let Some(Hold::Owed { .. }) = account.hold {
+            // It reaches back to what was taken since, not to what is missing.
+            self.take_proven(key, 0, effects);
+        } else if reaches || first {
             account.hold = None;
-            self.drain(key, false, effects);
+            self.drain(key, Mend::Wait, effects);
         } else {
-            let since_ns = account.hold.map_or(now_ns, Hold::since_ns);
-            self.ask(key, since_ns, effects);
+            self.ask(key, effects);
         }
     }
 
@@ -188,31 +247,67 @@ impl Core {
                 self.tell_unseen(key, from_ms, now_ns / 1_000_000, effects);
             }
             let nothing = Baseline { newest_ms, newest: &[], chain: &[], orders: &[] };
-            return self.baseline(key, &nothing, effects);
+            self.baseline(key, &nothing, effects);
+            self.accounts[key].blind = true;
+            return;
         }
         let first = !std::mem::replace(&mut account.synced, true);
         account.joined = true;
+        account.blind |= first;
         match account.hold {
             None | Some(Hold::Break { .. } | Hold::Snapshot { .. }) if continues || first => {
                 account.hold = account.hold.filter(|hold| matches!(hold, Hold::Break { .. }));
-                self.drain(key, false, effects);
-                self.settle_touched(effects);
+                self.drain(key, Mend::Wait, effects);
             }
             // What was asked for before is still missing: only its answer says what it was.
+            Some(Hold::Owed { .. }) if continues => self.take_proven(key, 0, effects),
             _ if continues || first => {}
-            hold => self.ask(key, hold.map_or(now_ns, Hold::since_ns), effects),
+            _ => {
+                self.owe(key, effects);
+                self.take_proven(key, 0, effects);
+            }
         }
+        self.settle_touched(effects);
     }
 
     /// Asks for the account's fills since its newest, or since where a broken chain stands if that is earlier: fills of
-    /// other coins went on meanwhile.
-    fn ask(&mut self, key: AccountKey, since_ns: u64, effects: &mut impl Effects) {
+    /// other coins went on meanwhile. Holds what comes.
+    fn ask(&mut self, key: AccountKey, effects: &mut impl Effects) {
         let account = &mut self.accounts[key];
+        let since_ns = match account.hold {
+            // From the first question on: an answer has its full time.
+            Some(Hold::Asked { since_ns, .. }) => since_ns,
+            _ => self.now_ns,
+        };
         let joins = account.fed;
-        let from_ms = account.last_ms.min(account.broken_since_ms().unwrap_or(u64::MAX));
+        let from_ms = account.missing_since_ms();
         account.hold = Some(Hold::Asked { since_ns, asked_ns: self.now_ns, from_ms, joins });
+        self.request_since(key, from_ms, effects);
+    }
+
+    /// Asks for the account's fills since its newest, or since what is owed already.
+    fn owe(&mut self, key: AccountKey, effects: &mut impl Effects) {
+        let (account, asked_ns) = (&mut self.accounts[key], self.now_ns);
+        let from_ms = match account.hold {
+            Some(Hold::Owed { from_ms, .. }) => from_ms,
+            _ => account.missing_since_ms(),
+        };
+        let since_ns = match account.hold {
+            Some(Hold::Owed { since_ns, .. } | Hold::Asked { since_ns, .. })
+                if !account.held.is_empty() =>
+            {
+                since_ns
+            }
+            _ => asked_ns,
+        };
+        account.hold = Some(Hold::Owed { since_ns, asked_ns, from_ms });
+        self.request_since(key, from_ms, effects);
+    }
+
+    fn request_since(&mut self, key: AccountKey, from_ms: u64, effects: &mut impl Effects) {
         self.counts.backfills += 1;
-        effects.request(Request::Backfill { address: account.address, from_ms });
+        let address = self.accounts[key].address;
+        effects.request(Request::Backfill { address, from_ms });
         self.arm_account(key);
     }
 
@@ -220,14 +315,16 @@ impl Core {
     pub(super) fn answered(&mut self, key: AccountKey, effects: &mut impl Effects) {
         let asked = self.accounts[key].hold;
         let was_asked = self.end_asked(key);
-        if let Some(Hold::Asked { since_ns, from_ms, .. }) = asked {
+        if let Some(Hold::Asked { from_ms, .. } | Hold::Owed { from_ms, .. }) = asked {
             // What the answer brought goes in first. If another chain is broken since before what was asked for, the answer
             // could not have what is missing there.
             if self.accounts[key].joined {
-                self.drain(key, false, effects);
+                self.drain(key, Mend::Wait, effects);
             }
             if self.accounts[key].broken_since_ms().is_some_and(|ms| ms < from_ms) {
-                return self.ask(key, since_ns, effects);
+                // The time that it may take counts from the first question on.
+                self.accounts[key].hold = asked;
+                return self.ask(key, effects);
             }
         }
         let account = &mut self.accounts[key];
@@ -239,28 +336,35 @@ impl Core {
         }
         account.hold = None;
         // An answer that comes late, after the hold that asked for it, cannot tell what is missing now.
-        self.drain(key, was_asked, effects);
+        self.drain(key, if was_asked { Mend::Force } else { Mend::Recover }, effects);
     }
 
     /// Ends the wait for an answer; whether there was one.
     fn end_asked(&mut self, key: AccountKey) -> bool {
         let account = &mut self.accounts[key];
-        let Some(Hold::Asked { joins, .. }) = account.hold else { return false };
-        account.joined |= joins;
+        match account.hold {
+            Some(Hold::Asked { joins, .. }) => account.joined |= joins,
+            Some(Hold::Owed { .. }) => {}
+            _ => return false,
+        }
         account.hold = None;
         true
     }
 
     /// Goes on with what is held. That something is missing is told, also where no chain shows it.
     fn go_on(&mut self, key: AccountKey, effects: &mut impl Effects) {
+        let owed_ms = match self.accounts[key].hold {
+            Some(Hold::Owed { from_ms, .. }) => Some(from_ms),
+            _ => None,
+        };
         self.end_asked(key);
         let mut held = std::mem::take(&mut self.accounts[key].held);
         self.leave_out_repeated(key, &mut held);
         let to_ms = held.first().map_or(self.now_ns / 1_000_000, |fill| fill.time_ms);
         let account = &mut self.accounts[key];
         (account.held, account.hold) = (held, None);
-        let (from_ms, gaps) = (account.last_ms, self.counts.gaps);
-        self.drain(key, true, effects);
+        let (from_ms, gaps) = (owed_ms.unwrap_or(account.last_ms), self.counts.gaps);
+        self.drain(key, Mend::Force, effects);
         if self.counts.gaps == gaps {
             self.tell_unseen(key, from_ms, to_ms, effects);
         }
@@ -287,7 +391,7 @@ impl Core {
 
     /// No answer will come.
     pub(super) fn give_up(&mut self, key: AccountKey, effects: &mut impl Effects) {
-        if let Some(Hold::Asked { .. }) = self.accounts[key].hold {
+        if let Some(Hold::Asked { .. } | Hold::Owed { .. }) = self.accounts[key].hold {
             self.go_on(key, effects);
             self.settle_touched(effects);
         }
@@ -300,10 +404,17 @@ impl Core {
             _ if hold.deadline_ns() > self.now_ns => return self.arm_account(key),
             Hold::Rest { force, .. } => {
                 self.accounts[key].hold = None;
-                self.drain(key, force, effects);
+                self.drain(key, if force { Mend::Force } else { Mend::Wait }, effects);
             }
-            _ if is_over => self.go_on(key, effects),
-            _ => return self.ask(key, hold.since_ns(), effects),
+            // Nobody waits.
+            Hold::Owed { .. } if self.accounts[key].held.is_empty() => {
+                return self.owe(key, effects);
+            }
+            Hold::Asked { .. } | Hold::Owed { .. } if is_over => self.go_on(key, effects),
+            Hold::Owed { .. } => return self.owe(key, effects),
+            Hold::Break { .. } | Hold::Snapshot { .. } | Hold::Asked { .. } => {
+                return self.ask(key, effects);
+            }
         }
         self.settle_touched(effects);
     }

@@ -33,6 +33,7 @@ use crate::input::{Baseline, Input, Policy, Request, StartFrom, SymbolEntry};
 use crate::text::Coin;
 use account::{Account, AccountKey, Names};
 use arrange::Arranger;
+use fills::Mend;
 use hold::Hold;
 use leg::Leg;
 use order::{Order, OrderKey, Terminal};
@@ -120,6 +121,8 @@ pub struct Core {
     /// Orders touched by the input at hand, in order. Scratch, as what follows.
     touched: Vec<OrderKey>,
     drained: Vec<crate::fill::Fill>,
+    coins: Vec<Coin>,
+    others: Vec<crate::fill::Fill>,
     arranger: Arranger,
 }
 
@@ -151,6 +154,8 @@ impl Core {
             unsignalled: 0,
             touched: Vec::new(),
             drained: Vec::new(),
+            coins: Vec::new(),
+            others: Vec::new(),
             arranger: Arranger::default(),
         }
     }
@@ -310,6 +315,7 @@ impl Core {
         account.baselined = true;
         account.synced = true;
         account.joined = true;
+        account.blind = false;
         account.floor_ms = account.floor_ms.max(baseline.newest_ms);
         account.last_ms = account.last_ms.max(baseline.newest_ms);
         for fill in baseline.newest.iter().filter(|fill| fill.is_sound()) {
@@ -324,7 +330,7 @@ impl Core {
         let sums = baseline.orders.iter().filter(|(_, filled)| leg::is_sum(*filled));
         account.set_baseline_orders(sums.copied(), self.now_ns);
         self.tell_orders_of_baseline(key);
-        self.drain(key, false, effects);
+        self.drain(key, Mend::Wait, effects);
         self.settle_touched(effects);
     }
 

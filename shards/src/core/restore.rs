@@ -282,7 +282,7 @@ fn account(r: &mut Reader<'_>, names: &Names) -> Read<Account> {
     account.last_ms = r.varint()?;
     account.armed_ns = r.varint()?;
     account.baselined_ns = r.varint()?;
-    account.hold = hold(r)?;
+    (account.hold, account.blind) = hold(r)?;
     // Without a timer it would never end.
     check(r, account.hold.is_none() || account.armed_ns != 0, "hold")?;
     account.account_value = if has(32) { Some(r.decimal()?) } else { None };
@@ -317,9 +317,10 @@ fn account(r: &mut Reader<'_>, names: &Names) -> Read<Account> {
     Ok(account)
 }
 
-fn hold(r: &mut Reader<'_>) -> Read<Option<Hold>> {
-    let kind = r.byte()?;
-    Ok(match kind {
+fn hold(r: &mut Reader<'_>) -> Read<(Option<Hold>, bool)> {
+    let byte = r.byte()?;
+    let kind = byte & 127;
+    let hold = match kind {
         0 => None,
         1 => Some(Hold::Break { since_ns: r.varint()? }),
         2 | 5 => {
@@ -328,8 +329,13 @@ fn hold(r: &mut Reader<'_>) -> Read<Option<Hold>> {
         }
         3 | 4 => Some(Hold::Rest { since_ns: r.varint()?, force: kind == 4 }),
         6 => Some(Hold::Snapshot { since_ns: r.varint()? }),
+        7 => {
+            let [since_ns, asked_ns, from_ms] = [r.varint()?, r.varint()?, r.varint()?];
+            Some(Hold::Owed { since_ns, asked_ns, from_ms })
+        }
         _ => return r.invalid("hold"),
-    })
+    };
+    Ok((hold, byte != kind))
 }
 
 fn keys(r: &mut Reader<'_>, names: &Names, account: &mut Account) -> Read<()> {

@@ -14,7 +14,7 @@
 //! | orders | list of orders, generations ascending; those that share an oid are found newest first |
 //! | end (of an order) | flags u8 (1 says what was filled), status, what the flag names: decimal |
 //! | account | address 20, flags u8 (1 watched, 2 from the snapshot, 4 baselined, 8 synced, 16 joined, 32 account value, 64 spot total, 128 fed), floor, last, armed, baselined, hold, values that the flags name, list of chains, list of {coin, position} passed, ascending, list of {oid, filled} with oids ascending, list of held fills as in their record, list of keys |
-//! | hold | u8: 0 none; 1 break, since; 2 asked, since, asked; 3 rest, since; 4 rest by force, since; 5 asked, and the answer joins: since, asked; 6 no snapshot yet, since |
+//! | hold | u8: 0 none; 1 break, since; 2 asked, since, asked; 3 rest, since; 4 rest by force, since; 5 asked, and the answer joins: since, asked; 6 no snapshot yet, since; 7 owed: since, asked, from; + 128 if the account began without a snapshot |
 //! | chain | coin, end, time of the run, start of the run, known u8; coins ascending |
 //! | key | time since the key before, id as a zigzag difference from the key before, number of the coin * 2 + 1 if a label follows, number of the label; ascending by (time, id, coin, label) |
 //! | order | generation since the order before, number of the account, oid, flags u8 (1 partial history, 2 cloid, 4 end), coin, filled, unsignalled, grace from, touched, armed, what the flags name: cloid 16, end; list of legs |
@@ -134,7 +134,7 @@ fn put_account(account: &Account, out: &mut Vec<u8>) {
     for time in [account.floor_ms, account.last_ms, account.armed_ns, account.baselined_ns] {
         put_varint(time, out);
     }
-    put_hold(account.hold, out);
+    put_hold(account.hold, account.blind, out);
     let values = account.account_value.iter().chain(&account.spot_total);
     values.for_each(|value| put_decimal(*value, out));
     put_count(account.chain.stands().len(), out);
@@ -160,9 +160,9 @@ fn put_account(account: &Account, out: &mut Vec<u8>) {
     put_keys(account, out);
 }
 
-fn put_hold(hold: Option<Hold>, out: &mut Vec<u8>) {
+fn put_hold(hold: Option<Hold>, blind: bool, out: &mut Vec<u8>) {
     let (kind, times) = match hold {
-        None => (0, [None, None, None]),
+        None => (0, [None; 3]),
         Some(Hold::Break { since_ns }) => (1, [Some(since_ns), None, None]),
         Some(Hold::Asked { since_ns, asked_ns, from_ms, joins }) => {
             (if joins { 5 } else { 2 }, [Some(since_ns), Some(asked_ns), Some(from_ms)])
@@ -170,8 +170,11 @@ fn put_hold(hold: Option<Hold>, out: &mut Vec<u8>) {
         Some(Hold::Rest { since_ns, force: false }) => (3, [Some(since_ns), None, None]),
         Some(Hold::Rest { since_ns, force: true }) => (4, [Some(since_ns), None, None]),
         Some(Hold::Snapshot { since_ns }) => (6, [Some(since_ns), None, None]),
+        Some(Hold::Owed { since_ns, asked_ns, from_ms }) => {
+            (7, [Some(since_ns), Some(asked_ns), Some(from_ms)])
+        }
     };
-    out.push(kind);
+    out.push(kind | u8::from(blind) << 7);
     times.iter().flatten().for_each(|&time| put_varint(time, out));
 }
 

@@ -53,7 +53,7 @@ type Change<T> = (&'static str, fn(&mut T));
 
 #[test]
 fn a_different_account_shows_when_it_is_touched() {
-    let changes: [Change<Account>; 17] = [
+    let changes: [Change<Account>; 19] = [
         ("address", |a| a.address.0[19] ^= 1),
         ("address", |a| a.address.0[0] ^= 1),
         ("start", |a| a.start = StartFrom::Snapshot),
@@ -69,6 +69,8 @@ fn a_different_account_shows_when_it_is_touched() {
         ("hold", |a| {
             a.hold = Some(Hold::Asked { since_ns: 1, asked_ns: 2, from_ms: 3, joins: true })
         }),
+        ("owed", |a| a.hold = Some(Hold::Owed { since_ns: 1, asked_ns: 2, from_ms: 3 })),
+        ("blind", |a| a.blind = true),
         ("when the baseline was", |a| a.baselined_ns += 1),
         ("timer", |a| a.armed_ns = u64::MAX),
         ("watched", |a| a.watched = false),

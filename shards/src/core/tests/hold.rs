@@ -279,3 +279,15 @@ fn fills_that_are_late_by_more_than_the_grace_make_no_gap() {
     bed.backfill(&all);
     assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
 }
+
+#[test]
+fn an_account_waits_for_its_answer_for_its_full_time() {
+    let mut bed = disconnected();
+    bed.live(&[spot(4)]);
+    bed.wait(30 * SECOND);
+    assert_eq!(bed.requests.len(), 1, "asked when the snapshot did not come");
+    bed.wait(299 * SECOND);
+    assert_eq!(bed.gaps.len(), 0, "given up before its time");
+    bed.backfill(&[spot(2), spot(3), spot(4)]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
+}

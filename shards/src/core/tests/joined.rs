@@ -119,3 +119,128 @@ fn a_join_of_an_account_that_is_not_watched_changes_nothing() {
     bed.live(&[spot(11)]);
     assert_eq!((bed.core.counts().fills, bed.requests.len()), (2, 0));
 }
+
+#[test]
+fn an_order_that_was_partly_filled_before_the_join_says_so() {
+    let mut bed = joined(StartFrom::Now);
+    // One of three was filled before the account was watched: the first fill seen starts at 1.
+    bed.live(&[buy(1, 2, "1", "1"), buy(1, 3, "1", "2")]);
+    bed.status(1, "filled", "3", "0");
+    bed.wait(2 * SECOND);
+    assert!(bed.signals[0].partial_history, "the order is larger than what was seen of it");
+    // An order of which nothing is missing.
+    bed.live(&[buy(2, 4, "1", "3")]);
+    bed.status(2, "filled", "1", "0");
+    assert!(bed.signals[1].is_final && !bed.signals[1].partial_history);
+}
+
+/// After a fill of a perpetual the connection was lost and is back.
+fn back_again() -> Bed {
+    let mut bed = joined(StartFrom::Now);
+    bed.live(&[buy(1, 1, "1", "0")]);
+    bed.step(&Input::Disconnected { address: ME });
+    join(&mut bed, 1_002, false);
+    assert_eq!(bed.requests, [backfill_from(1_001)]);
+    bed
+}
+
+fn held(bed: &Bed) -> usize {
+    bed.core.accounts[0].held.len()
+}
+
+#[test]
+fn fills_whose_chain_goes_on_do_not_wait_for_the_answer() {
+    let mut bed = back_again();
+    bed.live(&[buy(2, 5, "1", "1")]);
+    bed.live(&[buy(2, 6, "1", "2"), spot(7)]);
+    assert_eq!((bed.core.counts().fills, held(&bed)), (3, 1), "spot has no chain");
+    // The coin is new: what of it was missed no chain shows.
+    bed.live(&[Fill { coin: "NEW".into(), ..buy(3, 8, "1", "0") }]);
+    // Two that overtook another.
+    bed.live(&[buy(2, 10, "1", "4"), buy(2, 11, "1", "5")]);
+    assert_eq!((bed.core.counts().fills, held(&bed)), (3, 4));
+    bed.live(&[buy(2, 9, "1", "3")]);
+    assert_eq!((bed.core.counts().fills, held(&bed)), (6, 2));
+    bed.backfill(&[spot(7)]);
+    assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (8, 0, 0));
+    bed.wait(HOUR);
+    assert_eq!((bed.requests.len(), bed.gaps.len()), (1, 0));
+}
+
+const HOUR: u64 = 3_600 * SECOND;
+
+#[test]
+fn an_account_that_holds_nothing_waits_for_its_answer_without_end() {
+    let mut bed = back_again();
+    (0..120).for_each(|_| bed.wait(30 * SECOND));
+    assert!(bed.requests.len() > 100 && bed.gaps.is_empty());
+    assert!(bed.requests.iter().all(|request| *request == backfill_from(1_001)));
+    // From here on something waits: not longer than fills ever do.
+    bed.live(&[spot(9)]);
+    bed.wait(270 * SECOND);
+    assert_eq!((held(&bed), bed.gaps.len()), (1, 0));
+    bed.wait(30 * SECOND);
+    assert_eq!((held(&bed), bed.gaps.len()), (0, 1));
+    assert_eq!((bed.gaps[0].coin, bed.gaps[0].from_ms), (Coin::EMPTY, 1_001));
+}
+
+#[test]
+fn what_was_missed_and_led_back_is_taken_though_the_chain_went_on() {
+    for hours in [0, 1] {
+        let mut bed = back_again();
+        bed.live(&[buy(2, 50, "1", "1")]);
+        bed.wait(hours * HOUR);
+        // Far beyond the window of the keys.
+        let late = Fill { time_ms: 9_000_000, ..buy(2, 60, "1", "2") };
+        bed.live(&[late]);
+        assert_eq!(bed.core.counts().fills, 3);
+        let sell = |n, start| nth(3, n, fill("BTC", "A", "1", "10", start));
+        bed.backfill(&[buy(3, 2, "1", "1"), sell(3, "2"), buy(2, 50, "1", "1"), late]);
+        assert_eq!((bed.core.counts().fills, bed.gaps.len()), (5, 0));
+        let end = bed.core.accounts[0].chain.get(&"BTC".into());
+        assert_eq!(end, Some("3".parse().expect("a number")), "the chain stands where it stood");
+        bed.live(&[Fill { time_ms: 9_000_001, ..buy(2, 61, "1", "3") }]);
+        assert_eq!((bed.core.counts().fills, held(&bed)), (6, 0));
+    }
+}
+
+#[test]
+fn what_was_missed_and_did_not_lead_back_is_told() {
+    let mut bed = back_again();
+    bed.live(&[buy(2, 50, "1", "1")]);
+    // One of a pair: the venue's answer lacks the other.
+    bed.backfill(&[buy(3, 2, "1", "1"), buy(2, 50, "1", "1")]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (3, 1));
+    let gap = bed.gaps[0];
+    assert_eq!((gap.from_ms, gap.to_ms), (1_002, 1_002));
+    assert_eq!((gap.expected.to_string(), gap.found.to_string()), ("1".into(), "2".into()));
+}
+
+#[test]
+fn without_an_answer_an_unbroken_chain_does_not_prove_that_nothing_was_missed() {
+    let mut bed = back_again();
+    bed.live(&[buy(2, 5, "1", "1")]);
+    bed.step(&Input::BackfillFailed { address: ME });
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (2, 1));
+    assert_eq!((bed.gaps[0].coin, bed.gaps[0].from_ms), (Coin::EMPTY, 1_001));
+    // If it is answered after all, what was told as missing is taken, and told no more.
+    let sell = nth(3, 3, fill("BTC", "A", "1", "10", "2"));
+    bed.backfill(&[buy(3, 2, "1", "1"), sell]);
+    assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (4, 0, 1));
+}
+
+#[test]
+fn what_is_owed_is_owed_from_the_first_break_on() {
+    let mut bed = back_again();
+    bed.live(&[buy(2, 5, "1", "1")]);
+    bed.restart();
+    bed.live(&[buy(2, 8, "1", "2")]);
+    assert_eq!(bed.core.counts().fills, 2, "not joined yet");
+    join(&mut bed, 1_008, false);
+    assert_eq!((bed.core.counts().fills, held(&bed)), (3, 0));
+    assert_eq!(bed.requests, [backfill_from(1_001); 2]);
+    // A public connection's snapshot reaches back to what was taken, not to what is missing.
+    bed.snapshot(&[buy(2, 8, "1", "2"), buy(2, 9, "1", "3")]);
+    assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
+    assert!(matches!(bed.core.accounts[0].hold, Some(Hold::Owed { from_ms: 1_001, .. })));
+}

@@ -81,7 +81,7 @@ fn live_replay_and_copy_agree_at_every_seq_of_odd_journals() {
 
 #[test]
 fn random_journals_reach_what_there_is_to_reach() {
-    let (mut holds, mut kinds) = ([0; 5], [0; 16]);
+    let (mut holds, mut kinds) = ([0; 6], [0; 16]);
     let mut most = [0; 6];
     for seed in 0..300 {
         let (mut core, mut scratch) = (Core::new(), Scratch::default());
@@ -94,7 +94,8 @@ fn random_journals_reach_what_there_is_to_reach() {
                     Some(Hold::Break { .. }) => 1,
                     Some(Hold::Asked { .. }) => 2,
                     Some(Hold::Snapshot { .. }) => 3,
-                    Some(Hold::Rest { .. }) => 4,
+                    Some(Hold::Owed { .. }) => 4,
+                    Some(Hold::Rest { .. }) => 5,
                 }] += 1;
                 most[0] = most[0].max(account.held.len());
                 most[1] = most[1].max(account.baseline_orders.len());
@@ -111,6 +112,6 @@ fn random_journals_reach_what_there_is_to_reach() {
     }
     assert!(kinds.iter().all(|&count| count > 10), "{kinds:?}");
     // Rests need thousands of fills: `bounds` has them.
-    assert!(holds[..4].iter().all(|&count| count > 50), "{holds:?}");
+    assert!(holds[..5].iter().all(|&count| count > 50), "{holds:?}");
     assert!(most.iter().all(|&most| most > 1), "{most:?}");
 }
