@@ -147,6 +147,14 @@ impl Schedule {
     pub(super) fn push(&mut self, source: usize, job: Job, now_ms: u64) {
         if let Some(known) = self.jobs.iter_mut().find(|known| known.job.repeats(&job)) {
             known.asked_again = true;
+            // More is missing than was thought: what was read so far begins too late.
+            if let (Job::Backfill { from_ms: known_ms, .. }, Job::Backfill { from_ms, .. }) =
+                (&known.job, &job)
+                && from_ms < known_ms
+            {
+                (known.pages, known.asked_again) = (Pages::new(*from_ms), false);
+                known.job = job;
+            }
             return;
         }
         let from_ms = if let Job::Backfill { from_ms, .. } = &job { *from_ms } else { 0 };
@@ -231,13 +239,14 @@ impl Schedule {
         self.jobs.swap_remove(at.expect("an id is dropped with its job"))
     }
 
-    /// The server says that the budget is spent. That is no failure of the job.
+    /// The server says that the budget is spent: others share the address, or it counts otherwise. That is no failure of the
+    /// job. It is asked again after a pause that doubles up to half a minute; a whole minute would hold an account's signals
+    /// for that long where one refusal was a hiccup.
     pub(super) fn limited(&mut self, id: JobId, now_ms: u64, retry_after_ms: Option<u64>) {
         let job = &self.get_mut(id).job;
         // A refusal is a request too; whether it weighs is not documented.
         let (taken, weighs) = (taken_for(job), least_for(job));
         self.budget.settle(now_ms, taken, weighs);
-        self.budget.exhaust(now_ms);
         let pause_ms = self.pauses.next_ms().max(retry_after_ms.unwrap_or(0));
         self.paused_until_ms = now_ms + pause_ms;
         self.get_mut(id).why = Some("the server answers 429, too many requests".to_owned());
