@@ -6,17 +6,21 @@
 //!
 //! A message shares the read buffer: drop it before the next `feed`, and the buffer is used again; keep it, and
 //! tungstenite must allocate a new one. With that rule, a plain connection allocates nothing after warm-up
-//! (`tests/allocations.rs`). The read buffer grows to the largest message seen and stays at that size.
+//! (`tests/allocations.rs`). The read buffer grows to the largest message seen, and is made anew
+//! after one beyond 64 KiB (`frames.rs`).
+
+mod frames;
 
 use crate::target::Target;
 use crate::tls::{Roots, TlsError, TlsStream};
+use frames::Frames;
 use std::io::{self, Read, Write};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::Error;
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::{HandshakeError, MidHandshake};
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 pub use tungstenite::{Bytes, Utf8Bytes};
 
 /// Largest header of an HTTP answer to the handshake: real ones have a few hundred bytes.
@@ -150,13 +154,7 @@ impl Socket {
             None => None,
         };
         let request = target.to_string().into_client_request().map_err(WsError::from)?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(limits.read_buffer_bytes)
-            // Everything goes to our own buffer at once; its limit is the one that counts.
-            .write_buffer_size(0)
-            .max_write_buffer_size(limits.write_buffer_bytes_max.max(1))
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max));
+        let config = config(limits);
         let pipe = Pipe { outgoing_bytes_max: limits.write_buffer_bytes_max, ..Pipe::default() };
         let handshake =
             ClientHandshake::start(pipe, request, Some(config)).map_err(WsError::from)?;
@@ -191,6 +189,9 @@ impl Socket {
             return self.next_in_handshake();
         }
         let Stage::Open(socket) = &mut self.stage else { return Ok(None) };
+        if socket.get_ref().frames.is_bloated() {
+            renew(socket, &self.limits);
+        }
         let end = loop {
             match socket.read() {
                 Ok(tungstenite::Message::Text(text)) => return Ok(Some(Message::Text(text))),
@@ -275,16 +276,19 @@ impl Socket {
         let Stage::Handshake(handshake) = &self.stage else { return Ok(None) };
         let incoming = &handshake.get_ref().get_ref().incoming;
         let header = &incoming[..incoming.len().min(HANDSHAKE_BYTES_MAX)];
-        if !header.windows(4).any(|end| end == b"\r\n\r\n") {
+        let Some(end) = header.windows(4).position(|end| end == b"\r\n\r\n") else {
             if incoming.len() < HANDSHAKE_BYTES_MAX {
                 return Ok(None);
             }
             self.end();
             return Err(WsError::HandshakeTooLong);
-        }
+        };
         let ended = Stage::Ended(Pipe::default());
         match std::mem::replace(&mut self.stage, ended) {
-            Stage::Handshake(handshake) => self.shake(*handshake),
+            Stage::Handshake(mut handshake) => {
+                handshake.get_mut().get_mut().frames.let_pass(end + 4);
+                self.shake(*handshake)
+            }
             Stage::Open(_) | Stage::Ended(_) => Ok(None),
         }
     }
@@ -351,12 +355,38 @@ impl From<Error> for WsError {
     }
 }
 
+fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(limits.read_buffer_bytes)
+        // Everything goes to our own buffer at once; its limit is the one that counts.
+        .write_buffer_size(0)
+        .max_write_buffer_size(limits.write_buffer_bytes_max.max(1))
+        .max_message_size(Some(limits.message_bytes_max))
+        .max_frame_size(Some(limits.message_bytes_max))
+}
+
+/// Gives back the room that a large message took inside tungstenite: with a connection for each handful of accounts, and
+/// a snapshot of every account, that would be most of the memory there is. Between two messages nothing is inside.
+fn renew(socket: &mut tungstenite::WebSocket<Pipe>, limits: &Limits) {
+    // The answer to a ping may still wait for room; then it is tried again after the next message.
+    if !socket.can_write() || socket.flush().is_err() {
+        return;
+    }
+    let mut pipe = std::mem::take(socket.get_mut());
+    pipe.frames.renewed();
+    if pipe.incoming.is_empty() {
+        pipe.incoming = Vec::new();
+    }
+    *socket = tungstenite::WebSocket::from_raw_socket(pipe, Role::Client, Some(config(limits)));
+}
+
 /// The two byte queues that tungstenite takes for a stream.
 #[derive(Default, Debug)]
 struct Pipe {
     incoming: Vec<u8>,
     /// How much of `incoming` was read already.
     taken: usize,
+    frames: Frames,
     outgoing: Vec<u8>,
     outgoing_bytes_max: usize,
 }
@@ -368,9 +398,13 @@ impl Read for Pipe {
             // No end of file here: that the peer is gone is for the owner of the TCP socket to say.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let count = rest.len().min(into.len());
+        let Some(most) = self.frames.readable(rest) else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let count = most.min(into.len());
         into[..count].copy_from_slice(&rest[..count]);
         self.taken += count;
+        self.frames.read(count);
         if self.taken == self.incoming.len() {
             self.incoming.clear();
             self.taken = 0;

@@ -160,8 +160,11 @@ fn settings_change_while_it_runs_and_a_bad_file_changes_nothing() {
     node.err.wait_for("not reloaded, old values stay");
     let after = status(addr);
     assert_eq!((&after["wanted"], &after["canary_ratio"]), (&json!(4), &json!(55)));
-    fs::write(home.config(), good).expect("written");
-    node.ends_well();
+    let quiet = good.replace("[log]\n", "[log]\nlevel = \"error\"\n");
+    fs::write(home.config(), quiet).expect("written");
+    assert_eq!(post(addr, "/v1/reload", &json!(null)).0, 200);
+    let said = node.ends_well();
+    assert!(!said.contains("stopping: no more input"), "the log has another level: {said}");
 }
 
 #[test]

@@ -17,8 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use common::exchange::Exchange;
 use common::market::Market;
-use common::node::Home;
+use common::node::{Home, follow_at};
 use common::program::Program;
 use common::sums::{LegSums, Signals};
 use serde_json::Value;
@@ -253,4 +254,31 @@ fn every_fault_a_restart_and_a_kill_change_nothing_of_the_truth() {
     if time >= Duration::from_secs(600) {
         assert!(end_kib < warm_kib + warm_kib / 5, "{warm_kib} KiB became {end_kib} KiB");
     }
+}
+
+/// Half an exchange's death: the connection stays open, and nothing comes any more. The watchdog takes half a minute to
+/// notice, so this runs only where a minute is given.
+#[test]
+fn a_connection_that_falls_silent_is_given_up_and_the_others_are_not() {
+    if setting("CORELANE_SOAK_SECONDS", 20) < 60 {
+        eprintln!("skipped: the watchdog takes 30 s (CORELANE_SOAK_SECONDS=60)");
+        return;
+    }
+    let exchange = Exchange::open();
+    let accounts = ["a1", "b2"].map(|end| format!("0x{}{end}", "0".repeat(38)));
+    let monitor = "users_per_connection = 1";
+    let home = Home::new(1, &follow_at(&accounts, &exchange.source(), monitor, SHORT));
+    let mut node = home.run();
+    for account in &accounts {
+        node.err.wait_for(&format!("followed address={account}"));
+    }
+    let [silent, other] = accounts.each_ref().map(|account| exchange.line_of(account));
+    exchange.mute(silent);
+    let mut talk = node.err.count();
+    node.err.wait(&mut talk, "watchdog", |line| line.contains("nothing received for"));
+    let again = format!("followed address={}", accounts[0]);
+    node.err.wait(&mut talk, &again, |line| line.contains(&again));
+    assert_eq!(exchange.line_of(&accounts[1]), other, "pings were answered there");
+    let said = node.ends_well();
+    assert_eq!(said.matches("connection lost").count(), 1, "{said}");
 }

@@ -98,3 +98,33 @@ fn a_providers_fills_come_and_what_it_did_not_send_is_fetched() {
     assert!(said.contains("UPS031"), "{said}");
     assert!(!said.contains("UPS009"), "no gap: {said}");
 }
+
+#[test]
+fn rest_says_how_an_order_ended_where_the_provider_does_not() {
+    let venue = Venue::open(|request: &Value| match request["type"].as_str() {
+        Some("userFillsByTime") => Some(json!([])),
+        Some("orderStatus") => {
+            let order = json!({"coin": "BTC", "side": "B", "limitPx": "100.0", "sz": "0.0", "oid": request["oid"],
+                "timestamp": 1, "origSz": "1.0"});
+            let status = json!({"order": order, "status": "filled", "statusTimestamp": 5});
+            Some(json!({"status": "order", "order": status}))
+        }
+        _ => None,
+    });
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let from_ms = u64::try_from(since.as_millis()).expect("milliseconds") + 120_000;
+    let upstream = source(&venue.ws_url(), &venue.info_url());
+    let upstream = format!("{upstream}kind = \"hyperliquid-provider\"\n");
+    let accounts = [A.to_owned(), B.to_owned()];
+    // Without an answer the signal would come after an hour.
+    let home = Home::new(1, &follow_at(&accounts, &upstream, "", "timeout = \"1h\""));
+    let mut node = home.run();
+    let mut line = venue.accept();
+    acknowledge(&mut line);
+    node.err.wait_for("followed");
+    line.say(&json!({"channel": "userFills", "fills": [[A, fill(from_ms, 0)]]}).to_string());
+    let signal: Value = serde_json::from_str(&node.out.wait_for("signal_id")).expect("JSON");
+    assert_eq!((&signal["oid"], &signal["trigger"]), (&json!(100), &json!("status")));
+    assert_eq!((&signal["final"], &signal["status"]), (&json!(true), &json!("filled")));
+    node.ends_well();
+}

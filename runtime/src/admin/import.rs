@@ -62,7 +62,10 @@ pub(crate) fn read(body: &[u8]) -> Result<(Vec<ImportedLine>, Vec<Named>), Probl
                 lines.push(line(&row, &named.address.to_string(), None));
                 accounts.push(named);
             }
-            Err((text, problem)) => lines.push(line(&row, &text, Some(&problem))),
+            Err(refused) => {
+                let (text, problem) = *refused;
+                lines.push(line(&row, &text, Some(&problem)));
+            }
         }
     }
     Ok((lines, accounts))
@@ -86,19 +89,19 @@ fn json_rows(text: &str) -> Result<Vec<Row>, Problem> {
     Ok(elements.into_iter().enumerate().map(row).collect())
 }
 
-fn sound(row: &Row, seen: &mut HashSet<Address>) -> Result<Named, (String, Problem)> {
+fn sound(row: &Row, seen: &mut HashSet<Address>) -> Result<Named, Box<(String, Problem)>> {
     match &row.found {
         Err(fault) => {
             let problem = Problem::error(fault.code, fault.what).why(fault.label.clone());
-            Err((fault.text.clone(), problem))
+            Err(Box::new((fault.text.clone(), problem)))
         }
         Ok((address, name)) => {
             if let Some(problem) = name_fault(name) {
-                return Err((address.to_string(), problem));
+                return Err(Box::new((address.to_string(), problem)));
             }
             if !seen.insert(*address) {
                 let problem = Problem::error("ADR002", "the same address twice");
-                return Err((address.to_string(), problem));
+                return Err(Box::new((address.to_string(), problem)));
             }
             Ok(Named { address: *address, name: name.clone() })
         }

@@ -24,6 +24,9 @@ use crate::sim::{
 
 /// Traders, where nothing is replayed and no number is given.
 const TRADERS: u32 = 6;
+/// With `--rate-total`, newest fills that the venue remembers of an account: a thousand accounts fill
+/// a gigabyte for each thousand of these.
+const HISTORY_FILLS_OF_LOAD: usize = 2_000;
 /// The first of the addresses to connect from, where one is not enough.
 const FIRST_LOCAL_ADDR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// How long a signal may go unnoticed.
@@ -101,7 +104,11 @@ fn limits(args: &SimArgs) -> SimLimits {
         users: args.users_per_ip.unwrap_or(venue.users),
         messages_per_minute: args.messages_per_minute.unwrap_or(venue.messages_per_minute),
         rest_weight_per_minute: args.rest_weight_per_minute.unwrap_or(venue.rest_weight_per_minute),
-        history_fills: args.history_fills.map_or(venue.history_fills, |fills| fills as usize),
+        history_fills: match (args.history_fills, args.rate_total) {
+            (Some(fills), _) => fills as usize,
+            (None, Some(_)) => HISTORY_FILLS_OF_LOAD,
+            (None, None) => venue.history_fills,
+        },
         ..venue
     }
 }

@@ -358,9 +358,10 @@ impl Stream {
             self.continuity.last().is_some() && self.continuity.would_follow(number)
         });
         let quiet_since = self.last_line_at.map_or(next.since, |at| at.max(next.since));
-        let has_more = found != Found::Nothing || hours::after(&hourly, next.hour)?.is_some();
+        let has_lines = found != Found::Nothing || hours::after(&hourly, next.hour)?.is_some();
         let waited = now.saturating_duration_since(quiet_since) >= GRACE;
-        if !(follows || has_more && waited) {
+        let may_leave = follows || has_lines && waited;
+        if !may_leave {
             return Ok(Looked::Stay);
         }
         let lost = self.cut();

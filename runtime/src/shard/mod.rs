@@ -7,6 +7,7 @@
 //! | `fed` | what a feeder hands to the shard |
 //! | `feed` | the shard's end of a feeder's ring |
 //! | `speech` | what a connection speaks: public subscriptions, or a provider's |
+//! | `enquiry` | how orders ended, where the source does not say it |
 //! | `by_account` | fills of many accounts, put together by account |
 //! | `link` | bytes of one connection: socket, WebSocket, subscriptions |
 //! | `station` | inputs: admitted, journaled, applied; events on their way out |
@@ -24,6 +25,7 @@ pub mod message;
 pub mod replayer;
 
 mod by_account;
+mod enquiry;
 mod feed;
 mod flush;
 mod link;
@@ -35,12 +37,14 @@ mod speech;
 mod station;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashSet;
 use net::hyperliquid::subscription::Subscription;
 use persist::Position;
 use persist::lock::DirLock;
@@ -57,6 +61,7 @@ use crate::lane::ring::{Completion, Op, Ring};
 use crate::lane::slice;
 use crate::lane::way;
 use crate::placement::SUBSCRIPTIONS_PER_CONNECTION;
+use enquiry::Enquiries;
 use fed::Fed;
 use feed::Feed;
 use flush::Flusher;
@@ -145,6 +150,9 @@ struct Shard {
     /// The connection that prices come over.
     price_link: Option<usize>,
     feeds: Vec<Feed>,
+    /// Accounts whose source sends no order statuses.
+    without_statuses: HashSet<Address>,
+    enquiries: Enquiries,
     /// The dexes whose prices are followed.
     price_dexs: Vec<Coin>,
     wait: Wait,
@@ -152,6 +160,8 @@ struct Shard {
     bell_watched: bool,
     publisher_bell: Arc<Bell>,
     commands: Receiver<Command>,
+    /// Commands that wait for room in the journal.
+    deferred: VecDeque<Command>,
     acks: Receiver<Position>,
     completions: Vec<Completion>,
     stopping: bool,
@@ -301,6 +311,8 @@ impl Shard {
             sources: options.sources,
             price_link: None,
             feeds: options.feeds.into_iter().map(Feed::new).collect(),
+            without_statuses: HashSet::default(),
+            enquiries: Enquiries::new(),
             // The venue's own dex: what is known before the table says which others there are.
             price_dexs: vec![Coin::EMPTY],
             wait: options.wait,
@@ -308,6 +320,7 @@ impl Shard {
             bell_watched: false,
             publisher_bell: options.publisher_bell,
             commands: options.commands,
+            deferred: VecDeque::new(),
             acks: options.acks,
             completions: Vec::with_capacity(COMPLETIONS_PER_TURN),
             stopping: false,
@@ -366,6 +379,9 @@ impl Shard {
                     .map_err(|error| failed("io_uring", &error))?;
             }
         }
+        if !self.without_statuses.is_empty() && now_ms >= self.enquiries.next_ms() {
+            self.enquire(now_ms);
+        }
         self.station.tick();
         let mono_ns = self.station.clock.mono_ns();
         self.flusher.submit(&mut self.station.journal, &mut self.ring, mono_ns)?;
@@ -380,6 +396,19 @@ impl Shard {
             self.ring.submit().map_err(|error| failed("io_uring", &error))?;
         }
         Ok(worked)
+    }
+
+    /// Asks how orders ended whose source does not say it.
+    fn enquire(&mut self, now_ms: u64) {
+        let mut open = Vec::new();
+        self.station.core.orders_without_end(|address, oid| {
+            if self.without_statuses.contains(&address) {
+                open.push((address, oid));
+            }
+        });
+        for (address, oid) in self.enquiries.round(&open, now_ms) {
+            self.station.reply(Reply::StatusWanted { address, oid });
+        }
     }
 
     fn take_completions(&mut self) -> Result<bool, String> {
@@ -417,11 +446,20 @@ impl Shard {
     fn take_commands(&mut self) -> bool {
         let mut worked = false;
         for _ in 0..COMMANDS_PER_TURN {
-            // Commands wait, too, while the journal has no room.
+            let Some(command) = self.commands.receive() else { break };
+            worked = true;
+            match command {
+                // These are what the journal may be waiting for, or the end.
+                Command::Segment(_) | Command::Space(_) | Command::Stop => self.command(command),
+                other => self.deferred.push_back(other),
+            }
+        }
+        // The others wait, in their order, while the journal has no room.
+        for _ in 0..COMMANDS_PER_TURN {
             if self.station.journal.wants_room() {
                 break;
             }
-            let Some(command) = self.commands.receive() else { break };
+            let Some(command) = self.deferred.pop_front() else { break };
             worked = true;
             self.command(command);
         }
@@ -479,6 +517,7 @@ impl Shard {
     fn unwatch(&mut self, address: Address) {
         self.station.apply(&Input::Unwatch { address }, 0);
         self.station.positions.forget(&address);
+        self.without_statuses.remove(&address);
         self.links.iter_mut().for_each(|link| link.remove(&address, &mut self.station));
         self.choose_price_link();
     }
@@ -506,6 +545,9 @@ impl Shard {
         }
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         self.links[number].add(address, source, kind, now_ms);
+        if kind == SourceKind::HyperliquidProvider {
+            self.without_statuses.insert(address);
+        }
     }
 
     /// Only the public WebSocket has prices.
@@ -587,7 +629,8 @@ impl Shard {
         }
         let timeout = self.sleep_time(cold_deadline);
         self.bell.before_sleep();
-        let nothing = self.commands.is_empty() || self.station.journal.wants_room();
+        let nothing = self.commands.is_empty()
+            && (self.deferred.is_empty() || self.station.journal.wants_room());
         let fed =
             self.feeds.iter().all(|feed| !feed.has_more() || self.station.journal.wants_room());
         if nothing && fed && self.acks.is_empty() && !timeout.is_zero() {
@@ -602,6 +645,10 @@ impl Shard {
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         let links = self.links.iter().filter_map(|link| link.due_in_ms(now_ms));
         let mut time = links.min().map_or(SLEEP_MAX, Duration::from_millis).min(SLEEP_MAX);
+        if !self.without_statuses.is_empty() {
+            let ms = self.enquiries.next_ms().saturating_sub(now_ms);
+            time = time.min(Duration::from_millis(ms));
+        }
         if let Some(ns) = self.station.due_in_ns() {
             time = time.min(Duration::from_nanos(ns));
         }
@@ -666,3 +713,6 @@ impl Report {
         self.gave_way += other.gave_way;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,6 @@ use super::truth::TruthBook;
 
 /// Fills in a snapshot or on a page, at most.
 pub(crate) const PAGE_FILLS: usize = 2000;
-/// Orders whose last state the venue remembers of an account.
-const HISTORY_ORDERS: usize = 20_000;
 
 /// Where fills come from.
 #[derive(Debug)]
@@ -114,7 +112,7 @@ pub(crate) struct Account {
     start: Option<Start>,
     /// Virtual milliseconds that its blocks come after their time, so that accounts take turns.
     phase_ms: f64,
-    /// Newest fills that the venue remembers.
+    /// Newest fills, and last states of orders, that the venue remembers.
     history_fills: usize,
 }
 
@@ -256,7 +254,7 @@ impl Account {
         for update in &block.updates {
             self.orders.insert(update.oid, update.clone());
         }
-        while self.orders.len() > HISTORY_ORDERS {
+        while self.orders.len() > self.history_fills {
             self.orders.pop_first();
         }
     }

@@ -345,7 +345,7 @@ fn iso(unix_ms: u64, nanos_of_ms: u64) -> String {
 /// Year, month and day of a number of days since 1970-01-01.
 pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let mut rest = days;
-    let is_leap = |y: u64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let is_leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
     let mut year = 1970;
     while rest >= 365 + u64::from(is_leap(year)) {
         rest -= 365 + u64::from(is_leap(year));

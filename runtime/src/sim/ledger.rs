@@ -168,10 +168,10 @@ impl Position {
 }
 
 /// The fee of an execution and its token: takers pay 0.045 %, makers get 0.002 %, spot buyers pay
-/// 0.07 % in the token they buy. A perpetual's fee is cut after six digits, as the venue does.
+/// 0.07 % in the token they buy; all others pay in the quote or the collateral. A perpetual's fee is cut after six digits, as the venue does.
 fn fee(coin: &Coin, e: &Execution) -> (Decimal, &'static str) {
     if e.dust {
-        return (Decimal::ZERO, "USDC");
+        return (Decimal::ZERO, coin.paid_in());
     }
     if let (Kind::Spot { base, .. }, Side::Buy) = (coin.kind, e.side) {
         return (Decimal::new(i128::from(e.lots) * 7, coin.sz_decimals + 4), base);
@@ -180,7 +180,7 @@ fn fee(coin: &Coin, e: &Execution) -> (Decimal, &'static str) {
     let exact = i128::from(e.ticks) * i128::from(e.lots) * rate;
     let scale = coin.px_decimals + coin.sz_decimals + 5;
     let cut = scale.saturating_sub(6);
-    (Decimal::new(exact / 10i128.pow(cut.into()), scale - cut), "USDC")
+    (Decimal::new(exact / 10i128.pow(cut.into()), scale - cut), coin.paid_in())
 }
 
 /// The whole lots in a balance that is not negative.
@@ -249,14 +249,19 @@ mod tests {
     #[test]
     fn a_spot_buyer_pays_in_the_token_and_makers_are_paid() {
         let mut ledger = Ledger::new(0);
-        let hype = |side, lots| execution(9, side, lots, 41_350);
+        let hype = |side, lots| execution(11, side, lots, 41_350);
         let l = &mut ledger;
         check(l, hype(Side::Buy, 1000), "0", "Buy", "0", "0.007 HYPE");
-        assert_eq!(l.lots(9), 999);
+        assert_eq!(l.lots(11), 999);
         let sell = Execution { crossed: false, ..hype(Side::Sell, 999) };
         check(l, sell, "9.993", "Sell", "0", "-0.008261 USDC");
-        assert_eq!(l.lots(9), 0);
+        assert_eq!(l.lots(11), 0);
         let label = Some(Dir::new("Spot Dust Conversion"));
+        l.execute(execution(14, Side::Buy, 1000, 299_120));
+        let sold = l.execute(execution(14, Side::Sell, 900, 299_120)).fill;
+        assert_eq!(sold.fee_token.as_str(), "USDT0", "the pair's quote");
+        let opened = l.execute(execution(8, Side::Buy, 1000, 43_000)).fill;
+        assert_eq!((opened.coin.as_str(), opened.fee_token.as_str()), ("flx:TSLA", "USDH"));
         l.execute(hype(Side::Buy, 2));
         let dust = Execution { dust: true, label, ..hype(Side::Sell, 1) };
         let fill = l.execute(dust).fill;

@@ -57,7 +57,7 @@ pub struct SimLimits {
     pub messages_per_minute: u32,
     /// Weight of the REST requests in a minute.
     pub rest_weight_per_minute: u32,
-    /// Newest fills of an account that the venue remembers.
+    /// Newest fills of an account that the venue remembers, and as many orders.
     pub history_fills: usize,
     /// A connection on which neither side said anything for so long is dropped.
     pub idle_ms: u64,
@@ -110,20 +110,28 @@ pub struct SimRates {
     /// Of a thousand blocks, how many bring a trader a fill without an order of his: liquidation,
     /// deleveraging, settlement, dust, labels that nobody knows.
     pub forced_per_mille: u32,
+    /// Fills of an order, at most, apart from what happens to a trader.
+    pub fills_of_order_max: u32,
     /// Blocks before the first subscription, whose fills the first snapshot holds.
     pub history_blocks: u32,
 }
 
 impl SimRates {
     /// Nearly every block of a trader under load has something to tell.
-    const LOADED_ORDERS_PER_MILLE: u32 = 900;
+    const ORDERS_PER_MILLE_OF_LOAD: u32 = 900;
+    /// With `--rate-total`, fills of an order, at most: the recorded orders have 2.3 on average.
+    const FILLS_OF_ORDER_MAX_OF_LOAD: u32 = 3;
+    /// With `--rate-total`, blocks before the first subscription: a thousand accounts begin at once.
+    const HISTORY_BLOCKS_OF_LOAD: u32 = 20;
 
     /// A load: so many blocks a second of all traders together, who take turns.
     pub fn load(blocks_per_second: u32, traders: u32) -> SimRates {
         SimRates {
             blocks_per_second,
             shared_by: traders.max(1),
-            orders_per_mille: SimRates::LOADED_ORDERS_PER_MILLE,
+            orders_per_mille: SimRates::ORDERS_PER_MILLE_OF_LOAD,
+            fills_of_order_max: SimRates::FILLS_OF_ORDER_MAX_OF_LOAD,
+            history_blocks: SimRates::HISTORY_BLOCKS_OF_LOAD,
             ..SimRates::default()
         }
     }
@@ -136,6 +144,7 @@ impl Default for SimRates {
             shared_by: 1,
             orders_per_mille: 200,
             forced_per_mille: 8,
+            fills_of_order_max: 55,
             history_blocks: 200,
         }
     }
@@ -319,6 +328,9 @@ impl SimOptions {
             return refuse("speed", "a number above 0, or max");
         }
         let rates = &self.rates;
+        if rates.fills_of_order_max == 0 {
+            return refuse("fills_of_order_max", "at least 1");
+        }
         if rates.shared_by == 0 {
             return refuse("shared_by", "at least 1");
         }

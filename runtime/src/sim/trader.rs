@@ -275,6 +275,8 @@ impl Trader {
         let position = self.ledger.lots(coin);
         let mut side = *self.random.pick(&[Side::Buy, Side::Sell]);
         let mut plan = Plan::drawn(&mut self.random);
+        plan.slices = plan.slices.min(self.rates.fills_of_order_max);
+        plan.per_block = plan.per_block.min(plan.slices);
         if spot {
             side = if position > usual { Side::Sell } else { Side::Buy };
         } else if position != 0 {

@@ -30,8 +30,10 @@ impl Home {
     /// Writes another configuration.
     pub fn configure(&self, shards: u16, config: &str) {
         let data = self.data();
+        // Nodes of several tests run at a time: none takes the usual port.
+        let admin = if config.contains("[admin]") { "" } else { "[admin]\nlisten = \"\"\n" };
         let text = format!(
-            "[node]\ndata_dir = \"{}\"\nshards = {shards}\n\n{config}\n\
+            "[node]\ndata_dir = \"{}\"\nshards = {shards}\n\n{config}\n{admin}\
              [journal]\nsegment_size = \"4MiB\"\nsnapshot_every = 1000\n\n[log]\nformat = \"text\"\n",
             data.display()
         );

@@ -87,7 +87,7 @@ impl<'a> Skip<'a> {
     pub(super) fn string(&mut self) -> Result<&'a [u8], Broken> {
         self.expect(b'"', "not a string")?;
         let from = self.at;
-        self.pass_closing_quote()?;
+        self.close_quote()?;
         Ok(&self.line[from..self.at - 1])
     }
 
@@ -123,7 +123,7 @@ impl<'a> Skip<'a> {
         match first {
             b'"' => {
                 self.at += 1;
-                self.pass_closing_quote()?;
+                self.close_quote()?;
             }
             b'{' | b'[' => {
                 self.at += 1;
@@ -148,7 +148,7 @@ impl<'a> Skip<'a> {
             };
             self.at += len + 1;
             match rest[len] {
-                b'"' => self.pass_closing_quote()?,
+                b'"' => self.close_quote()?,
                 b'{' | b'[' => depth += 1,
                 _ => depth -= 1,
             }
@@ -160,7 +160,7 @@ impl<'a> Skip<'a> {
     }
 
     /// From within a string to behind its closing quote.
-    fn pass_closing_quote(&mut self) -> Result<(), Broken> {
+    fn close_quote(&mut self) -> Result<(), Broken> {
         loop {
             let rest = &self.line[self.at..];
             let Some(len) = quote_or_escape(rest) else {

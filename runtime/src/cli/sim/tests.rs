@@ -87,7 +87,7 @@ fn more_accounts_than_users_come_from_more_addresses() {
     write_config(&path, &text).expect("written");
     let options = LoadOptions { file: Some(path), ..LoadOptions::default() };
     let loaded = Config::load(options).expect("it loads");
-    let plan = capacity::plan(&loaded.config, 1);
+    let plan = capacity::plan(&loaded.config, 2);
     assert_eq!((plan.live, plan.problem), (25, None));
     let far = Place { ws_url: "ws://10.0.0.7:3001/ws".to_owned(), ..place(25) };
     assert!(!far.config(&SimLimits::default()).contains("local_addrs"));

@@ -213,7 +213,7 @@ fn the_kind_with_the_newest_file_is_read_and_by_block_wins() {
     node.append(Fills, 9, &lines(Fills, 3, &[user(1)]));
     node.turn_after(Duration::from_secs(2));
     assert_eq!(node.took(0), "joins 1 3, fill 1 3000, block 3");
-    assert_eq!(node.said(), ["UPS024", "UPS025"]);
+    assert_eq!(node.said(), ["UPS025", "UPS024"]);
 }
 
 #[test]
@@ -344,6 +344,50 @@ fn a_loss_that_no_shard_was_told_of_is_read_again() {
     node.append(FillsByBlock, 8, &lines(FillsByBlock, 5, &[user(1)]));
     node.read();
     assert_eq!(node.took(0), "continues 1 3, joins 1 5, fill 1 5000, block 5");
+}
+
+#[test]
+fn a_status_behind_the_last_durable_block_is_read_again() {
+    let mut node = Node::new(1, 64);
+    let write = |node: &Node, kind: Kind, block| {
+        node.append(kind, 8, &lines(kind, block, &[user(1)]));
+    };
+    write(&node, FillsByBlock, 1);
+    write(&node, StatusesByBlock, 1);
+    node.reader.follow(0, user(1));
+    node.reader.begin();
+    node.read();
+    write(&node, FillsByBlock, 2);
+    write(&node, StatusesByBlock, 2);
+    node.read();
+    assert_eq!(node.took(0), "joins 1 1, fill 1 2000, block 2, status 2000");
+    node.reader.acknowledge(0, 2);
+    node.reader.save();
+    node.restart(64);
+    node.reader.follow(0, user(1));
+    node.reader.begin();
+    node.read();
+    assert_eq!(node.took(0), "continues 1 2, status 2000");
+}
+
+#[test]
+fn an_account_that_came_back_does_not_continue_what_it_missed() {
+    let mut node = followed(FillsByBlock);
+    durable(&mut node, 3);
+    node.reader.unfollow(&user(1));
+    node.append(FillsByBlock, 8, &lines(FillsByBlock, 4, &[user(1)]));
+    node.read();
+    node.reader.follow(0, user(1));
+    node.read();
+    assert!(node.took(0).ends_with("block 4, joins 1 4"));
+    node.reader.acknowledge(0, 4);
+    node.reader.acknowledge(1, 4);
+    node.reader.save();
+    node.restart(64);
+    node.reader.follow(0, user(1));
+    node.reader.begin();
+    node.read();
+    assert_eq!(node.took(0), "joins 1 4");
 }
 
 #[test]

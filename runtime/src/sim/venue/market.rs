@@ -188,7 +188,9 @@ impl Venue {
             chain.take_in(&user, block);
         }
         if !self.listeners[place].is_empty() {
-            let says_updates = self.options.order_updates && !block.updates.is_empty();
+            let says_updates = self.options.order_updates
+                && !block.updates.is_empty()
+                && self.listeners[place].iter().any(|conn| self.wants_updates(*conn, &user));
             let mut fills = fills_frame(&user, false, block.fills.iter());
             if self.options.due_times {
                 mark_due(&mut fills, self.epoch_us + due.as_micros() as u64);
@@ -210,6 +212,10 @@ impl Venue {
             }
         }
         self.publish(&user, block);
+    }
+
+    fn wants_updates(&self, conn: u64, user: &Address) -> bool {
+        self.sessions.get(&conn).and_then(|s| s.lanes.get(user)).is_some_and(|lane| lane.updates)
     }
 
     fn deliver_to(&mut self, conn: u64, d: &Delivery, now: Duration) -> Made {

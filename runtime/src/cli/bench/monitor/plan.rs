@@ -129,8 +129,8 @@ impl Plan {
         flag("--seed", self.seed.to_string());
         flag("--traders", self.addresses.to_string());
         if rate == 0 {
-            // Everyone's market ends as soon as he is followed.
-            flag("--rate-total", "1".to_owned());
+            // Everyone's market ends a tenth of a second after he is followed.
+            flag("--rate-total", (u64::from(self.addresses) * 10).to_string());
             flag("--blocks", "0".to_owned());
         } else {
             flag("--rate-total", format!("{:.0}", self.blocks_per_second(rate)));

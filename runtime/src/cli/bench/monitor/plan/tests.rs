@@ -22,7 +22,10 @@ fn rates_are_a_list_and_each_has_its_simulator() {
     let plan = good("--addresses 100 --rate 0,1000 --faults");
     assert_eq!(plan.rates, [0, 1000]);
     let flags = plan.sim_flags(0).join(" ");
-    assert!(flags.contains("--rate-total 1 --blocks 0") && flags.contains("--faults"), "{flags}");
+    assert!(
+        flags.contains("--rate-total 1000 --blocks 0") && flags.contains("--faults"),
+        "{flags}"
+    );
     let flags = plan.sim_flags(1000);
     let at = flags.iter().position(|flag| flag == "--rate-total").expect("a rate");
     let blocks: f64 = flags[at + 1].parse().expect("a number");
