@@ -164,7 +164,7 @@ impl Plan {
         );
         if !self.real_limits {
             source.push_str(&format!(
-                "users_per_ip = {NO_LIMIT}\nconnects_per_minute = {NO_LIMIT}\n\
+                "users_per_ip = {NO_LIMIT}\nconnections_per_ip = {NO_LIMIT}\nconnects_per_minute = {NO_LIMIT}\n\
                  subscriptions_per_ip = {NO_RATE_LIMIT}\nmessages_per_minute = {NO_RATE_LIMIT}\n\
                  rest_weight_per_minute = {NO_RATE_LIMIT}\n"
             ));

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::args::{self, Asked, BenchVerb, Verb};
 use crate::config::{Config, LoadOptions};
+use crate::placement::capacity;
 
 fn plan(flags: &str) -> Result<Plan, Problem> {
     let words = format!("corelane bench monitor {flags}");
@@ -56,7 +57,7 @@ fn config(plan: &Plan) -> Config {
     let place = Place {
         ws_url: "ws://127.0.0.1:3001/ws".to_owned(),
         info_url: "http://127.0.0.1:3001/info".to_owned(),
-        addresses: vec!["0x162cc7c861ebd0c06b3d72319201150482518185".to_owned()],
+        addresses: (0..plan.addresses).map(|n| format!("0x{:040x}", n + 1)).collect(),
         seed: 1,
     };
     let dir = tempfile::tempdir().expect("a directory");
@@ -70,7 +71,9 @@ fn config(plan: &Plan) -> Config {
         ignore_unknown_env: true,
     };
     let loaded = Config::load(load).unwrap_or_else(|problems| panic!("{problems:?}"));
-    assert_eq!(loaded.config.monitor.addresses.len(), 1);
+    // Nobody is left out, however unevenly accounts fall to shards.
+    let capacity = capacity::plan(&loaded.config, 2);
+    assert_eq!((capacity.live, capacity.problem), (plan.addresses, None));
     loaded.config
 }
 
