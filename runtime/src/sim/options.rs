@@ -118,20 +118,20 @@ pub struct SimRates {
 
 impl SimRates {
     /// Nearly every block of a trader under load has something to tell.
-    const LOADED_ORDERS_PER_MILLE: u32 = 900;
-    /// The recorded orders have 2.3 fills on average.
-    const LOADED_FILLS_OF_ORDER_MAX: u32 = 3;
-    /// A thousand accounts begin at once.
-    const LOADED_HISTORY_BLOCKS: u32 = 20;
+    const ORDERS_PER_MILLE_OF_LOAD: u32 = 900;
+    /// With `--rate-total`, fills of an order, at most: the recorded orders have 2.3 on average.
+    const FILLS_OF_ORDER_MAX_OF_LOAD: u32 = 3;
+    /// With `--rate-total`, blocks before the first subscription: a thousand accounts begin at once.
+    const HISTORY_BLOCKS_OF_LOAD: u32 = 20;
 
     /// A load: so many blocks a second of all traders together, who take turns.
     pub fn load(blocks_per_second: u32, traders: u32) -> SimRates {
         SimRates {
             blocks_per_second,
             shared_by: traders.max(1),
-            orders_per_mille: SimRates::LOADED_ORDERS_PER_MILLE,
-            fills_of_order_max: SimRates::LOADED_FILLS_OF_ORDER_MAX,
-            history_blocks: SimRates::LOADED_HISTORY_BLOCKS,
+            orders_per_mille: SimRates::ORDERS_PER_MILLE_OF_LOAD,
+            fills_of_order_max: SimRates::FILLS_OF_ORDER_MAX_OF_LOAD,
+            history_blocks: SimRates::HISTORY_BLOCKS_OF_LOAD,
             ..SimRates::default()
         }
     }

@@ -152,7 +152,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
 fn a_load_is_measured_and_every_leg_is_the_truth() {
     let dir = directory();
     let flags = "bench monitor --addresses 20 --rate 0,200 --for 2s --warm-up 1s --shards 2 \
-                 --set journal.segment_size=1MiB --seed 5 --json r.json --quiet";
+                 --set journal.segment_size=4MiB --seed 5 --json r.json --quiet";
     let args: Vec<&str> = flags.split_whitespace().collect();
     let ended = finish(corelane(dir.path(), &args).spawn().expect("the binary starts"));
     if !is_possible(&ended) {

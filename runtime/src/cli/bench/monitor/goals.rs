@@ -29,11 +29,11 @@ impl Goal {
     fn new(
         what: &'static str,
         wanted: String,
-        measured: Option<(String, bool)>,
+        measured: Option<(String, Option<bool>)>,
         ask: &str,
     ) -> Goal {
-        let is_met = measured.as_ref().map(|(_, is_met)| *is_met);
-        let measured = measured.map_or(format!("not measured ({ask})"), |(text, _)| text);
+        let (measured, is_met) =
+            measured.unwrap_or_else(|| (format!("not measured ({ask})"), None));
         Goal { what, wanted, measured, is_met }
     }
 }
@@ -44,24 +44,27 @@ pub(super) fn judge(runs: &[Run]) -> Vec<Goal> {
     let best = loaded()
         .filter(|run| run.is_sustained)
         .max_by(|a, b| a.messages_per_s.total_cmp(&b.messages_per_s));
+    let asked = loaded().any(|run| f64::from(run.rate) >= MESSAGES_PER_S);
     let messages = best.map(|run| {
         let is_met = run.messages_per_s >= MESSAGES_PER_S;
-        (format!("{} sustained", grouped(run.messages_per_s as u64)), is_met)
+        // What was not asked for was not missed.
+        let verdict = (is_met || asked).then_some(is_met);
+        (format!("{} sustained", grouped(run.messages_per_s as u64)), verdict)
     });
     // At the largest load that was sustained.
     let p99 = best.and_then(|run| {
         let p99_ns = run.latency?.p99_ns;
         let rate = grouped(run.messages_per_s as u64);
-        Some((format!("{} at {rate} messages/s", time(p99_ns)), p99_ns <= P99_NS))
+        Some((format!("{} at {rate} messages/s", time(p99_ns)), Some(p99_ns <= P99_NS)))
     });
     let peak = runs.iter().max_by_key(|run| run.resident.peak_kib).map(|run| {
         let bytes = run.resident.peak_kib * 1024;
-        (format!("{} MB at most", bytes / 1_000_000), bytes <= RESIDENT_BYTES)
+        (format!("{} MB at most", bytes / 1_000_000), Some(bytes <= RESIDENT_BYTES))
     });
     let idle = runs.iter().find(|run| run.rate == 0).map(|run| {
         let percent = run.cpu.percent;
         let text = format!("{percent:.1} % of one CPU, {} accounts", grouped(run.addresses.into()));
-        (text, percent <= IDLE_CPU_PERCENT)
+        (text, Some(percent <= IDLE_CPU_PERCENT))
     });
     let at_load = format!("--rate {MESSAGES_PER_S:.0}");
     vec![
@@ -87,7 +90,7 @@ mod tests {
         let (yes, no) = (Some(true), Some(false));
         assert_eq!(verdicts(&[run(0, 0.0)]), [None, None, yes, yes]);
         assert_eq!(verdicts(&[run(10_000, 10_050.0)]), [yes, yes, yes, None]);
-        assert_eq!(verdicts(&[run(1000, 1003.0), run(0, 0.0)]), [no, yes, yes, yes]);
+        assert_eq!(verdicts(&[run(1000, 1003.0), run(0, 0.0)]), [None, yes, yes, yes]);
         let mut behind = run(10_000, 10_050.0);
         behind.is_sustained = false;
         assert_eq!(verdicts(&[behind, run(1000, 1003.0)]), [no, yes, yes, None]);

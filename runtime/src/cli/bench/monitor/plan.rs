@@ -129,8 +129,8 @@ impl Plan {
         flag("--seed", self.seed.to_string());
         flag("--traders", self.addresses.to_string());
         if rate == 0 {
-            // Everyone's market ends as soon as he is followed.
-            flag("--rate-total", "1".to_owned());
+            // Everyone's market ends a tenth of a second after he is followed.
+            flag("--rate-total", (u64::from(self.addresses) * 10).to_string());
             flag("--blocks", "0".to_owned());
         } else {
             flag("--rate-total", format!("{:.0}", self.blocks_per_second(rate)));
@@ -164,7 +164,7 @@ impl Plan {
         );
         if !self.real_limits {
             source.push_str(&format!(
-                "users_per_ip = {NO_LIMIT}\nconnects_per_minute = {NO_LIMIT}\n\
+                "users_per_ip = {NO_LIMIT}\nconnections_per_ip = {NO_LIMIT}\nconnects_per_minute = {NO_LIMIT}\n\
                  subscriptions_per_ip = {NO_RATE_LIMIT}\nmessages_per_minute = {NO_RATE_LIMIT}\n\
                  rest_weight_per_minute = {NO_RATE_LIMIT}\n"
             ));

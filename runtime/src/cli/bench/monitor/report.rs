@@ -1,5 +1,6 @@
 //! What is printed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -63,13 +64,17 @@ impl Report {
         out
     }
 
-    /// As the kernel has it.
+    /// As the kernel has it: threads that have a CPU of their own, and where the others may run.
     fn pinning(&self) -> String {
-        let threads = self.runs.first().map(|run| {
-            let threads = run.pinning.iter().map(|(name, cpus)| format!("{name} on CPU {cpus}"));
-            threads.collect::<Vec<_>>().join(" · ")
-        });
-        format!("pinning    {}\n", threads.unwrap_or_default())
+        let Some(run) = self.runs.first() else { return String::new() };
+        let single = |cpus: &str| cpus.parse::<u32>().is_ok();
+        let mut parts = Vec::new();
+        for (name, cpus) in run.pinning.iter().filter(|(_, cpus)| single(cpus)) {
+            parts.push(format!("{name} on CPU {cpus}"));
+        }
+        let others: BTreeSet<&String> = run.pinning.values().filter(|cpus| !single(cpus)).collect();
+        parts.extend(others.iter().map(|cpus| format!("all other threads on CPU {cpus}")));
+        format!("pinning    {}\n", parts.join(" · "))
     }
 }
 
@@ -130,7 +135,7 @@ fn run_text(out: &mut String, run: &Run) {
 
 fn simulator(run: &Run) -> String {
     let percent = run.late_blocks as f64 * 100.0 / run.blocks.max(1) as f64;
-    let word = match percent > LATE_PERCENT_MAX {
+    let word = match run.rate > 0 && percent > LATE_PERCENT_MAX {
         true => "   LATE: the load was not even; the limit may be the simulator's",
         false => "",
     };

@@ -89,10 +89,12 @@ impl Resident {
     }
 }
 
-/// What stands between the parentheses: a name may hold blanks and parentheses itself.
+/// What stands between the parentheses: a name may hold blanks and parentheses itself. The kernel's
+/// workers for rings come and go, each under the number of its thread; they are one name here.
 fn thread_name(stat: &str) -> Option<&str> {
     let (before, _) = stat.rsplit_once(')')?;
-    before.split_once('(').map(|(_, name)| name)
+    let (_, name) = before.split_once('(')?;
+    Some(if name.starts_with("iou-wrk") { "iou-wrk" } else { name })
 }
 
 /// Fields 14 and 15 of `/proc/PID/stat`: user and system time.
@@ -116,8 +118,8 @@ mod tests {
             ("proc/7/stat", "7 (a (b) c) S 1 7 7 0 -1 4 100 0 0 0 300 100 0 0 20 0 3 0 99 1\n"),
             ("proc/7/task/7/stat", STAT),
             ("proc/7/task/7/status", "Name:\tshard-0\nCpus_allowed_list:\t1\n"),
-            ("proc/7/task/8/stat", &STAT.replace("7 (shard-0)", "8 (iou-wrk)")),
-            ("proc/7/task/9/stat", &STAT.replace("7 (shard-0)", "9 (iou-wrk)")),
+            ("proc/7/task/8/stat", &STAT.replace("7 (shard-0)", "8 (iou-wrk-7)")),
+            ("proc/7/task/9/stat", &STAT.replace("7 (shard-0)", "9 (iou-wrk-12)")),
         ]);
         let usage = Usage::read(&root, 7, 100).expect("read");
         assert_eq!(usage.cpu, Duration::from_secs(4));

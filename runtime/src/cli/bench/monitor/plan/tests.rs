@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::args::{self, Asked, BenchVerb, Verb};
 use crate::config::{Config, LoadOptions};
+use crate::placement::capacity;
 
 fn plan(flags: &str) -> Result<Plan, Problem> {
     let words = format!("corelane bench monitor {flags}");
@@ -22,7 +23,10 @@ fn rates_are_a_list_and_each_has_its_simulator() {
     let plan = good("--addresses 100 --rate 0,1000 --faults");
     assert_eq!(plan.rates, [0, 1000]);
     let flags = plan.sim_flags(0).join(" ");
-    assert!(flags.contains("--rate-total 1 --blocks 0") && flags.contains("--faults"), "{flags}");
+    assert!(
+        flags.contains("--rate-total 1000 --blocks 0") && flags.contains("--faults"),
+        "{flags}"
+    );
     let flags = plan.sim_flags(1000);
     let at = flags.iter().position(|flag| flag == "--rate-total").expect("a rate");
     let blocks: f64 = flags[at + 1].parse().expect("a number");
@@ -53,7 +57,7 @@ fn config(plan: &Plan) -> Config {
     let place = Place {
         ws_url: "ws://127.0.0.1:3001/ws".to_owned(),
         info_url: "http://127.0.0.1:3001/info".to_owned(),
-        addresses: vec!["0x162cc7c861ebd0c06b3d72319201150482518185".to_owned()],
+        addresses: (0..plan.addresses).map(|n| format!("0x{:040x}", n + 1)).collect(),
         seed: 1,
     };
     let dir = tempfile::tempdir().expect("a directory");
@@ -67,7 +71,9 @@ fn config(plan: &Plan) -> Config {
         ignore_unknown_env: true,
     };
     let loaded = Config::load(load).unwrap_or_else(|problems| panic!("{problems:?}"));
-    assert_eq!(loaded.config.monitor.addresses.len(), 1);
+    // Nobody is left out, however unevenly accounts fall to shards.
+    let capacity = capacity::plan(&loaded.config, 2);
+    assert_eq!((capacity.live, capacity.problem), (plan.addresses, None));
     loaded.config
 }
 

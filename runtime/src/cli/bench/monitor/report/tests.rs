@@ -35,7 +35,7 @@ fn a_run_says_what_was_offered_taken_and_what_it_cost() {
         &[
             "corelane bench monitor --addresses 1000\n",
             "a message is one live userFills frame",
-            "pinning    shard-0 on CPU 1\n",
+            "pinning    shard-0 on CPU 1 · all other threads on CPU 0-1\n",
             "\n10 000 messages/s: 1 000 accounts, 30.0 s\n",
             "offered    10 050/s · 15 075 fills/s",
             "behind by 40 fills at most, 0 at the end   SUSTAINED",

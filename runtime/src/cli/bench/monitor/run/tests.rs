@@ -36,7 +36,9 @@ pub(in super::super) fn run(rate: u32, messages_per_s: f64) -> Run {
         latency,
         floor: latency,
         cpu: CpuShare { percent: if rate == 0 { 2.0 } else { 20.0 }, threads: threads.into() },
-        pinning: [("shard-0".to_owned(), "1".to_owned())].into(),
+        pinning: [("shard-0", "1"), ("store", "0-1"), ("publisher", "0-1")]
+            .map(|(name, cpus)| (name.to_owned(), cpus.to_owned()))
+            .into(),
         resident: Resident { now_kib: 60 << 10, peak_kib: 64 << 10 },
         memory: None,
         links_lost: 0,
