@@ -3,6 +3,7 @@
 //!
 //! A file of its own, because the counting allocator is the whole process's. What is not on this way: sockets and TLS,
 //! which have a test of their own in `net`, and fills that come out of order, which are sorted with memory of their own.
+//! What comes of many accounts at a time, from a feeder or a provider, has its test in `shard/allocations.rs`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -24,6 +24,8 @@ pub mod fed;
 pub mod message;
 pub mod replayer;
 
+#[cfg(test)]
+mod allocations;
 mod by_account;
 mod enquiry;
 mod feed;
