@@ -63,7 +63,8 @@ pub(super) struct Accounts {
     /// In the order of their addresses, so that who gets a free seat is no accident.
     uncovered: BTreeMap<Address, Limit>,
     orders: VecDeque<Order>,
-    followed: usize,
+    /// Sources whose feeders bring nothing of now, since when.
+    unwell: BTreeMap<usize, Instant>,
     /// Accounts whose shards have not yet said that they watch them, by the source that has a feeder.
     unwatched: BTreeSet<(usize, Address)>,
     /// Sources whose feeders have not begun.
@@ -80,7 +81,7 @@ impl Accounts {
             tickets: 0,
             uncovered: BTreeMap::new(),
             orders: VecDeque::new(),
-            followed: 0,
+            unwell: BTreeMap::new(),
             unwatched: BTreeSet::new(),
             resting: fed,
         }
@@ -111,9 +112,7 @@ impl Accounts {
     pub(super) fn release(&mut self, address: &Address, now: Instant) -> Vec<Address> {
         self.uncovered.remove(address);
         let Some(seat) = self.placer.remove(address) else { return Vec::new() };
-        if let Some(Seated { stage: Stage::Followed(_), .. }) = self.seated.remove(address) {
-            self.followed -= 1;
-        }
+        self.seated.remove(address);
         if seat.link.is_none() {
             self.unwatched.remove(&(seat.source, *address));
             self.orders.push_back(Order::Unfollow(seat.source, *address));
@@ -161,7 +160,6 @@ impl Accounts {
         let Some(seated) = self.seated(address, ticket) else { return false };
         if !matches!(seated.stage, Stage::Followed(_)) {
             seated.stage = Stage::Followed(now);
-            self.followed += 1;
         }
         true
     }
@@ -172,9 +170,22 @@ impl Accounts {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
             if is_on_it {
-                self.followed -= usize::from(matches!(stage, Stage::Followed(_)));
                 if !matches!(stage, Stage::Subscribing(_)) {
                     *stage = Stage::Subscribing(now);
+                }
+            }
+        }
+    }
+
+    /// A feeder brings nothing of now, or does again: its accounts are not followed meanwhile.
+    pub(super) fn feed_is_well(&mut self, source: usize, is_well: bool, now: Instant) {
+        if !is_well {
+            self.unwell.insert(source, now);
+        } else if self.unwell.remove(&source).is_some() {
+            for (address, Seated { stage, .. }) in &mut self.seated {
+                let is_of_it = self.placer.seat(address).is_some_and(|seat| seat.source == source);
+                if let (true, Stage::Followed(since)) = (is_of_it, stage) {
+                    *since = now;
                 }
             }
         }
@@ -230,18 +241,43 @@ impl Accounts {
     /// How far an account is; `None` if nobody wants it.
     pub(super) fn stage(&self, address: &Address) -> Option<Stage> {
         let uncovered = || self.uncovered.get(address).map(|limit| Stage::Uncovered(*limit));
-        self.seated.get(address).map(|seated| seated.stage).or_else(uncovered)
+        let seated = self.seated.get(address).map(|seated| match seated.stage {
+            Stage::Followed(_) => {
+                self.unwell_since(address).map_or(seated.stage, Stage::Subscribing)
+            }
+            stage => stage,
+        });
+        seated.or_else(uncovered)
+    }
+
+    /// Since when the feeder of an account brings nothing of now.
+    fn unwell_since(&self, address: &Address) -> Option<Instant> {
+        if self.unwell.is_empty() {
+            return None;
+        }
+        self.unwell.get(&self.placer.seat(address)?.source).copied()
+    }
+
+    /// Accounts that are followed now, those that leave among them.
+    pub(super) fn followed_now(&self) -> usize {
+        let is_followed = |(address, seated): &(&Address, &Seated)| {
+            matches!(seated.stage, Stage::Followed(_)) && self.unwell_since(address).is_none()
+        };
+        self.seated.iter().filter(is_followed).count()
     }
 
     #[cfg(test)]
     pub(super) fn census(&self) -> Census {
         let uncovered = self.uncovered.len();
-        Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }
+        let wanted = self.seated.len() + uncovered;
+        Census { wanted, followed: self.followed_now(), uncovered }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::{Config, Source, SourceKind};
 
@@ -338,6 +374,30 @@ mod tests {
         assert_eq!(orders(&mut accounts), ["begin 0"]);
         accounts.release(&address(1), now);
         assert_eq!(orders(&mut accounts), ["unfollow 1", "unwatch 1"]);
+    }
+
+    #[test]
+    fn what_a_feeder_brings_is_not_followed_while_that_is_not_of_now() {
+        let start = Instant::now();
+        let mut node = accounts(5, SourceKind::HyperliquidNode);
+        for n in 1..=2 {
+            node.want(address(n), start).expect("room");
+        }
+        assert!(node.followed(&address(1), 1, start));
+        let [asleep, awake] = [10, 20].map(|seconds| start + Duration::from_secs(seconds));
+        node.feed_is_well(7, false, asleep);
+        assert_eq!(node.stage(&address(1)), Some(Stage::Followed(start)), "of another source");
+        node.feed_is_well(0, false, asleep);
+        assert_eq!(node.stage(&address(1)), Some(Stage::Subscribing(asleep)));
+        assert_eq!(node.stage(&address(2)), Some(Stage::Subscribing(start)));
+        // A join that comes meanwhile does not make it so.
+        assert!(node.followed(&address(2), 2, asleep));
+        assert_eq!(node.census().followed, 0);
+        node.feed_is_well(0, true, awake);
+        for n in 1..=2 {
+            assert_eq!(node.stage(&address(n)), Some(Stage::Followed(awake)));
+        }
+        assert_eq!(node.census().followed, 2);
     }
 
     #[test]

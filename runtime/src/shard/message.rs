@@ -155,6 +155,8 @@ pub enum Reply {
         source: u16,
         /// The feeder's number of the block.
         number: u64,
+        /// Its time, Unix milliseconds.
+        time_ms: u64,
     },
     /// Counters, about once a second.
     Report(Box<Report>),
