@@ -405,6 +405,11 @@ impl Node {
                 }
                 self.notices.push_back(Notice::Link(id, news));
             }
+            Reply::Left { link, ticket } => {
+                for seated in self.accounts.left(id, link, ticket, Instant::now()) {
+                    self.notices.push_back(Notice::Covered(seated));
+                }
+            }
             Reply::NoSpace { address, ticket } => {
                 if self.accounts.refused(&address, ticket) {
                     self.notices.push_back(Notice::Warning(failure::not_watched(&address)));
