@@ -241,3 +241,88 @@ fn a_mistyped_address_is_a_mistake_in_the_command_line() {
     let err = Program::start(&args).ends_with(69);
     assert!(err.contains("error[ADM005]") && err.contains("--offline"), "{err}");
 }
+
+#[test]
+fn a_ratio_that_was_set_by_hand_stays_when_another_setting_changes() {
+    let market = Market::start(&["--traders", "2"]);
+    let home = following(&market, 2, "reload_interval = \"1h\"");
+    let (mut node, addr) = home.run_admin();
+    all_followed(&node, 2);
+    let agent = ureq::Agent::new_with_defaults();
+    let put = agent.put(format!("{}/v1/canary", url(addr))).send(json!({"ratio": 0}).to_string());
+    assert!(put.is_ok());
+    assert_eq!(status(addr)["canary_ratio"], json!(0));
+    // Somebody wants more to read in the log.
+    let good = fs::read_to_string(home.config()).expect("the file");
+    let more = good.replace("[log]\n", "[log]\nlevel = \"debug\"\n");
+    assert_ne!(more, good);
+    fs::write(home.config(), more).expect("written");
+    let (code, answer) = post(addr, "/v1/reload", &json!(null));
+    assert_eq!((code, answer), (200, json!({"needs_restart": []})));
+    assert_eq!(status(addr)["canary_ratio"], json!(0), "every account is live again");
+    node.ends_well();
+}
+
+/// Waits until health has this reason, and is bad.
+fn is_bad_for(addr: SocketAddr, reason: &str, within: Duration) {
+    let until = Instant::now() + within;
+    loop {
+        let (code, text) = get(addr, "/health");
+        if code == 503 && text.contains(reason) {
+            return;
+        }
+        assert!(Instant::now() < until, "{reason} is not said: {code} {text}");
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn health_is_bad_while_a_list_of_accounts_cannot_be_read() {
+    let market = Market::start(&["--traders", "2"]);
+    let source = source(market.ws_url(), market.info_url());
+    let config = follow_at(&market.addresses()[..1], &source, "", SHORT);
+    let home = Home::new(1, &format!("{config}[store]\nurl = \"\"\n"));
+    // The list that is kept at run time cannot be read: nobody knows who is on it.
+    let list = home.data().join("addresses.csv");
+    fs::create_dir_all(&list).expect("a directory");
+    let (mut node, addr) = home.run_admin();
+    all_followed(&node, 1);
+    node.err.wait_for("ADR005");
+    is_bad_for(addr, "list_unread", Duration::from_secs(10));
+    fs::remove_dir(&list).expect("removed");
+    let (code, _) = post(addr, "/v1/reload", &json!(null));
+    assert_eq!(code, 200);
+    let (_, text) = get(addr, "/health");
+    assert!(!text.contains("list_unread"), "{text}");
+    node.ends_well();
+}
+
+#[test]
+fn health_is_bad_while_a_node_writes_nothing() {
+    let market = Market::start(&["--traders", "2"]);
+    let all = market.addresses();
+    let hl = tempfile::tempdir().expect("a directory");
+    let hour = hl.path().join("node_fills_by_block/hourly/20251125");
+    fs::create_dir_all(&hour).expect("created");
+    let time = "2025-11-25T08:33:18.111517886";
+    let line = format!(
+        "{{\"local_time\":\"{time}\",\"block_time\":\"{time}\",\"block_number\":7,\"events\":[]}}\n"
+    );
+    fs::write(hour.join("8"), line).expect("written");
+    // One account over the public WebSocket, the other from a node's files.
+    let ws = source(market.ws_url(), market.info_url())
+        .replace("users_per_ip = 10000", "users_per_ip = 1");
+    let node = format!(
+        "[[source]]\nkind = \"hyperliquid-node\"\nnode_dir = \"{}\"\ninfo_url = \"\"\n",
+        hl.path().display()
+    );
+    let home = Home::new(1, &follow_at(&all[..2], &format!("{ws}{node}"), "", SHORT));
+    let (mut node, addr) = home.run_admin();
+    all_followed(&node, 2);
+    fs::remove_dir_all(hl.path()).expect("removed");
+    // Longer than control is patient; the other source says something all the time.
+    is_bad_for(addr, "node_silent", Duration::from_secs(60));
+    let (_, text) = get(addr, "/health");
+    assert!(text.contains("not_followed"), "half of the accounts are monitored by nothing: {text}");
+    node.ends_well();
+}

@@ -240,7 +240,7 @@ fn say_status(node: &Node) {
     let (wanted, uncovered) = node.wanted();
     info!(
         wanted,
-        followed = shards.followed,
+        followed = node.followed(),
         uncovered,
         links = shards.links_open,
         frames = shards.frames,

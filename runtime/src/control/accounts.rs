@@ -60,10 +60,13 @@ pub(super) struct Accounts {
     seated: HashMap<Address, Seated>,
     /// Watches ordered so far.
     tickets: u64,
-    /// In the order of their addresses, so that who gets a free seat is no accident.
-    uncovered: BTreeMap<Address, Limit>,
+    /// By shard, in the order of their addresses, so that who gets a free seat is no accident.
+    uncovered: Vec<BTreeMap<Address, Limit>>,
+    /// Connections that nobody needs and that are not closed yet, with the ticket of the order to say when they are.
+    leaving: BTreeMap<(ShardId, usize), u64>,
     orders: VecDeque<Order>,
-    followed: usize,
+    /// Sources whose feeders bring nothing of now, since when.
+    unwell: BTreeMap<usize, Instant>,
     /// Accounts whose shards have not yet said that they watch them, by the source that has a feeder.
     unwatched: BTreeSet<(usize, Address)>,
     /// Sources whose feeders have not begun.
@@ -74,15 +77,16 @@ impl Accounts {
     /// Nobody is wanted yet. `fed` are the sources that have a feeder.
     pub(super) fn new(placer: Placer, start: StartFrom, fed: Vec<usize>) -> Accounts {
         Accounts {
-            placer,
             start,
             seated: HashMap::new(),
             tickets: 0,
-            uncovered: BTreeMap::new(),
+            uncovered: vec![BTreeMap::new(); usize::from(placer.shard_count())],
+            leaving: BTreeMap::new(),
             orders: VecDeque::new(),
-            followed: 0,
+            unwell: BTreeMap::new(),
             unwatched: BTreeSet::new(),
             resting: fed,
+            placer,
         }
     }
 
@@ -92,15 +96,17 @@ impl Accounts {
             return Ok(seat);
         }
         let seat = self.placer.place(address).inspect_err(|limit| {
-            self.uncovered.insert(address, *limit);
+            let shard = usize::from(self.placer.shard_of(&address).0);
+            self.uncovered[shard].insert(address, *limit);
         })?;
-        self.uncovered.remove(&address);
+        self.uncovered[usize::from(seat.shard.0)].remove(&address);
         self.tickets += 1;
         let ticket = self.tickets;
         self.seated.insert(address, Seated { stage: Stage::Subscribing(now), ticket });
         let Seat { shard, source, link } = seat;
-        if link.is_none() {
-            self.unwatched.insert((source, address));
+        match link {
+            None => drop(self.unwatched.insert((source, address))),
+            Some(link) => drop(self.leaving.remove(&(shard, link))),
         }
         let watch = Command::Watch { address, source, link, start: self.start, ticket };
         self.orders.push_back(Order::Shard(shard, watch));
@@ -109,18 +115,60 @@ impl Accounts {
 
     /// An account is wanted no longer. Those that get its seat.
     pub(super) fn release(&mut self, address: &Address, now: Instant) -> Vec<Address> {
-        self.uncovered.remove(address);
+        self.uncovered[usize::from(self.placer.shard_of(address).0)].remove(address);
         let Some(seat) = self.placer.remove(address) else { return Vec::new() };
-        if let Some(Seated { stage: Stage::Followed(_), .. }) = self.seated.remove(address) {
-            self.followed -= 1;
-        }
+        self.seated.remove(address);
         if seat.link.is_none() {
             self.unwatched.remove(&(seat.source, *address));
             self.orders.push_back(Order::Unfollow(seat.source, *address));
         }
         self.orders.push_back(Order::Shard(seat.shard, Command::Unwatch(*address)));
-        let waiting: Vec<Address> = self.uncovered.keys().copied().collect();
-        waiting.into_iter().filter(|address| self.want(*address, now).is_ok()).collect()
+        let seated = self.seat_uncovered(now);
+        if let Some(link) = seat.link
+            && self.placer.is_leaving(seat.shard, link)
+        {
+            self.tickets += 1;
+            self.leaving.insert((seat.shard, link), self.tickets);
+            let leave = Command::Leave { link, ticket: self.tickets };
+            self.orders.push_back(Order::Shard(seat.shard, leave));
+        }
+        seated
+    }
+
+    /// A connection that nobody needs is closed. Those that get the room.
+    pub(super) fn left(
+        &mut self,
+        shard: ShardId,
+        link: usize,
+        ticket: u64,
+        now: Instant,
+    ) -> Vec<Address> {
+        if self.leaving.get(&(shard, link)) != Some(&ticket) {
+            // It has accounts again.
+            return Vec::new();
+        }
+        self.leaving.remove(&(shard, link));
+        self.placer.closed(shard, link);
+        self.seat_uncovered(now)
+    }
+
+    /// Seats those that have none, as far as there is room. Where one account of a shard finds none the others of that
+    /// shard find none.
+    fn seat_uncovered(&mut self, now: Instant) -> Vec<Address> {
+        let mut seated = Vec::new();
+        let mut full = vec![false; self.uncovered.len()];
+        loop {
+            let lists = self.uncovered.iter().zip(&full).enumerate();
+            let first = lists
+                .filter(|(_, (_, full))| !**full)
+                .filter_map(|(shard, (list, _))| Some((*list.first_key_value()?.0, shard)))
+                .min();
+            let Some((address, shard)) = first else { return seated };
+            match self.want(address, now) {
+                Ok(_) => seated.push(address),
+                Err(_) => full[shard] = true,
+            }
+        }
     }
 
     /// A shard watches an account that a feeder is to bring.
@@ -161,7 +209,6 @@ impl Accounts {
         let Some(seated) = self.seated(address, ticket) else { return false };
         if !matches!(seated.stage, Stage::Followed(_)) {
             seated.stage = Stage::Followed(now);
-            self.followed += 1;
         }
         true
     }
@@ -182,9 +229,22 @@ impl Accounts {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
             if is_on_it {
-                self.followed -= usize::from(matches!(stage, Stage::Followed(_)));
                 if !matches!(stage, Stage::Subscribing(_)) {
                     *stage = Stage::Subscribing(now);
+                }
+            }
+        }
+    }
+
+    /// A feeder brings nothing of now, or does again: its accounts are not followed meanwhile.
+    pub(super) fn feed_is_well(&mut self, source: usize, is_well: bool, now: Instant) {
+        if !is_well {
+            self.unwell.insert(source, now);
+        } else if self.unwell.remove(&source).is_some() {
+            for (address, Seated { stage, .. }) in &mut self.seated {
+                let is_of_it = self.placer.seat(address).is_some_and(|seat| seat.source == source);
+                if let (true, Stage::Followed(since)) = (is_of_it, stage) {
+                    *since = now;
                 }
             }
         }
@@ -219,7 +279,8 @@ impl Accounts {
 
     /// Accounts that are wanted, and those of them for which no source has room.
     pub(super) fn wanted(&self) -> (usize, usize) {
-        (self.seated.len() + self.uncovered.len(), self.uncovered.len())
+        let uncovered = self.uncovered.iter().map(BTreeMap::len).sum();
+        (self.seated.len() + uncovered, uncovered)
     }
 
     /// The next order.
@@ -239,19 +300,44 @@ impl Accounts {
 
     /// How far an account is; `None` if nobody wants it.
     pub(super) fn stage(&self, address: &Address) -> Option<Stage> {
-        let uncovered = || self.uncovered.get(address).map(|limit| Stage::Uncovered(*limit));
-        self.seated.get(address).map(|seated| seated.stage).or_else(uncovered)
+        let list = &self.uncovered[usize::from(self.placer.shard_of(address).0)];
+        let uncovered = || list.get(address).map(|limit| Stage::Uncovered(*limit));
+        let seated = self.seated.get(address).map(|seated| match seated.stage {
+            Stage::Followed(_) => {
+                self.unwell_since(address).map_or(seated.stage, Stage::Subscribing)
+            }
+            stage => stage,
+        });
+        seated.or_else(uncovered)
+    }
+
+    /// Since when the feeder of an account brings nothing of now.
+    fn unwell_since(&self, address: &Address) -> Option<Instant> {
+        if self.unwell.is_empty() {
+            return None;
+        }
+        self.unwell.get(&self.placer.seat(address)?.source).copied()
+    }
+
+    /// Accounts that are followed now, those that leave among them.
+    pub(super) fn followed_now(&self) -> usize {
+        let is_followed = |(address, seated): &(&Address, &Seated)| {
+            matches!(seated.stage, Stage::Followed(_)) && self.unwell_since(address).is_none()
+        };
+        self.seated.iter().filter(is_followed).count()
     }
 
     #[cfg(test)]
     pub(super) fn census(&self) -> Census {
-        let uncovered = self.uncovered.len();
-        Census { wanted: self.seated.len() + uncovered, followed: self.followed, uncovered }
+        let (wanted, uncovered) = self.wanted();
+        Census { wanted, followed: self.followed_now(), uncovered }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::{Config, Source, SourceKind};
 
@@ -275,6 +361,9 @@ mod tests {
                 Order::Shard(_, Command::Unwatch(address)) => format!("unwatch {}", address.0[0]),
                 Order::Shard(_, Command::Allow { link, messages_per_minute, .. }) => {
                     format!("allow {link} {messages_per_minute}")
+                }
+                Order::Shard(_, Command::Leave { link, ticket }) => {
+                    format!("leave {link} {ticket}")
                 }
                 Order::Follow { address, .. } => format!("follow {}", address.0[0]),
                 Order::Unfollow(_, address) => format!("unfollow {}", address.0[0]),
@@ -355,6 +444,63 @@ mod tests {
         assert_eq!(orders(&mut accounts), ["unfollow 1", "unwatch 1"]);
     }
 
+    /// Accounts of each of two shards, in the order of their addresses.
+    fn of_two_shards() -> [Vec<Address>; 2] {
+        [0, 1].map(|shard| {
+            let is_of = |a: &Address| shards::shard_of(a, 2) == ShardId(shard);
+            (0..=255).map(address).filter(is_of).collect()
+        })
+    }
+
+    #[test]
+    fn a_connection_gives_its_room_when_it_is_closed_to_as_many_as_fit() {
+        let mut source: Source = Config::default().sources.remove(0);
+        (source.users_per_ip, source.connections_per_ip) = (99, 1);
+        let placer = Placer::new(&[source], 2, 3);
+        let mut accounts = Accounts::new(placer, StartFrom::Now, Vec::new());
+        let now = Instant::now();
+        let [left, right] = of_two_shards();
+        accounts.want(left[0], now).expect("room");
+        for n in (0..5).rev() {
+            assert_eq!(accounts.want(right[n], now), Err(Limit::Connections));
+        }
+        assert_eq!(accounts.release(&left[0], now), [], "it is open until the shard says else");
+        orders(&mut accounts).retain(|order| order.starts_with("leave"));
+        assert_eq!(accounts.links(), 1);
+        // It has an account again before it is closed, and none once more: the first end does not count.
+        accounts.want(left[1], now).expect("its own shard takes it as it is");
+        accounts.release(&left[1], now);
+        assert_eq!(orders(&mut accounts).last().map(String::as_str), Some("leave 0 4"));
+        assert_eq!(accounts.left(ShardId(0), 0, 2, now), []);
+        assert_eq!(accounts.left(ShardId(0), 0, 4, now), right[..3]);
+        assert_eq!(accounts.left(ShardId(0), 0, 4, now), []);
+        assert_eq!((accounts.wanted(), accounts.links()), ((5, 2), 1));
+    }
+
+    #[test]
+    fn what_a_feeder_brings_is_not_followed_while_that_is_not_of_now() {
+        let start = Instant::now();
+        let mut node = accounts(5, SourceKind::HyperliquidNode);
+        for n in 1..=2 {
+            node.want(address(n), start).expect("room");
+        }
+        assert!(node.followed(&address(1), 1, start));
+        let [asleep, awake] = [10, 20].map(|seconds| start + Duration::from_secs(seconds));
+        node.feed_is_well(7, false, asleep);
+        assert_eq!(node.stage(&address(1)), Some(Stage::Followed(start)), "of another source");
+        node.feed_is_well(0, false, asleep);
+        assert_eq!(node.stage(&address(1)), Some(Stage::Subscribing(asleep)));
+        assert_eq!(node.stage(&address(2)), Some(Stage::Subscribing(start)));
+        // A join that comes meanwhile does not make it so.
+        assert!(node.followed(&address(2), 2, asleep));
+        assert_eq!(node.census().followed, 0);
+        node.feed_is_well(0, true, awake);
+        for n in 1..=2 {
+            assert_eq!(node.stage(&address(n)), Some(Stage::Followed(awake)));
+        }
+        assert_eq!(node.census().followed, 2);
+    }
+
     #[test]
     fn what_is_said_of_an_earlier_watch_does_not_count_for_a_later_one() {
         let now = Instant::now();
@@ -384,7 +530,8 @@ mod tests {
         ws.acknowledged(&address(1), 1, now);
         assert!(!ws.followed(&address(1), 1, now));
         assert_eq!(ws.stage(&address(1)), Some(Stage::Subscribing(now)));
-        assert!(ws.followed(&address(1), 2, now));
+        // The second order in between was for the connection.
+        assert!(ws.followed(&address(1), 3, now));
         assert_eq!(ws.stage(&address(1)), Some(Stage::Followed(now)));
     }
 }

@@ -18,6 +18,10 @@ pub struct Vitals {
     pub followed: u64,
     /// Those of them for which no source has room.
     pub uncovered: u64,
+    /// Nodes whose files bring nothing of now.
+    pub nodes_silent: u64,
+    /// Lists of accounts that cannot be read.
+    pub lists_unread: u64,
     /// Connections that are wanted and not open.
     pub links_down: u64,
     /// Since anything at all was received from an upstream; `None` if nothing ever was.
@@ -49,6 +53,20 @@ impl Vitals {
                 say("nothing_received", format!("nothing was received for {seconds} s"));
             }
             _ => {}
+        }
+        if self.nodes_silent > 0 {
+            let what = format!(
+                "the files of {} nodes bring nothing new: their accounts are not monitored",
+                self.nodes_silent
+            );
+            say("node_silent", what);
+        }
+        if self.lists_unread > 0 {
+            let what = format!(
+                "{} lists of accounts cannot be read: who else is on them is not monitored",
+                self.lists_unread
+            );
+            say("list_unread", what);
         }
         if self.uncovered > 0 {
             let what = format!("{} accounts are not monitored: no source has room", self.uncovered);
@@ -90,5 +108,7 @@ mod tests {
         check(Vitals { followed: 2, uncovered: 1, ..well }, &["uncovered"]);
         check(Vitals { followed: 1, uncovered: 1, ..well }, &["uncovered", "not_followed"]);
         check(Vitals { links_down: 1, ..well }, &["connections_down"]);
+        check(Vitals { lists_unread: 1, ..well }, &["list_unread"]);
+        check(Vitals { nodes_silent: 1, followed: 2, ..well }, &["node_silent", "not_followed"]);
     }
 }

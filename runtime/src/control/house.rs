@@ -117,6 +117,8 @@ impl House for Node {
     fn vitals(&self) -> Vitals {
         let open = self.report().shards.links_open;
         let mut vitals = Vitals {
+            nodes_silent: self.feeds.unwell() as u64,
+            lists_unread: self.lists_unread,
             links_down: u64::from(self.accounts.links()).saturating_sub(open),
             quiet_for: self.pulse.heard.map(|at| at.elapsed()),
             uptime: self.pulse.started.elapsed(),

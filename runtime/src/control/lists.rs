@@ -86,6 +86,8 @@ pub struct Lists {
     pub database: Option<Vec<Address>>,
     /// Names for people, of that list.
     pub names: Option<BTreeMap<Address, String>>,
+    /// How many lists cannot be read.
+    pub unread: Option<u64>,
     /// Settings that count from now on.
     pub live: Option<Live>,
     /// Symbol and category of `pair_configs`.

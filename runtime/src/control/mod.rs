@@ -7,6 +7,7 @@
 //! | `accounts` | who is followed where, and how far each is |
 //! | `options` | what a node is made of, from the configuration |
 //! | `asks` | what the administration port asks, answered |
+//! | `feeds` | whether what feeders read is of now |
 //! | `house` | what the administration port sees of a node |
 //! | `health` | whether all that is wanted is done |
 //! | `lists` | the thread that reads configuration and lists of accounts again, and writes the list kept at run time |
@@ -32,6 +33,7 @@ pub mod roster;
 mod accounts;
 mod coin_types;
 mod failure;
+mod feeds;
 mod house;
 mod placement;
 mod segments;
@@ -53,6 +55,7 @@ use crate::diag::Problem;
 use crate::feeder::Feeder;
 use crate::lane::bell::Bell;
 use crate::lane::channel::{Receiver, Sender};
+use crate::lane::clock::wall_now_ns;
 use crate::lane::executor::Join;
 use crate::placement::Limit;
 use crate::publisher::{self, News, PublisherReport};
@@ -63,6 +66,7 @@ pub use snapshots::Taken;
 pub use accounts::Stage;
 use accounts::{Accounts, Order};
 use asks::Asks;
+use feeds::Feeds;
 use house::Pulse;
 use lists::{Done, Keeper, Lists, Live};
 use rest::{Answer, Job, Rest};
@@ -99,6 +103,7 @@ pub struct Node {
     publisher: Option<PublisherState>,
     /// Of sources that have one.
     feeders: Vec<Option<Feeder>>,
+    feeds: Feeds,
     rest: Rest,
     segments: Segments,
     snapshots: Snapshots,
@@ -112,12 +117,16 @@ pub struct Node {
     accounts: Accounts,
     /// The thread that reads the lists again.
     lists: Option<Keeper>,
+    /// Lists that cannot be read now.
+    lists_unread: u64,
     /// What the administration port asks.
     asks: Asks,
     pulse: Pulse,
     /// Names for people.
     names: BTreeMap<Address, String>,
     live: Live,
+    /// Those of the configuration as it was read last.
+    configured: Live,
     /// The ratio that the publisher knows.
     canary_told: u8,
     notices: VecDeque<Notice>,
@@ -318,6 +327,11 @@ impl Node {
                 self.notices.push_back(Notice::Warning(problem));
             }
         }
+        let (now, unix_ms) = (Instant::now(), wall_now_ns() / 1_000_000);
+        while let Some((source, is_well)) = self.feeds.change(now, unix_ms) {
+            // The feeder has said why.
+            self.accounts.feed_is_well(source, is_well, now);
+        }
     }
 
     fn release(&mut self, address: &Address, now: Instant) {
@@ -342,13 +356,17 @@ impl Node {
         if let Some(pairs) = new.pairs {
             self.take_coin_types(pairs);
         }
+        if let Some(unread) = new.unread {
+            self.lists_unread = unread;
+        }
         if let Some(names) = new.names {
             self.names = names;
         }
         if let Some(live) = new.live {
-            self.roster.set_grace(live.remove_grace);
-            self.notices.push_back(Notice::Settings(live));
-            self.live = live;
+            self.live.take_changes(&self.configured, &live);
+            self.configured = live;
+            self.roster.set_grace(self.live.remove_grace);
+            self.notices.push_back(Notice::Settings(self.live));
         }
     }
 
@@ -390,6 +408,11 @@ impl Node {
                 }
                 self.notices.push_back(Notice::Link(id, news));
             }
+            Reply::Left { link, ticket } => {
+                for seated in self.accounts.left(id, link, ticket, Instant::now()) {
+                    self.notices.push_back(Notice::Covered(seated));
+                }
+            }
             Reply::NoSpace { address, ticket } => {
                 if self.accounts.refused(&address, ticket) {
                     self.notices.push_back(Notice::Warning(failure::not_watched(&address)));
@@ -405,8 +428,9 @@ impl Node {
                 }
             }
             Reply::Unfollowed(address) => self.accounts.unfollowed(&address, Instant::now()),
-            Reply::Fed { source, number, seq } => {
+            Reply::Fed { source, number, time_ms, seq } => {
                 self.pulse.fed();
+                self.feeds.heard(usize::from(source), time_ms, Instant::now());
                 self.feeder(usize::from(source), |feeder| feeder.fed(id, number, seq));
             }
             Reply::Report(report) => {
@@ -543,6 +567,11 @@ impl Node {
     /// Accounts that are wanted, and those of them for which no source has room.
     pub fn wanted(&self) -> (usize, usize) {
         self.accounts.wanted()
+    }
+
+    /// Accounts that are followed now.
+    pub fn followed(&self) -> usize {
+        self.accounts.followed_now()
     }
 
     /// Frame-to-publisher latencies since the start.

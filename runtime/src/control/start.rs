@@ -11,6 +11,7 @@ use shards::{Address, ShardId, shard_of};
 
 use super::accounts::Accounts;
 use super::asks::Asks;
+use super::feeds::Feeds;
 use super::house::Pulse;
 use super::latency::Latency;
 use super::lists::{self, Keeper, Lists, ListsOptions};
@@ -70,6 +71,7 @@ impl Node {
         let feeders = start_feeders(&options, &mut feeds, &bell)?;
         let mut node = Node {
             feeders,
+            feeds: Feeds::new(&fed_sources(&options), Instant::now()),
             rest: Rest::start(&options, &bell)?,
             segments: Segments::start(&bell, &options.housekeeping)?,
             snapshots: Snapshots::start(
@@ -95,10 +97,12 @@ impl Node {
                 fed_sources(&options),
             ),
             lists: None,
+            lists_unread: 0,
             asks: Asks::default(),
             pulse: Pulse::new(options.sources.iter().map(capacity::name).collect()),
             names: BTreeMap::new(),
             live: options.live,
+            configured: options.live,
             canary_told: options.live.canary_ratio,
             notices: VecDeque::new(),
             said: BTreeMap::new(),

@@ -99,6 +99,8 @@ struct Room {
 struct Link {
     source: usize,
     users: u32,
+    /// Its last account has gone, and it is not closed yet: until then it is one of those that the venue counts.
+    is_leaving: bool,
     messages: Slice,
     connects: Slice,
     told: (u32, u32),
@@ -189,15 +191,23 @@ impl Placer {
         room.users += 1;
         let link = (room.kind != SourceKind::HyperliquidNode)
             .then(|| link.unwrap_or_else(|| self.open(shard, source)));
-        if let Some(link) = link {
-            self.links[usize::from(shard.0)][link].users += 1;
+        if let Some(at) = link {
+            let link = &mut self.links[usize::from(shard.0)][at];
+            link.users += 1;
+            link.is_leaving = false;
+            if link.users == 1 {
+                link.messages.is_used = true;
+                link.connects.is_used = true;
+                self.rooms[source].is_changed = true;
+            }
         }
         let seat = Seat { shard, source, link };
         self.seats.insert(address, seat);
         Ok(seat)
     }
 
-    /// The first source that can take an account of this shard, and its connection if one of those that are there can.
+    /// The first source that can take an account of this shard, and its connection if one of those that are there can: one
+    /// that is about to be closed rather than a new one.
     fn find(&self, shard: ShardId) -> Result<(usize, Option<usize>), Limit> {
         let links = &self.links[usize::from(shard.0)];
         let has_room = |link: &Link| {
@@ -215,6 +225,10 @@ impl Placer {
             if let Some((at, link)) = joined {
                 return Ok((link.source, Some(at)));
             }
+            let leaving = links.iter().position(|link| link.source == source && link.is_leaving);
+            if leaving.is_some() && room.limit(false).is_none() {
+                return Ok((source, leaving));
+            }
             match room.limit(true) {
                 None => return Ok((source, None)),
                 Some(limit) => nearest = nearest.max(Some(limit)),
@@ -231,22 +245,18 @@ impl Placer {
 
     /// A connection for the first account on it: one that is not in use, or one more.
     fn open(&mut self, shard: ShardId, source: usize) -> usize {
-        let room = &mut self.rooms[source];
-        room.links += 1;
-        room.is_changed = true;
+        self.rooms[source].links += 1;
         let links = &mut self.links[usize::from(shard.0)];
-        let unused = links.iter().position(|link| link.source == source && link.users == 0);
-        let at = unused.unwrap_or_else(|| {
+        let is_unused = |link: &Link| link.source == source && link.users == 0 && !link.is_leaving;
+        links.iter().position(is_unused).unwrap_or_else(|| {
             let (messages, connects) = (Slice::EMPTY, Slice::EMPTY);
-            links.push(Link { source, users: 0, messages, connects, told: (0, 0) });
+            let (users, is_leaving, told) = (0, false, (0, 0));
+            links.push(Link { source, users, is_leaving, messages, connects, told });
             links.len() - 1
-        });
-        links[at].messages.is_used = true;
-        links[at].connects.is_used = true;
-        at
+        })
     }
 
-    /// Gives an account's seat back.
+    /// Gives an account's seat back. The connection of the last one leaves: it counts until [`Placer::closed`].
     pub fn remove(&mut self, address: &Address) -> Option<Seat> {
         let seat = self.seats.remove(address)?;
         let room = &mut self.rooms[seat.source];
@@ -257,11 +267,34 @@ impl Placer {
             if link.users == 0 {
                 link.messages.is_used = false;
                 link.connects.is_used = false;
-                room.links -= 1;
+                link.is_leaving = true;
                 room.is_changed = true;
             }
         }
         Some(seat)
+    }
+
+    /// Whether nobody needs a connection that is not closed yet.
+    pub fn is_leaving(&self, shard: ShardId, link: usize) -> bool {
+        self.links[usize::from(shard.0)][link].is_leaving
+    }
+
+    /// A connection that was leaving is closed: there is room for another.
+    pub fn closed(&mut self, shard: ShardId, link: usize) {
+        let link = &mut self.links[usize::from(shard.0)][link];
+        if std::mem::take(&mut link.is_leaving) {
+            self.rooms[link.source].links -= 1;
+        }
+    }
+
+    /// How many shards there are.
+    pub fn shard_count(&self) -> u16 {
+        self.shard_count
+    }
+
+    /// The shard of an account.
+    pub fn shard_of(&self, address: &Address) -> ShardId {
+        shard_of(address, self.shard_count)
     }
 
     /// An account's seat.
@@ -269,7 +302,7 @@ impl Placer {
         self.seats.get(address).copied()
     }
 
-    /// Connections of all sources.
+    /// Connections of all sources, those that are about to be closed among them.
     pub fn links(&self) -> u32 {
         self.rooms.iter().map(|room| room.links).sum()
     }

@@ -97,9 +97,32 @@ fn a_connection_number_is_used_again_for_the_same_source_only() {
     assert_eq!(link(placer.place(all[1])), Some(1));
     placer.remove(&all[1]);
     placer.remove(&all[0]);
+    assert_eq!(placer.occupied(0), (0, 1), "it is not closed yet");
+    placer.closed(ShardId(0), 0);
+    placer.closed(ShardId(0), 0);
     assert_eq!(placer.occupied(0), (0, 0));
     assert_eq!(link(placer.place(all[2])), Some(0));
     assert_eq!(link(placer.place(all[3])), Some(1));
+}
+
+#[test]
+fn a_connection_is_free_for_another_shard_when_it_is_closed() {
+    let mut placer = Placer::new(&[source(|s| s.connections_per_ip = 1)], 2, 10);
+    let (mut left, mut right) = (of_shard(0, 2), of_shard(1, 2));
+    let [first, second] = [left.next().expect("one"), left.next().expect("two")];
+    let other = right.next().expect("three");
+    placer.place(first).expect("room");
+    placer.remove(&first);
+    assert!(placer.is_leaving(ShardId(0), 0));
+    assert_eq!(placer.place(other), Err(Limit::Connections));
+    // Its own shard takes it as it is.
+    assert_eq!(placer.place(second).expect("room").link, Some(0));
+    assert!(!placer.is_leaving(ShardId(0), 0));
+    placer.closed(ShardId(0), 0);
+    assert_eq!(placer.occupied(0), (1, 1), "that was not its end");
+    placer.remove(&second);
+    placer.closed(ShardId(0), 0);
+    assert_eq!(placer.place(other).expect("room").shard, ShardId(1));
 }
 
 #[test]
@@ -134,7 +157,7 @@ proptest! {
         users in 1u32..40,
         connections in 1u32..6,
         per_link in 1u32..12,
-        steps in prop::collection::vec((0u32..300, any::<bool>()), 1..400),
+        steps in prop::collection::vec((0u32..300, any::<bool>(), any::<bool>()), 1..400),
     ) {
         let sources: Vec<Source> = (1..4)
             .map(|n| source(|s| {
@@ -145,26 +168,39 @@ proptest! {
             .collect();
         let mut placer = Placer::new(&sources, shards, per_link);
         let mut seats: HashMap<Address, Seat> = HashMap::new();
-        for (n, comes) in steps {
+        let mut leaving: HashMap<(ShardId, usize), usize> = HashMap::new();
+        for (n, comes, closes) in steps {
             let address = address(n);
             if comes {
                 if let Ok(seat) = placer.place(address) {
                     prop_assert_eq!(seat.shard, shard_of(&address, shards));
                     seats.insert(address, seat);
+                    leaving.remove(&(seat.shard, seat.link.expect("all have connections")));
                 } else {
                     prop_assert!(!seats.contains_key(&address));
                 }
             } else {
-                prop_assert_eq!(placer.remove(&address), seats.remove(&address));
+                let seat = placer.remove(&address);
+                prop_assert_eq!(seat, seats.remove(&address));
+                if let Some(Seat { shard, source, link: Some(link) }) = seat
+                    && placer.is_leaving(shard, link)
+                {
+                    leaving.insert((shard, link), source);
+                }
+            }
+            if let Some(&(shard, link)) = leaving.keys().min().filter(|_| closes) {
+                placer.closed(shard, link);
+                leaving.remove(&(shard, link));
             }
             for (at, source) in sources.iter().enumerate() {
                 let of_source: Vec<&Seat> = seats.values().filter(|s| s.source == at).collect();
                 prop_assert!(of_source.len() as u32 <= source.users_per_ip);
                 let mut by_link: HashMap<(ShardId, Option<usize>), u32> = HashMap::new();
                 of_source.iter().for_each(|s| *by_link.entry((s.shard, s.link)).or_default() += 1);
-                prop_assert!(by_link.len() as u32 <= source.connections_per_ip);
+                let links = by_link.len() + leaving.values().filter(|of| **of == at).count();
+                prop_assert!(links as u32 <= source.connections_per_ip);
                 prop_assert!(by_link.values().all(|count| *count <= per_link));
-                prop_assert_eq!(placer.occupied(at), (of_source.len() as u32, by_link.len() as u32));
+                prop_assert_eq!(placer.occupied(at), (of_source.len() as u32, links as u32));
             }
         }
     }

@@ -26,8 +26,17 @@ pub(super) struct Feed {
     entries: Receiver<Fed>,
     /// Of the block at hand.
     block: ByAccount,
-    /// Blocks that are applied: source, number, and the seq that must be durable.
-    applied: VecDeque<(u16, u64, u64)>,
+    applied: VecDeque<Applied>,
+}
+
+/// A block that is applied.
+#[derive(Clone, Copy)]
+struct Applied {
+    source: u16,
+    number: u64,
+    time_ms: u64,
+    /// Must be durable.
+    seq: u64,
 }
 
 impl Feed {
@@ -68,13 +77,14 @@ impl Feed {
                 self.block.push(address, fill);
             }
             Fed::Status(status) => station.statuses(&[status], station.clock.mono_ns()),
-            Fed::Block { source, number, time_ms: _ } => {
+            Fed::Block { source, number, time_ms } => {
                 station.report.frames += 1;
                 self.apply(station);
                 if self.applied.len() == BLOCKS_MAX {
                     self.applied.pop_back();
                 }
-                self.applied.push_back((source, number, station.journal.next_seq() - 1));
+                let seq = station.journal.next_seq() - 1;
+                self.applied.push_back(Applied { source, number, time_ms, seq });
             }
             Fed::Join { address, at_ms, continues, ticket } => {
                 // What came before it belongs before it.
@@ -97,15 +107,11 @@ impl Feed {
     fn tell(&mut self, station: &mut Station) {
         let durable_seq = station.journal.durable_seq();
         let mut newest = None;
-        while let Some((source, number, seq)) = self.applied.front().copied() {
-            if seq > durable_seq {
-                break;
-            }
-            newest = Some((source, number));
-            self.applied.pop_front();
+        while self.applied.front().is_some_and(|applied| applied.seq <= durable_seq) {
+            newest = self.applied.pop_front();
         }
-        if let Some((source, number)) = newest {
-            station.reply(Reply::Fed { source, number, seq: durable_seq });
+        if let Some(Applied { source, number, time_ms, .. }) = newest {
+            station.reply(Reply::Fed { source, number, time_ms, seq: durable_seq });
         }
     }
 }

@@ -26,6 +26,8 @@ use crate::lane::ring::{Op, Ring, Token};
 const RECV_BYTES: usize = 16 << 10;
 /// How long a connection may take to open, handshakes included.
 const OPEN_MS_MAX: u64 = 10_000;
+/// How long a connection that no account needs waits for the answers to the ends of its subscriptions.
+const EMPTY_MS_MAX: u64 = 10_000;
 
 /// Where a link stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +74,10 @@ pub(super) struct Link {
     since_ms: u64,
     /// Accounts that are followed on the connection at hand.
     followed: Vec<Address>,
+    /// Since when it has no accounts; `None` before the first.
+    empty_since_ms: Option<u64>,
+    /// Control wants to hear, under this ticket, when it is closed.
+    leaving: Option<u64>,
     /// Statuses may have been missed since the link was last whole.
     missed_statuses: bool,
 }
@@ -105,6 +111,8 @@ impl Link {
             attempt: 0,
             since_ms: 0,
             followed: Vec::new(),
+            empty_since_ms: None,
+            leaving: None,
             missed_statuses: true,
         }
     }
@@ -134,9 +142,12 @@ impl Link {
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.push(user);
         self.speech.follow(user);
+        (self.empty_since_ms, self.leaving) = (None, None);
         match &mut self.stage {
             Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
             Stage::Ending { retry_at_ms } if self.users.len() == 1 => *retry_at_ms = 0,
+            // It was laid down, and has not come to rest yet.
+            Stage::Waiting { retry_at_ms } if *retry_at_ms == u64::MAX => *retry_at_ms = 0,
             _ => {}
         }
     }
@@ -150,6 +161,21 @@ impl Link {
             station.report.followed -= 1;
         }
         self.speech.let_go(*user);
+        if self.users.is_empty() {
+            self.empty_since_ms = Some(station.clock.wall_ns() / 1_000_000);
+        }
+    }
+
+    /// Says, under this ticket, when the connection is closed, unless an account comes to it before.
+    pub(super) fn leave_with(&mut self, ticket: u64) {
+        if self.users.is_empty() {
+            self.leaving = Some(ticket);
+        }
+    }
+
+    /// When it is closed whatever the server says to the ends of its subscriptions.
+    fn empty_until_ms(&self) -> Option<u64> {
+        self.empty_since_ms.map(|since_ms| since_ms + EMPTY_MS_MAX)
     }
 
     /// Follows a subscription that belongs to no account no longer.
@@ -180,7 +206,9 @@ impl Link {
             Stage::Waiting { .. } if self.connects_max == 0 => None,
             Stage::Waiting { retry_at_ms } => Some(retry_at_ms),
             Stage::Opening { since_ms } => Some(since_ms + OPEN_MS_MAX),
-            Stage::Open => self.speech.next_deadline(),
+            Stage::Open => {
+                self.speech.next_deadline().into_iter().chain(self.empty_until_ms()).min()
+            }
             Stage::Ending { .. } => None,
         };
         at_ms.map(|at_ms| at_ms.saturating_sub(now_ms))
@@ -205,7 +233,9 @@ impl Link {
             Stage::Open => {
                 self.converse(station, now_ms);
                 // What was ended on the wire is free for others at once.
-                if self.users.is_empty() && self.speech.is_empty() && self.is_open() {
+                let is_over = self.speech.is_empty()
+                    || self.empty_until_ms().is_some_and(|until_ms| until_ms <= now_ms);
+                if self.users.is_empty() && is_over && self.is_open() {
                     self.lay_down(station, now_ms);
                 }
             }
@@ -215,6 +245,11 @@ impl Link {
                 self.stage = Stage::Waiting { retry_at_ms };
             }
             _ => {}
+        }
+        if self.stage == Stage::Resting
+            && let Some(ticket) = self.leaving.take()
+        {
+            station.reply(Reply::Left { link: self.number, ticket });
         }
         if self.connecting && matches!(self.stage, Stage::Ending { .. }) {
             ring.cancel(self.token(Op::Connect))?;
@@ -607,3 +642,19 @@ fn host(source: &Source) -> &str {
 
 /// How long the loop waits for the operations of ended links.
 pub(super) const QUIET_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_comes_while_a_link_is_laid_down_wakes_it() {
+        let mut link = Link::new(0, 1);
+        link.allow(100, 100);
+        // What `turn` makes of `Ending` when the last operation has completed, until its next turn sees that it has no
+        // accounts.
+        link.stage = Stage::Waiting { retry_at_ms: u64::MAX };
+        link.add(Address([1; 20]), 0, SourceKind::HyperliquidWs, 1_000);
+        assert_eq!(link.due_in_ms(1_000), Some(0), "it never connects");
+    }
+}

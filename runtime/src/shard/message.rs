@@ -53,6 +53,13 @@ pub enum Command {
         /// Times that it may connect in a minute.
         connects_per_minute: u32,
     },
+    /// No account needs this connection any more: [`Reply::Left`] says when it is closed.
+    Leave {
+        /// Its number.
+        link: usize,
+        /// Comes back with the answer. There is none if an account comes to the connection before.
+        ticket: u64,
+    },
     /// Let go of every account that is not in this list.
     Keep(Vec<Address>),
     /// Symbols: all when the table was read for the first time, later what changed in it, and answers to
@@ -127,6 +134,13 @@ pub enum Reply {
     SegmentWanted(SegmentOrder),
     /// A connection changed.
     Link(LinkNews),
+    /// A connection that no account needs is closed.
+    Left {
+        /// Its number.
+        link: usize,
+        /// Of [`Command::Leave`].
+        ticket: u64,
+    },
     /// An account cannot be followed yet for want of disk space. The shard follows it when there is some, unless it is
     /// let go before.
     NoSpace {
@@ -159,6 +173,8 @@ pub enum Reply {
         number: u64,
         /// Up to where the journal is durable.
         seq: u64,
+        /// Its time, Unix milliseconds.
+        time_ms: u64,
     },
     /// Counters, about once a second.
     Report(Box<Report>),

@@ -498,6 +498,7 @@ impl Shard {
             Command::Allow { link, messages_per_minute, connects_per_minute } => {
                 self.link(link).allow(messages_per_minute, connects_per_minute);
             }
+            Command::Leave { link, ticket } => self.link(link).leave_with(ticket),
             Command::Keep(keep) => {
                 let mut strangers: Vec<Address> =
                     self.station.core.watched().filter(|known| !keep.contains(known)).collect();

@@ -154,3 +154,31 @@ fn what_cannot_be_covered_is_refused_before_anything_connects() {
     assert_eq!((exchange.connects(), exchange.look(|state| state.asked.len())), (0, 0));
     assert!(!home.data().join("shard-0").exists(), "and nothing was made");
 }
+
+#[test]
+fn a_connection_is_free_for_another_shard_when_it_is_closed_and_not_before() {
+    let exchange = Exchange::open();
+    let limits = Limits { connections: 1, ..ROOMY };
+    let from = ["127.0.0.2"];
+    let of_shard = |shard: u16| {
+        let is_of = |text: &String| {
+            let address: shards::Address = text.parse().expect("an address");
+            shards::shard_of(&address, 2) == shards::ShardId(shard)
+        };
+        (0..).map(account).find(is_of).expect("one of many")
+    };
+    let more = "addresses_file = \"more.csv\"\nremove_grace = \"0s\"";
+    let home = Home::new(2, &config(&exchange, 0, more, &from, limits));
+    let file = home.config().with_file_name("more.csv");
+    std::fs::write(&file, of_shard(0)).expect("written");
+    let mut node = home.run();
+    let mut talk = 0;
+    followed(&node, &mut talk, 1);
+    // The venue never answers the ends: the connection is closed all the same, and gives its room then.
+    exchange.hold_ends();
+    std::fs::write(&file, of_shard(1)).expect("written");
+    node.hang_up();
+    followed(&node, &mut talk, 1);
+    within(&exchange, &from, limits);
+    node.ends_well();
+}

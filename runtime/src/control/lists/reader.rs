@@ -42,7 +42,8 @@ impl Reader {
             database,
             live: Live::of(&loaded.config),
             monitor: loaded.config.monitor,
-            last: Lists::default(),
+            // Nothing is to be said while all can be read.
+            last: Lists { unread: Some(0), ..Lists::default() },
             news: Lists::default(),
             problems: Vec::new(),
             said: BTreeMap::new(),
@@ -65,6 +66,12 @@ impl Reader {
 
     /// What is new, and what is wrong, since the last time.
     pub(crate) fn take(&mut self) -> (Lists, Vec<Problem>) {
+        let lists = ["file", "database", "kept"];
+        let unread = lists.into_iter().filter(|list| self.said.contains_key(list)).count() as u64;
+        if self.last.unread != Some(unread) {
+            self.last.unread = Some(unread);
+            self.news.unread = Some(unread);
+        }
         (std::mem::take(&mut self.news), std::mem::take(&mut self.problems))
     }
 

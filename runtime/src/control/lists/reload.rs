@@ -33,6 +33,19 @@ impl Live {
             log_level: config.log.level,
         }
     }
+
+    /// Takes over what differs between two readings of the configuration. The rest stays, also what was set by hand.
+    pub fn take_changes(&mut self, before: &Live, after: &Live) {
+        fn take<T: PartialEq + Copy>(own: &mut T, before: T, after: T) {
+            if before != after {
+                *own = after;
+            }
+        }
+        take(&mut self.canary_ratio, before.canary_ratio, after.canary_ratio);
+        take(&mut self.remove_grace, before.remove_grace, after.remove_grace);
+        take(&mut self.reload_interval, before.reload_interval, after.reload_interval);
+        take(&mut self.log_level, before.log_level, after.log_level);
+    }
 }
 
 /// Reads the file again.
@@ -94,4 +107,21 @@ pub(super) fn needs_restart(names: &[String]) -> Problem {
         "CFG014",
         format!("changed, and in force after a restart: {}", names.join(", ")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_by_hand_stays_until_its_own_key_changes() {
+        let first = Live::of(&Config::default());
+        let mut own = Live { canary_ratio: 3, ..first };
+        let second = Live { log_level: LogLevel::Debug, ..first };
+        own.take_changes(&first, &second);
+        assert_eq!(own, Live { canary_ratio: 3, log_level: LogLevel::Debug, ..first });
+        let third = Live { canary_ratio: 60, ..second };
+        own.take_changes(&second, &third);
+        assert_eq!(own, third);
+    }
 }
