@@ -4,6 +4,7 @@
 //! stays where it is until the operation has completed: a link that is lost waits for its operations before it is
 //! used again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -20,12 +21,17 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use super::message::{LinkNews, Reply, Source};
 use super::speech::{Speech, provider_frame, public_frame};
 use super::station::{Station, failed};
+use super::venue::VenueClock;
 use crate::config::SourceKind;
+use crate::lane::clock::wall_now_ns;
 use crate::lane::ring::{Op, Ring, Token};
 
 const RECV_BYTES: usize = 16 << 10;
 /// How long a connection may take to open, handshakes included.
 const OPEN_MS_MAX: u64 = 10_000;
+
+/// What a session has to say in one turn of the loop, at most: a provider's group of a thousand accounts is followed at once.
+const ACTIONS_PER_TURN: usize = 128;
 
 /// Where a link stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +52,7 @@ enum Stage {
 pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
-    pub(super) users: Vec<Address>,
+    pub(super) users: BTreeSet<Address>,
     speech: Speech,
     policy: Policy,
     /// Times that it may connect in a minute, and those of the last one.
@@ -70,8 +76,10 @@ pub(super) struct Link {
     attempt: usize,
     /// When the connection was opened, or an account came to it since: its fills come from then on at least.
     since_ms: u64,
+    /// The venue's time, as a provider's fills tell it.
+    venue: VenueClock,
     /// Accounts that are followed on the connection at hand.
-    followed: Vec<Address>,
+    followed: BTreeSet<Address>,
     /// Statuses may have been missed since the link was last whole.
     missed_statuses: bool,
 }
@@ -83,7 +91,7 @@ impl Link {
         Link {
             number,
             source: 0,
-            users: Vec::new(),
+            users: BTreeSet::new(),
             speech: Speech::new(SourceKind::HyperliquidWs, policy),
             policy,
             connects_max: 0,
@@ -104,7 +112,8 @@ impl Link {
             lost_at_ms: 0,
             attempt: 0,
             since_ms: 0,
-            followed: Vec::new(),
+            venue: VenueClock::default(),
+            followed: BTreeSet::new(),
             missed_statuses: true,
         }
     }
@@ -132,7 +141,7 @@ impl Link {
         self.suit(kind);
         self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
-        self.users.push(user);
+        self.users.insert(user);
         self.speech.follow(user);
         match &mut self.stage {
             Stage::Resting => self.stage = Stage::Waiting { retry_at_ms: 0 },
@@ -143,10 +152,10 @@ impl Link {
 
     /// Follows an account no longer.
     pub(super) fn remove(&mut self, user: &Address, station: &mut Station) {
-        let Some(at) = self.users.iter().position(|known| known == user) else { return };
-        self.users.swap_remove(at);
-        if let Some(at) = self.followed.iter().position(|known| known == user) {
-            self.followed.swap_remove(at);
+        if !self.users.remove(user) {
+            return;
+        }
+        if self.followed.remove(user) {
             station.report.followed -= 1;
         }
         self.speech.let_go(*user);
@@ -381,7 +390,11 @@ impl Link {
                 public_frame(session, text, station, self.received_ns, now_ms)
             }
             Speech::Provider(session) => {
-                provider_frame(session, text, station, self.received_ns, now_ms)
+                let read = provider_frame(session, text, station, self.received_ns, now_ms);
+                if let Ok(Some(newest_ms)) = read {
+                    self.venue.hear(newest_ms, now_ms);
+                }
+                read.map(drop)
             }
         };
         if let Err(error) = read {
@@ -396,7 +409,11 @@ impl Link {
 
     /// Says what the session has to say.
     fn converse(&mut self, station: &mut Station, now_ms: u64) {
-        loop {
+        for _ in 0..ACTIONS_PER_TURN {
+            // What it has to tell goes to the journal; a ping does not.
+            if station.journal.wants_room() && self.speech.next_deadline() == Some(0) {
+                return;
+            }
             let Some(action) = self.speech.poll(now_ms) else { return };
             let ws = self.ws.as_mut().expect("an open link has a socket");
             let sent = match action {
@@ -445,13 +462,11 @@ impl Link {
             return;
         }
         // One that was asked for again on this connection is told again, and counts once.
-        if !self.followed.contains(&user) {
-            self.followed.push(user);
-            station.report.followed += 1;
-        }
+        station.report.followed += u64::from(self.followed.insert(user));
         if let Speech::Provider(_) = self.speech {
             // There is no snapshot: what was missed only REST can say.
-            let joined = Input::Joined { address: user, at_ms: self.since_ms, continues: false };
+            let at_ms = self.venue.at(self.since_ms, wall_now_ns() / 1_000_000);
+            let joined = Input::Joined { address: user, at_ms, continues: false };
             station.apply(&joined, 0);
         }
         station.follows(user);
@@ -473,8 +488,7 @@ impl Link {
 
     /// An account's group is ended, though it is wanted.
     fn follows_no_more(&mut self, user: Address, station: &mut Station) {
-        if let Some(at) = self.followed.iter().position(|known| *known == user) {
-            self.followed.swap_remove(at);
+        if self.followed.remove(&user) {
             station.report.followed -= 1;
         }
         station.apply(&Input::Disconnected { address: user }, 0);
@@ -491,8 +505,8 @@ impl Link {
             station.report.followed -= self.followed.len() as u64;
             self.followed.clear();
             self.missed_statuses = true;
-            for index in 0..self.users.len() {
-                station.apply(&Input::Disconnected { address: self.users[index] }, 0);
+            for &address in &self.users {
+                station.apply(&Input::Disconnected { address }, 0);
             }
         }
         self.speech.on_closed(now_ms);
