@@ -218,7 +218,6 @@ impl Accounts {
         if let Some(Seated { stage, .. }) = self.seated.get_mut(address)
             && !matches!(stage, Stage::Subscribing(_))
         {
-            self.followed -= usize::from(matches!(stage, Stage::Followed(_)));
             *stage = Stage::Subscribing(now);
         }
     }
@@ -228,10 +227,8 @@ impl Accounts {
         for (address, Seated { stage, .. }) in &mut self.seated {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
-            if is_on_it {
-                if !matches!(stage, Stage::Subscribing(_)) {
-                    *stage = Stage::Subscribing(now);
-                }
+            if is_on_it && !matches!(stage, Stage::Subscribing(_)) {
+                *stage = Stage::Subscribing(now);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! stays where it is until the operation has completed: a link that is lost waits for its operations before it is
 //! used again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -20,7 +21,9 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use super::message::{LinkNews, Reply, Source};
 use super::speech::{Speech, provider_frame, public_frame};
 use super::station::{Station, failed};
+use super::venue::VenueClock;
 use crate::config::SourceKind;
+use crate::lane::clock::wall_now_ns;
 use crate::lane::ring::{Op, Ring, Token};
 
 const RECV_BYTES: usize = 16 << 10;
@@ -28,6 +31,9 @@ const RECV_BYTES: usize = 16 << 10;
 const OPEN_MS_MAX: u64 = 10_000;
 /// How long a connection that no account needs waits for the answers to the ends of its subscriptions.
 const EMPTY_MS_MAX: u64 = 10_000;
+
+/// What a session has to say in one turn of the loop, at most: a provider's group of a thousand accounts is followed at once.
+const ACTIONS_PER_TURN: usize = 128;
 
 /// Where a link stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +54,7 @@ enum Stage {
 pub(super) struct Link {
     number: usize,
     pub(super) source: usize,
-    pub(super) users: Vec<Address>,
+    pub(super) users: BTreeSet<Address>,
     speech: Speech,
     policy: Policy,
     /// Times that it may connect in a minute, and those of the last one.
@@ -72,8 +78,10 @@ pub(super) struct Link {
     attempt: usize,
     /// When the connection was opened, or an account came to it since: its fills come from then on at least.
     since_ms: u64,
+    /// The venue's time, as a provider's fills tell it.
+    venue: VenueClock,
     /// Accounts that are followed on the connection at hand.
-    followed: Vec<Address>,
+    followed: BTreeSet<Address>,
     /// Since when it has no accounts; `None` before the first.
     empty_since_ms: Option<u64>,
     /// Control wants to hear, under this ticket, when it is closed.
@@ -89,7 +97,7 @@ impl Link {
         Link {
             number,
             source: 0,
-            users: Vec::new(),
+            users: BTreeSet::new(),
             speech: Speech::new(SourceKind::HyperliquidWs, policy),
             policy,
             connects_max: 0,
@@ -110,7 +118,8 @@ impl Link {
             lost_at_ms: 0,
             attempt: 0,
             since_ms: 0,
-            followed: Vec::new(),
+            venue: VenueClock::default(),
+            followed: BTreeSet::new(),
             empty_since_ms: None,
             leaving: None,
             missed_statuses: true,
@@ -140,7 +149,7 @@ impl Link {
         self.suit(kind);
         self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
-        self.users.push(user);
+        self.users.insert(user);
         self.speech.follow(user);
         (self.empty_since_ms, self.leaving) = (None, None);
         match &mut self.stage {
@@ -154,10 +163,10 @@ impl Link {
 
     /// Follows an account no longer.
     pub(super) fn remove(&mut self, user: &Address, station: &mut Station) {
-        let Some(at) = self.users.iter().position(|known| known == user) else { return };
-        self.users.swap_remove(at);
-        if let Some(at) = self.followed.iter().position(|known| known == user) {
-            self.followed.swap_remove(at);
+        if !self.users.remove(user) {
+            return;
+        }
+        if self.followed.remove(user) {
             station.report.followed -= 1;
         }
         self.speech.let_go(*user);
@@ -416,7 +425,11 @@ impl Link {
                 public_frame(session, text, station, self.received_ns, now_ms)
             }
             Speech::Provider(session) => {
-                provider_frame(session, text, station, self.received_ns, now_ms)
+                let read = provider_frame(session, text, station, self.received_ns, now_ms);
+                if let Ok(Some(newest_ms)) = read {
+                    self.venue.hear(newest_ms, now_ms);
+                }
+                read.map(drop)
             }
         };
         if let Err(error) = read {
@@ -431,7 +444,11 @@ impl Link {
 
     /// Says what the session has to say.
     fn converse(&mut self, station: &mut Station, now_ms: u64) {
-        loop {
+        for _ in 0..ACTIONS_PER_TURN {
+            // What it has to tell goes to the journal; a ping does not.
+            if station.journal.wants_room() && self.speech.next_deadline() == Some(0) {
+                return;
+            }
             let Some(action) = self.speech.poll(now_ms) else { return };
             let ws = self.ws.as_mut().expect("an open link has a socket");
             let sent = match action {
@@ -482,13 +499,11 @@ impl Link {
             return;
         }
         // One that was asked for again on this connection is told again, and counts once.
-        if !self.followed.contains(&user) {
-            self.followed.push(user);
-            station.report.followed += 1;
-        }
+        station.report.followed += u64::from(self.followed.insert(user));
         if let Speech::Provider(_) = self.speech {
             // There is no snapshot: what was missed only REST can say.
-            let joined = Input::Joined { address: user, at_ms: self.since_ms, continues: false };
+            let at_ms = self.venue.at(self.since_ms, wall_now_ns() / 1_000_000);
+            let joined = Input::Joined { address: user, at_ms, continues: false };
             station.apply(&joined, 0);
         }
         station.follows(user);
@@ -510,8 +525,7 @@ impl Link {
 
     /// An account's group is ended, though it is wanted.
     fn follows_no_more(&mut self, user: Address, station: &mut Station) {
-        if let Some(at) = self.followed.iter().position(|known| *known == user) {
-            self.followed.swap_remove(at);
+        if self.followed.remove(&user) {
             station.report.followed -= 1;
         }
         station.apply(&Input::Disconnected { address: user }, 0);
@@ -528,8 +542,8 @@ impl Link {
             station.report.followed -= self.followed.len() as u64;
             self.followed.clear();
             self.missed_statuses = true;
-            for index in 0..self.users.len() {
-                station.apply(&Input::Disconnected { address: self.users[index] }, 0);
+            for &address in &self.users {
+                station.apply(&Input::Disconnected { address }, 0);
             }
         }
         self.speech.on_closed(now_ms);

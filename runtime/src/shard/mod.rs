@@ -37,6 +37,7 @@ mod positions;
 mod prices;
 mod speech;
 mod station;
+mod venue;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -670,7 +671,10 @@ impl Shard {
     fn sleep_time(&mut self, cold_deadline: Option<Instant>) -> Duration {
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
         let links = self.links.iter().filter_map(|link| link.due_in_ms(now_ms));
-        let mut time = links.min().map_or(SLEEP_MAX, Duration::from_millis).min(SLEEP_MAX);
+        // What a link has to tell waits for room in the journal: no reason to look again at once.
+        let least_ms = if self.station.journal.wants_room() { 5 } else { 0 };
+        let first = links.min().map(|ms| Duration::from_millis(ms.max(least_ms)));
+        let mut time = first.unwrap_or(SLEEP_MAX).min(SLEEP_MAX);
         if !self.without_statuses.is_empty() {
             let ms = self.enquiries.next_ms().saturating_sub(now_ms);
             time = time.min(Duration::from_millis(ms));

@@ -159,17 +159,21 @@ pub(super) fn public_frame(
     Ok(())
 }
 
-/// Takes a frame of a provider. Its fills are taken before it counts as an acknowledgement.
+/// Takes a frame of a provider. Its fills are taken before it counts as an acknowledgement. Gives the block time of the
+/// newest.
 pub(super) fn provider_frame(
     session: &mut provider::Session,
     text: &str,
     station: &mut Station,
     received_ns: u64,
     now_ms: u64,
-) -> Result<(), DecodeError> {
+) -> Result<Option<u64>, DecodeError> {
     let mut scratch = std::mem::take(&mut station.provided);
     let decoded = provider::decode(text, &mut scratch);
+    let mut newest_ms = None;
     if let Ok(provider::Frame::Fills { .. }) = &decoded {
+        let sound = scratch.fills.iter().filter(|(_, fill)| fill.is_sound());
+        newest_ms = sound.map(|(_, fill)| fill.time_ms).max();
         let mut fills = std::mem::take(&mut station.by_account);
         scratch.fills.iter().for_each(|(address, fill)| fills.push(*address, *fill));
         fills.apply(station, received_ns);
@@ -177,5 +181,5 @@ pub(super) fn provider_frame(
     }
     station.provided = scratch;
     session.on_frame(&decoded?, now_ms);
-    Ok(())
+    Ok(newest_ms)
 }

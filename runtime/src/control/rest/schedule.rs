@@ -2,8 +2,8 @@
 //!
 //! Pure: times are milliseconds of a clock that the worker reads. Back-fills go before order statuses and those before
 //! the symbol table; within one kind the oldest goes first. Waiting for the budget is no failure and does not count
-//! as one; it is told when it begins and when nothing waits any more. A back-fill that waits longer than a core holds
-//! the account's fills would come too late to be of use: it is given up shortly before.
+//! as one; it is told when it begins and when nothing waits any more. A thousand back-fills at once, after a break of a
+//! source without snapshots, take 18 minutes at the public budget: cores wait for them, and what is given up is a gap.
 
 use net::backoff::Backoff;
 use net::hyperliquid::pages::Pages;
@@ -14,9 +14,12 @@ use super::Job;
 
 /// For how long a job is tried, pauses between attempts included and waiting for the budget not.
 const TRIED_MS_MAX: u64 = 150_000;
-/// For how long a job may wait and be tried. A core holds an account's fills for 300 s: this must end before, or its
-/// next question about the account would be taken for a repetition of this one.
-const HELD_MS_MAX: u64 = 290_000;
+/// For how long a job may wait and be tried: three times a thousand back-fills. A core that gives up before, because fills
+/// wait, still takes what a late answer brings; its next question is a repetition of this one, which then goes on to
+/// the newest fill.
+const BACKFILL_MS_MAX: u64 = 3_600_000;
+/// Of any other job: it is of no use later, or asked for again.
+const OTHER_MS_MAX: u64 = 290_000;
 /// A shorter wait for the budget is not worth a word.
 const TOLD_MS_MIN: u64 = 1_000;
 
@@ -92,6 +95,17 @@ pub(super) struct Schedule {
     /// Since when waiting for the budget has been told.
     told_since_ms: Option<u64>,
     said: Option<Said>,
+}
+
+impl Scheduled {
+    /// When it has waited for too long.
+    fn ends_ms(&self) -> u64 {
+        self.since_ms
+            + match self.job {
+                Job::Backfill { .. } => BACKFILL_MS_MAX,
+                Job::Status { .. } | Job::Symbols => OTHER_MS_MAX,
+            }
+    }
 }
 
 fn class_of(job: &Job) -> u8 {
@@ -193,7 +207,7 @@ impl Schedule {
         if wait_ms > 0 {
             self.waits(now_ms, wait_ms, paused_ms > 0);
             // At the latest when the oldest has waited for too long.
-            let oldest = self.jobs.iter().map(|job| job.since_ms + HELD_MS_MAX).min();
+            let oldest = self.jobs.iter().map(Scheduled::ends_ms).min();
             return Next::Until((now_ms + wait_ms).min(oldest.unwrap_or(u64::MAX)));
         }
         self.get_mut(id).asked_again = false;
@@ -276,11 +290,11 @@ impl Schedule {
 
     /// A job that has waited for too long, with the reason. Call it until there is none.
     pub(super) fn expired(&mut self, now_ms: u64) -> Option<(Scheduled, String)> {
-        let old = |job: &Scheduled| now_ms >= job.since_ms + HELD_MS_MAX;
+        let old = |job: &Scheduled| now_ms >= job.ends_ms();
         let at = self.jobs.iter().position(old)?;
         let job = self.jobs.swap_remove(at);
         let (waiting, budget) = (self.jobs.len(), self.budget.per_minute());
-        let held_s = HELD_MS_MAX / 1000;
+        let held_s = (job.ends_ms() - job.since_ms) / 1000;
         let why = match &job.why {
             Some(why) => format!("not answered within {held_s} s: {why}"),
             None => format!(
