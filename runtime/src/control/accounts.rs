@@ -218,10 +218,8 @@ impl Accounts {
         for (address, Seated { stage, .. }) in &mut self.seated {
             let seat = self.placer.seat(address);
             let is_on_it = seat.is_some_and(|s| (s.shard, s.link) == (shard, Some(link)));
-            if is_on_it {
-                if !matches!(stage, Stage::Subscribing(_)) {
-                    *stage = Stage::Subscribing(now);
-                }
+            if is_on_it && !matches!(stage, Stage::Subscribing(_)) {
+                *stage = Stage::Subscribing(now);
             }
         }
     }
