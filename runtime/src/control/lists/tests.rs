@@ -122,7 +122,7 @@ fn a_list_that_cannot_be_read_stays_and_is_told_once() {
     std::fs::remove_file(place.path("a.csv")).expect("removed");
     std::fs::rename(place.path("corelane.db"), place.path("away.db")).expect("renamed");
     let (lists, problems) = again(&mut reader);
-    assert_eq!(lists, Lists::default());
+    assert_eq!(lists, Lists { unread: Some(2), ..Lists::default() }, "no list, but that of health");
     let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
     assert_eq!(codes, ["CFG009", "ADR005", "CFG016"]);
     assert!(problems[1].what.ends_with("it does not exist"), "{}", problems[1]);
@@ -130,6 +130,7 @@ fn a_list_that_cannot_be_read_stays_and_is_told_once() {
     place.write("a.csv", &account(5).to_string());
     let (lists, problems) = again(&mut reader);
     assert_eq!((lists.file, problems), (Some(vec![account(5)]), Vec::new()));
+    assert_eq!(lists.unread, Some(1));
     std::fs::remove_file(place.path("a.csv")).expect("removed");
     assert_eq!(again(&mut reader).1.len(), 1, "it is told again when it is gone again");
 }
