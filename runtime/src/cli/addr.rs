@@ -22,7 +22,7 @@ use shards::Address;
 use super::args::{AddrArgs, AddrVerb, NodeArgs};
 use super::print;
 use crate::admin::name_fault;
-use crate::admin::wire::{Account, Added, Imported, Removed};
+use crate::admin::wire::{Account, AccountState, Added, Imported, Removed};
 use crate::control::lists::Named;
 use crate::diag::{Exit, Problem, Problems, reason};
 use offline::Offline;
@@ -102,10 +102,14 @@ fn add(texts: &[String], name: Option<&str>, node: &NodeArgs) -> Result<Exit, Pr
         return mistyped(&problem.into());
     }
     let mut list = List::reach(node)?;
-    each(addresses, |address| {
+    let mut has_room = true;
+    let exit = each(addresses, |address| {
         let added = list.add(&Named { address, name: name.to_owned() })?;
+        has_room &= added.account.state != AccountState::Uncovered;
         Ok(words::added(&added))
-    })
+    })?;
+    // It is kept, and not followed: a script must notice.
+    Ok(if has_room { exit } else { Exit::Failed })
 }
 
 fn remove(texts: &[String], now: bool, node: &NodeArgs) -> Result<Exit, Problems> {
