@@ -9,7 +9,7 @@
 //! error, for nobody can say what is missing.
 //!
 //! How long a full page is, is the server's affair (the venue's 2000): one as long as the longest so far may have
-//! been cut. A short one has not been, whoever sent it: no server is known to cut below [`CUT_MIN`]. A server that
+//! been cut. A short one has not been, whoever sent it: no server is known to cut below `CUT_MIN`. A server that
 //! does not know `reversed` is believed that it did not cut a page below 2000, unless it has cut another there.
 
 use super::rest::{FILLS_KEPT_MAX, FILLS_PER_PAGE_MAX};
