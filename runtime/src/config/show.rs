@@ -219,7 +219,10 @@ mod tests {
             ("nats://u:p@h:4222", "nats://u:***@h:4222"),
             ("nats://u:p@w@h/x", "nats://u:***@h/x"),
             ("nats://token@h", "nats://token@h"),
-            ("wss://h/ws?a=b:c@d", "wss://h/ws?a=b:c@d"),
+            ("wss://h/ws?a=b:c@d", "wss://h/ws?***"),
+            ("wss://u:p@h/ws?key=k", "wss://u:***@h/ws?***"),
+            ("wss://h?key=k", "wss://h?***"),
+            ("wss://h/ws?", "wss://h/ws"),
             ("plain", "plain"),
         ] {
             assert_eq!(without_secrets(text), shown);
