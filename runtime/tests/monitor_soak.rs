@@ -1,6 +1,6 @@
 //! The whole monitor for a while: accounts over several source addresses, inside the venue's own limits, with every fault
 //! that the simulator can make, a restart, a `kill -9`, and accounts that come and go. At the end every leg's size and
-//! notional are the truth's, on standard output and in the database, and no limit was ever met.
+//! notional are the truth's, on standard output and in the database.
 //!
 //! | variable | what it says | default |
 //! |---|---|---|
@@ -237,20 +237,23 @@ fn every_fault_a_restart_and_a_kill_change_nothing_of_the_truth() {
     let truth = soak.finish();
     let (stats, signals) = (soak.market.stats(), &soak.signals);
     eprintln!(
-        "{accounts} accounts, {:?}: {} fills, {} legs, {} signals, {} repeated, {} of guests; \
-         resident {warm_kib} KiB, then {end_kib} KiB; faults {:?}",
+        "{accounts} accounts, {:?}: {} fills, {} legs, {} signals, {} repeated, {} of guests, \
+         {} requests refused; resident {warm_kib} KiB, then {end_kib} KiB; faults {:?}",
         opened.elapsed(),
         stats.fills,
         truth.len(),
         signals.len(),
         signals.repeated,
         soak.of_guests,
+        stats.refused,
         stats.faults,
     );
     assert!(truth.len() > accounts, "{} legs are no test", truth.len());
     assert!(soak.of_guests > 0, "nobody saw the guests");
     assert_eq!(signals.gaps, [""; 0], "everything could be fetched");
-    assert_eq!(stats.refused, 0, "a limit was met: {stats:?}");
+    // Where another program on the address used up a budget, refusals are the fault that was asked for.
+    let others = stats.faults.keys().any(|fault| fault.starts_with("others_hold"));
+    assert!(others || stats.refused == 0, "a limit was met: {stats:?}");
     if time >= Duration::from_secs(600) {
         assert!(end_kib < warm_kib + warm_kib / 5, "{warm_kib} KiB became {end_kib} KiB");
     }
