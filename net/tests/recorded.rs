@@ -2,6 +2,7 @@
 //! workspace, or the folder that `CORELANE_SHARED` names. It is not part of the project; without it these tests
 //! say loudly that they are skipped.
 
+use net::hyperliquid::node::{self, Events, Kind};
 use net::hyperliquid::rest::{parse_fills, parse_order_status, parse_perp_dexs};
 use net::hyperliquid::symbols::{ALIASES, Priced};
 use net::hyperliquid::{Frame, Scratch, SymbolTable, decode};
@@ -359,4 +360,70 @@ fn nearly_every_recorded_token_has_a_recorded_price() {
     let heard = by_mid.iter().filter(|coin| mids.contains_key(coin.as_str())).count();
     assert_eq!((by_mid.len(), heard), (by_mid.len(), by_mid.len()), "pairs without a price");
     assert!(by_mid.len() > 150, "{} tokens have a pair", by_mid.len());
+}
+
+#[test]
+fn a_nodes_lines_as_the_documentation_has_them_are_read() {
+    let Some(text) = read("node/node_samples.jsonl") else { return };
+    let mut events = Events::default();
+    for line in text.lines() {
+        let sample: Value = serde_json::from_str(line).expect("JSON");
+        let (name, frame) = (sample["name"].as_str().expect("a name"), &sample["frame"]);
+        let kind = match name {
+            "node_fills_by_block_excerpt" => Kind::FillsByBlock,
+            "node_order_statuses_by_block_excerpt" => Kind::StatusesByBlock,
+            "node_order_statuses_doc" => Kind::Statuses,
+            _ => continue,
+        };
+        let mut line = frame.to_string();
+        if kind.is_by_block() {
+            let error = node::read(kind, line.as_bytes(), |_| true, &mut events);
+            let error = error.expect_err("the documentation has its addresses abbreviated");
+            assert!(error.why.contains("no address") && error.sample.contains("..."), "{error}");
+            let whole = format!("0x{}", "ab".repeat(20));
+            for short in ["0x638b9e1f...", "0x365e0c115f..."] {
+                line = line.replace(short, &whole);
+            }
+        }
+        let head = node::read(kind, line.as_bytes(), |_| true, &mut events).expect(name);
+        assert_eq!(events.fills.len() + events.statuses.len(), 1, "{name}");
+        for (_, fill) in &events.fills {
+            assert_eq!(head.number, Some(807_847_463));
+            assert_eq!(head.time_ms, fill.time_ms, "two forms of one time");
+            compare(fill, &frame["events"][0][1]);
+        }
+        for (_, status) in &events.statuses {
+            assert_eq!(status.time_ms, head.time_ms);
+            assert!(["open", "canceled"].contains(&status.status.as_str()));
+        }
+    }
+}
+
+#[test]
+fn real_fills_are_the_same_in_a_nodes_block() {
+    let users = [
+        "0x0123456789abcdef0123456789abcdef01234567",
+        "0x76543210fedcba9876543210fedcba9876543210",
+    ];
+    let wanted = users[0].parse().expect("an address");
+    let mut events = Events::default();
+    for (path, text) in files("rest_userFillsByTime", ".json") {
+        let all: Vec<Value> = serde_json::from_str(&text).expect("a list");
+        let list: Vec<String> = all
+            .iter()
+            .zip(users.iter().cycle())
+            .map(|(fill, user)| format!("[\"{user}\",{fill}]"))
+            .collect();
+        let line = format!(
+            r#"{{"local_time":"x","block_time":"2026-07-20T08:33:18.1","block_number":1,"events":[{}]}}"#,
+            list.join(",")
+        );
+        let head =
+            node::read(Kind::FillsByBlock, line.as_bytes(), |user| *user == wanted, &mut events);
+        assert_eq!(head.expect(&path).events, all.len());
+        assert_eq!(events.fills.len(), all.len().div_ceil(2));
+        for ((_, fill), json) in events.fills.iter().zip(all.iter().step_by(2)) {
+            compare(fill, json);
+        }
+    }
 }

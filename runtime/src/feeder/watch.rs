@@ -1,8 +1,9 @@
 //! Sleeping until a node's files change.
 //!
-//! inotify on the directories: a line is seen 30 to 60 us after it was written, and an idle thread costs nothing; a poll
-//! of one millisecond was 25 times as late and took 1 % of a CPU. Where a file system tells nothing (NFS, FUSE), or the
-//! host has no instance left, the files are polled.
+//! inotify on the directories. Measured from before the write to the shard's wake-up, 500 lines, a debug build on a
+//! shared 2-core virtual machine at a load of 9, p50 / p90, and the CPU of the idle thread: inotify 0.29 / 0.7 ms and
+//! 0.2 %, a poll of 1 ms 0.75 / 1.7 ms and 3.5 %, a poll of 2 ms 1.8 / 2.3 ms and 1.9 %. Where a file system tells
+//! nothing (NFS, FUSE), or the host has no instance left, the files are polled.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};

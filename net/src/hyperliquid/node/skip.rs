@@ -4,6 +4,10 @@
 //! over by its quotes and brackets alone: what stands between them is not judged, and an opening bracket may be closed
 //! by one of the other kind. What is wanted goes through serde, which judges all of it. A key that was written with
 //! escapes is not known by its name; the node writes none.
+//!
+//! Measured on a shared 2-core virtual machine, one run: 350 to 470 MB/s for lines of which nothing is wanted (19 000
+//! blocks of 60 fills, 870 000 single fills a second), serde_json's own skip 450 to 600 MB/s, decoding all 90 to 130 MB/s.
+//! A node's 100 GB a day, of all kinds of files, are 1.2 MB/s.
 
 use std::ops::Range;
 
