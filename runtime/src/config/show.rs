@@ -196,7 +196,8 @@ fn quote(text: &str) -> String {
 /// `scheme://user:password@host/path?key=...` with the password and what follows `?` masked: providers take keys there.
 pub(crate) fn without_secrets(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (place, query) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, MASK));
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let query = if query.is_empty() { "" } else { MASK };
     let mark = if query.is_empty() { "" } else { "?" };
     let (authority, _) = place.split_once('/').unwrap_or((place, ""));
     let login = authority.rsplit_once('@').and_then(|(login, _)| {
