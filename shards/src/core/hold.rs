@@ -320,6 +320,10 @@ impl Core {
             // could not have what is missing there.
             if self.accounts[key].joined {
                 self.drain(key, Mend::Wait, effects);
+                // One input takes no more. A chain that is still broken behind the rest is asked for then.
+                if let Some(Hold::Rest { .. }) = self.accounts[key].hold {
+                    return;
+                }
             }
             if self.accounts[key].broken_since_ms().is_some_and(|ms| ms < from_ms) {
                 // The time that it may take counts from the first question on.

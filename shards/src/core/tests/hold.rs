@@ -291,3 +291,22 @@ fn an_account_waits_for_its_answer_for_its_full_time() {
     bed.backfill(&[spot(2), spot(3), spot(4)]);
     assert_eq!((bed.core.counts().fills, bed.gaps.len()), (4, 0));
 }
+
+#[test]
+fn an_answer_of_very_many_is_taken_in_parts_that_fit_an_input() {
+    let many = 2 * TAKEN_PER_INPUT_MAX as u64 + 100;
+    let mut bed = Bed::watching(Policy::default());
+    bed.live(&[perp("BTC", 1, "0")]);
+    bed.step(&Input::Disconnected { address: ME });
+    bed.snapshot(&[perp("BTC", many, &(many - 1).to_string())]);
+    assert_eq!(bed.requests.len(), 1);
+    let all: Vec<Fill> = (2..=many).map(|n| perp("BTC", n, &(n - 1).to_string())).collect();
+    for fills in all.chunks(FILLS_PER_INPUT_MAX) {
+        let origin = Origin::Backfill { last: fills.last() == all.last() };
+        bed.step(&Input::Fills { address: ME, origin, fills });
+    }
+    assert_eq!(bed.core.counts().fills, 1 + TAKEN_PER_INPUT_MAX as u64);
+    bed.wait(SECOND);
+    assert_eq!((bed.core.counts().fills, held(&bed), bed.gaps.len()), (many, 0, 0));
+    assert_eq!(bed.requests.len(), 1, "nothing is missing");
+}
