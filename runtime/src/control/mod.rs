@@ -399,11 +399,9 @@ impl Node {
             Reply::SymbolWanted { coin } => self.symbol_wanted(id, coin),
             Reply::SegmentWanted(order) => self.segments.prepare(id, order),
             Reply::Link(news) => {
-                if let LinkNews::Down { source, .. } = &news {
+                if let LinkNews::Down { source, link, .. } = &news {
                     // The host may have moved.
                     self.rest.resolve(*source);
-                }
-                if let LinkNews::Down { link, .. } = &news {
                     self.accounts.lost(id, *link, Instant::now());
                 }
                 self.notices.push_back(Notice::Link(id, news));
@@ -534,7 +532,6 @@ impl Node {
             || self.feeders.iter().flatten().any(Feeder::has_news)
             || self.lists.as_ref().is_some_and(Keeper::has_news)
             || self.snapshots.has_news()
-            || self.asks.has_news()
     }
 
     /// What each shard found when it opened its journal.
