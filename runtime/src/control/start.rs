@@ -69,9 +69,10 @@ impl Node {
             feeds.push(feed);
         }
         let feeders = start_feeders(&options, &mut feeds, &bell)?;
+        let fed = fed_sources(&options);
         let mut node = Node {
             feeders,
-            feeds: Feeds::new(&fed_sources(&options), Instant::now()),
+            feeds: Feeds::new(&fed, Instant::now()),
             rest: Rest::start(&options, &bell)?,
             segments: Segments::start(&bell, &options.housekeeping)?,
             snapshots: Snapshots::start(
@@ -91,11 +92,7 @@ impl Node {
                 .any(|source| source.info_url.is_some())
                 .then(|| Instant::now() + SYMBOLS_WITHIN),
             roster: Roster::new(options.remove_grace),
-            accounts: Accounts::new(
-                placement::placer(&options),
-                options.start_from,
-                fed_sources(&options),
-            ),
+            accounts: Accounts::new(placement::placer(&options), options.start_from, fed),
             lists: None,
             lists_unread: 0,
             asks: Asks::default(),

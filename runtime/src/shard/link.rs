@@ -141,12 +141,12 @@ impl Link {
         }
     }
 
-    /// Follows an account over a source. The first one wakes the link; while it has others the source is theirs.
-    pub(super) fn add(&mut self, user: Address, source: usize, kind: SourceKind, now_ms: u64) {
+    /// Follows an account over a source that the link [suits](Link::suit). The first one wakes it; while it has others the
+    /// source is theirs.
+    pub(super) fn add(&mut self, user: Address, source: usize, now_ms: u64) {
         if self.users.is_empty() {
             self.source = source;
         }
-        self.suit(kind);
         self.since_ms = self.since_ms.max(now_ms);
         debug_assert_eq!(self.source, source, "a link has one source");
         self.users.insert(user);
@@ -668,7 +668,7 @@ mod tests {
         // What `turn` makes of `Ending` when the last operation has completed, until its next turn sees that it has no
         // accounts.
         link.stage = Stage::Waiting { retry_at_ms: u64::MAX };
-        link.add(Address([1; 20]), 0, SourceKind::HyperliquidWs, 1_000);
+        link.add(Address([1; 20]), 0, 1_000);
         assert_eq!(link.due_in_ms(1_000), Some(0), "it never connects");
     }
 }

@@ -571,7 +571,7 @@ impl Shard {
             self.take_prices_over(Some(number));
         }
         let now_ms = self.station.clock.wall_ns() / 1_000_000;
-        self.links[number].add(address, source, kind, now_ms);
+        self.links[number].add(address, source, now_ms);
         if kind == SourceKind::HyperliquidProvider {
             self.without_statuses.insert(address);
         }
